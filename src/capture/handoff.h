@@ -1,0 +1,63 @@
+// What `weft run` (the keeper) hands to the sidecar it starts, and how the two talk afterwards: one
+// Unix SOCK_SEQPACKET socket pair, inherited as descriptor kHandoffFd. Messages are small and carry
+// descriptors by SCM_RIGHTS.
+//
+//   keeper → proxy   kBootstrap + descriptors, once: a serialized weft.v1.Bootstrap and the sockets made
+//                    inside the instance's network namespace.
+//   proxy  → keeper  kReady, once the sidecar accepts and holds certificate and configuration.
+//   proxy  → keeper  kNeedSockets{family}: answered by kSockets with unconnected TCP sockets made inside.
+//   keeper → proxy   kDrain: leave the registry and refuse new work; answered by kDrained.
+//   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, for the log.
+//   either end closing the socket: the proxy exits when the keeper is gone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace weft::capture {
+
+constexpr int kHandoffFd = 3;
+// Fixed ports inside the namespace; the app cannot bind them.
+constexpr uint16_t kOutboundPort = 15001;
+constexpr uint16_t kDnsPort = 15053;
+
+enum class HandoffKind : uint8_t {
+  kBootstrap = 1,
+  kReady = 2,
+  kNeedSockets = 3,
+  kSockets = 4,
+  kDrain = 5,
+  kDrained = 6,
+  kRefused = 7,
+  kFailed = 8,  // proxy → keeper: cannot start; text says why, `code` is the exit status to use
+};
+
+// Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode.
+enum class BootstrapFd : uint8_t {
+  kSvidMemory,     // memfd that outlives the proxy: a weft.v1.SvidMemory
+  kInboundListen,  // host namespace, the advertised mTLS port (v4; dual-stack where possible)
+  kOutbound4,      // * TCP listener inside, 127.0.0.1:kOutboundPort
+  kOutbound6,      // * [::1]:kOutboundPort
+  kDnsUdp4,        // *
+  kDnsUdp6,        // *
+  kDnsTcp4,        // *
+  kDnsTcp6,        // *
+};
+
+struct HandoffMessage {
+  HandoffKind kind;
+  std::string text;
+  std::vector<int> fds;  // owned by whoever received the message
+};
+
+// One message; blocking sockets block, non-blocking ones return kUnavailable when full.
+Result<void> send_handoff(int socket, HandoffKind kind, std::string_view text,
+                          const std::vector<int>& fds = {});
+// kUnavailable: nothing there now (non-blocking). kClosed: the other end is gone.
+Result<HandoffMessage> receive_handoff(int socket);
+
+}  // namespace weft::capture

@@ -1,0 +1,52 @@
+// The serving side of a connection: reads requests (HTTP/1.1 keep-alive and pipelining, or HTTP/2
+// streams) and runs one handler coroutine for each. Used by the sidecar's listeners, by the control
+// plane's API and discovery, and by the status page.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/time.h"
+#include "http/exchange.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "io/task.h"
+
+namespace weft::http {
+
+struct ServerLimits {
+  size_t header_bytes = 60 * 1024;  // decoded
+  size_t header_lines = 100;
+  size_t request_line_bytes = 8 * 1024;
+  uint32_t concurrent_streams = 100;
+  uint32_t stream_window = 64 * 1024;
+  uint32_t connection_window = 1024 * 1024;
+  Duration header_timeout = Duration::seconds(10);
+  Duration idle_timeout = Duration::minutes(5);
+};
+
+// Runs to its end for each request; owns the stream. Returning without a response sends 500 (or resets).
+using Handler = std::function<io::Task<void>(ServerStreamPtr)>;
+
+class ServerConnection {
+ public:
+  virtual ~ServerConnection() = default;
+  // Graceful: GOAWAY / Connection: close; the connection ends when open exchanges have.
+  virtual void drain() = 0;
+  // Exchanges open now.
+  virtual size_t open_exchanges() const = 0;
+};
+
+enum class ServerProtocol {
+  kHttp1,
+  kHttp2,
+  kDetect,  // HTTP/2 preface or HTTP/1
+};
+
+// Serves `stream` until it ends, then calls `closed` once (from the loop's ready queue) — the owner
+// drops the connection there. Destroying the connection cancels its handlers.
+std::unique_ptr<ServerConnection> serve(io::Loop& loop, io::StreamPtr stream, ServerProtocol protocol,
+                                        ConnectionInfo info, const ServerLimits& limits,
+                                        Handler handler, std::function<void()> closed);
+
+}  // namespace weft::http

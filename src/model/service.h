@@ -1,0 +1,133 @@
+// What the control plane compiles and a sidecar runs on: services with their ports and routes, and the
+// endpoints behind them. Immutable values; a change makes a new object. The same shapes travel as
+// proto/weft/v1/resources.proto (xds/convert.h turns one into the other).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/time.h"
+#include "model/identity.h"
+
+namespace weft::model {
+
+enum class Protocol : uint8_t {
+  kAuto,  // not declared: whoever speaks first decides
+  kHttp,  // HTTP/1.1 (an HTTP/2 client is translated)
+  kH2c,   // HTTP/2 with prior knowledge
+  kGrpc,
+  kTcp,
+};
+std::string_view to_string(Protocol protocol);
+// "http", "h2c", "grpc", "tcp" and the Kubernetes spellings "kubernetes.io/h2c"; nothing when unknown.
+std::optional<Protocol> parse_protocol(std::string_view text);
+
+struct StringMatch {
+  enum Kind : uint8_t { kExact, kRegex } kind = kExact;
+  std::string name;  // header (any case) or query parameter
+  std::string value;
+};
+
+struct PathMatch {
+  // kGrpcMethod: value is "/service/method"; "/service/" any method of it; regex forms use kRegex.
+  enum Kind : uint8_t { kExact, kPrefix, kRegex } kind = kPrefix;  // prefix by path element
+  std::string value = "/";
+};
+
+// All parts must hold (AND).
+struct RouteMatch {
+  PathMatch path;
+  std::string method;  // "" = any
+  std::vector<StringMatch> headers;
+  std::vector<StringMatch> query;
+};
+
+struct HeaderModifier {
+  struct Pair {
+    std::string name, value;
+  };
+  std::vector<Pair> set, add;
+  std::vector<std::string> remove;
+  bool empty() const { return set.empty() && add.empty() && remove.empty(); }
+};
+
+struct Backend {
+  ServiceName service;
+  uint16_t port = 0;
+  uint32_t weight = 1;
+  // Set when the reference cannot be resolved: its share of the traffic gets 500.
+  bool invalid = false;
+  HeaderModifier request_headers, response_headers;
+};
+
+struct RetryPolicy {
+  std::vector<int> codes;  // response statuses that are tried again
+  uint32_t attempts = 0;   // retries after the first try
+  Duration backoff = Duration::millis(25);  // base; full jitter up to 10 times it
+};
+
+struct RouteRule {
+  std::string route;  // "NAMESPACE/NAME" of the HTTPRoute
+  std::string rule;   // its rule's name, or its index in decimal
+  RouteMatch match;   // one rule object per match, already in order of precedence
+  HeaderModifier request_headers, response_headers;
+  std::vector<Backend> backends;  // none, or all of weight 0: 500
+  Duration request_timeout{};     // 0 = none
+  Duration backend_timeout{};     // per try; 0 = none
+  std::optional<RetryPolicy> retry;
+  // Namespaces whose callers this rule applies to; empty = all (producer route).
+  std::string consumer_namespace;
+};
+
+struct ServicePort {
+  uint16_t port = 0;
+  std::string name;
+  Protocol protocol = Protocol::kAuto;
+  bool routed = false;  // a route is attached: what matches no rule gets 404
+  std::vector<RouteRule> rules;
+};
+
+struct Service {
+  ServiceName name;
+  IpAddress vip4, vip6;  // unspecified when headless
+  bool headless = false;
+  std::vector<ServicePort> ports;
+};
+
+// One instance behind a service.
+struct Endpoint {
+  std::string workload;     // instance id, "cart-7f3a9c"
+  SocketAddress address;    // where its sidecar accepts mTLS
+  SpiffeId identity;        // what it must show
+  IpAddress mesh4, mesh6;   // the instance's own addresses
+  // service port → the port the app listens on
+  std::map<uint16_t, uint16_t> target_ports;
+  std::map<std::string, std::string> labels;
+  bool ready = true;
+  bool stale = false;  // its sidecar is silent; served because nobody else is left
+};
+
+struct EndpointSet {
+  ServiceName service;
+  std::vector<Endpoint> endpoints;
+};
+
+// One row of the index every proxy holds.
+struct NameEntry {
+  ServiceName service;
+  IpAddress vip4, vip6;
+  bool headless = false;
+};
+
+// An instance by its own mesh address: what a direct connection to it needs.
+struct WorkloadAddress {
+  Endpoint endpoint;  // target_ports maps each app port to itself
+  std::map<uint16_t, Protocol> ports;
+};
+
+}  // namespace weft::model

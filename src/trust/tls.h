@@ -1,0 +1,91 @@
+// TLS 1.3 as bytes in and bytes out: no sockets, no blocking, no clock of its own. A session is fed
+// what the transport received and produces what the transport must send; http/tls_stream.h marries it
+// to an io::Stream.
+// OpenSSL 3.0 underneath through memory buffers of ours: one read for many records, one send for many.
+// Cipher suite and group: TLS_AES_256_GCM_SHA384 (and AES-128/ChaCha20), X25519 and P-256, ECDSA P-256.
+// Peers are verified against the bundle of the trust domain in the peer's SVID (RFC 5280 path, SPIFFE
+// rules: exactly one URI SAN, digitalSignature, no CA leaf; an embedded NUL is refused).
+// Threading: a TlsContext is immutable and may be shared; a TlsSession belongs to one thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "trust/svid.h"
+
+namespace weft::trust {
+
+// Mutual TLS between workloads (kMutual), or a server whose clients may be anonymous until they hold
+// a credential (kOptionalClient: joining).
+enum class ClientAuth { kMutual, kOptionalClient };
+
+struct TlsServerConfig {
+  std::shared_ptr<const Svid> svid;
+  TrustBundle bundle;
+  ClientAuth client_auth = ClientAuth::kMutual;
+  std::vector<std::string> alpn;  // in order of preference; no overlap = the handshake fails
+  // Says whether this server answers to the name asked for (SNI); absent: any.
+  std::function<bool(std::string_view)> accept_name;
+};
+
+struct TlsClientConfig {
+  std::shared_ptr<const Svid> svid;  // null: anonymous (joining)
+  TrustBundle bundle;
+  std::vector<std::string> alpn;
+  // Joining, before any bundle is known: accept exactly a chain whose root has this SHA-256 of its
+  // SubjectPublicKeyInfo (lower-case hex). Empty otherwise.
+  std::string root_spki_sha256;
+};
+
+class TlsContext;
+using TlsContextPtr = std::shared_ptr<const TlsContext>;
+Result<TlsContextPtr> make_server_context(const TlsServerConfig& config);
+Result<TlsContextPtr> make_client_context(const TlsClientConfig& config);
+// When the credential of this context ends (no handshake succeeds with an expired certificate).
+WallTime expires_at(const TlsContext& context);
+
+struct PeerIdentity {
+  std::string spiffe_id;  // "" when anonymous
+  WallTime not_after;
+  std::vector<std::string> chain_der;
+};
+
+class TlsSession {
+ public:
+  virtual ~TlsSession() = default;
+  // What arrived from the transport. Errors are final; output() may still hold an alert to send.
+  virtual Result<void> receive(std::string_view ciphertext) = 0;
+  // What must go to the transport now. The session appends; the owner drains.
+  virtual Buffer& output() = 0;
+  // Decrypted bytes that wait for the application. The owner drains.
+  virtual Buffer& plaintext() = 0;
+  // Encrypts (queues until the handshake is done). Records of up to 16 KiB.
+  virtual Result<void> send(std::string_view plaintext) = 0;
+  // Starts the client's handshake; a no-op later and for servers.
+  virtual Result<void> start() = 0;
+  // close_notify goes into output().
+  virtual void close() = 0;
+
+  virtual bool established() const = 0;
+  // The peer said close_notify: a clean end. Without it an end of the transport is a truncation.
+  virtual bool peer_closed() const = 0;
+  virtual const PeerIdentity& peer() const = 0;  // valid once established
+  virtual std::string alpn() const = 0;
+  virtual std::string server_name() const = 0;
+};
+
+// `wall_now`: the time against which certificates are judged.
+std::unique_ptr<TlsSession> make_server_session(const TlsContextPtr& context, WallTime wall_now);
+// `expected_peer`: the SPIFFE ID the server must show, or the handshake fails before anything of ours
+// but the ClientHello was sent ("" = any of the bundle's trust domain). A wrong identity is an Error of
+// kind kUnauthenticated, source upstream, retry kYes.
+std::unique_ptr<TlsSession> make_client_session(const TlsContextPtr& context, std::string_view server_name,
+                                                std::string_view expected_peer, WallTime wall_now);
+
+}  // namespace weft::trust
