@@ -22,6 +22,8 @@ Error& Error::operator=(const Error& other) {
   if (this != &other) detail_ = std::make_unique<Detail>(*other.detail_);
   return *this;
 }
+Error::Error(Error&&) noexcept = default;
+Error& Error::operator=(Error&&) noexcept = default;
 Error::~Error() = default;
 
 ErrorKind Error::kind() const { return detail_->kind; }

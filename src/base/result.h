@@ -53,9 +53,9 @@ class [[nodiscard]] Error {
   Error(ErrorKind kind, std::string message, ErrorSource source = ErrorSource::kInternal,
         Retry retry = Retry::kNo);
   Error(const Error& other);
-  Error(Error&&) noexcept = default;
+  Error(Error&&) noexcept;
   Error& operator=(const Error& other);
-  Error& operator=(Error&&) noexcept = default;
+  Error& operator=(Error&&) noexcept;
   ~Error();
 
   ErrorKind kind() const;
