@@ -1,0 +1,91 @@
+// DeltaServerStream: the control plane's half of delta xDS for one proxy, a state machine without
+// sockets. It knows what the proxy subscribed to, which version it was sent, holds and refused, and
+// makes the responses that are due.
+//
+// Nothing is queued while the stream is slow: changes mark names as due, and take_output() builds
+// responses from what is due *then*, so a slow reader gets the newest state once. All responses of one
+// take_output() carry one generation ("GENERATION PART/PARTS" in system_version_info), ordered
+// endpoints, services, workload addresses, names: the proxy can stage them and swap them in together.
+// Subscribing a name again sends it again; a name that does not exist is answered in
+// removed_resources; unsubscribing a name that "*" still covers answers with the resource.
+//
+// Limits on what a proxy may ask: 16 MiB a message, names of 512 bytes, 20 000 subscriptions, 100 000
+// initial versions. Past kMaxUnacknowledged responses nothing is sent until some are answered.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "xds/delta_client.h"
+#include "xds/resource_cache.h"
+
+namespace weft::xds {
+
+// Where one proxy stands with one resource.
+struct Standing {
+  bool subscribed = false;
+  std::string serving;  // version it said it uses; "" none
+  std::string refused;  // why it refused the version sent last; "" it did not
+};
+
+class DeltaServerStream {
+ public:
+  static constexpr size_t kMaxUnacknowledged = 256;
+  static constexpr size_t kResponseBytes = 1024 * 1024;  // a larger push is split in parts
+
+  // The cache outlives the stream.
+  explicit DeltaServerStream(const ResourceCache& cache) : cache_(cache) {}
+
+  // One request. Errors mean that the proxy broke the protocol: end the stream.
+  Result<void> receive(std::string_view message);
+  // The cache has a new content (or none) for this name.
+  void changed(const ResourceKey& key);
+
+  // Responses to write now, in order.
+  std::vector<std::string> take_output();
+  bool has_output() const;
+
+  const NodeInfo& node() const { return node_; }
+  Standing standing(ResourceType type, std::string_view name) const;
+  // Everything it said it cannot use now.
+  std::vector<Rejection> rejections() const;
+
+ private:
+  struct Held {
+    std::string sent;     // last version sent on this stream or said to be held
+    std::string serving;  // last version acknowledged
+    std::string refused;
+  };
+  struct PerType {
+    bool wildcard = false;
+    bool opened = false;
+    std::set<std::string, std::less<>> names;
+    std::map<std::string, Held, std::less<>> held;
+    std::map<std::string, bool, std::less<>> due;  // name → send even if the version is the one sent
+  };
+  struct Sent {
+    ResourceType type;
+    std::vector<std::pair<std::string, std::string>> versions;  // name, version ("" = removed)
+  };
+  struct Response;
+
+  PerType& of(ResourceType type) { return types_[static_cast<size_t>(type)]; }
+  const PerType& of(ResourceType type) const { return types_[static_cast<size_t>(type)]; }
+  bool covers(const PerType& t, std::string_view name) const;
+  void collect(ResourceType type, std::vector<Response>& responses);
+
+  const ResourceCache& cache_;
+  NodeInfo node_;
+  std::array<PerType, kResourceTypes> types_;
+  std::map<uint64_t, Sent> unacknowledged_;
+  uint64_t next_nonce_ = 1;
+  uint64_t pushes_ = 0;
+};
+
+}  // namespace weft::xds

@@ -1,0 +1,39 @@
+// The kinds of resources that discovery carries, in the order one push sends them: endpoints before
+// the services that name them, both before the index that leads callers there (make before break).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace weft::xds {
+
+enum class ResourceType : uint8_t { kEndpoints, kService, kWorkloadAddress, kName };
+inline constexpr size_t kResourceTypes = 4;
+inline constexpr std::array<ResourceType, kResourceTypes> kAllResourceTypes{
+    ResourceType::kEndpoints, ResourceType::kService, ResourceType::kWorkloadAddress,
+    ResourceType::kName};
+
+// "type.googleapis.com/weft.v1.Endpoints" and so on.
+std::string_view type_url(ResourceType type);
+// Nothing for a type that is none of ours.
+std::optional<ResourceType> parse_type_url(std::string_view url);
+// "Endpoints", for messages to people.
+std::string_view short_name(ResourceType type);
+
+// What a proxy of this build understands. A resource says the lowest level it needs (`min_proxy`).
+inline constexpr uint32_t kProxyLevel = 1;
+
+// The gRPC methods of the control plane.
+inline constexpr std::string_view kDeltaPath =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+inline constexpr std::string_view kJoinPath = "/weft.v1.Control/Join";
+inline constexpr std::string_view kRenewMachinePath = "/weft.v1.Control/RenewMachine";
+inline constexpr std::string_view kRegisterPath = "/weft.v1.Control/Register";
+inline constexpr std::string_view kIssueSvidPath = "/weft.v1.Control/IssueSvid";
+inline constexpr std::string_view kReportPath = "/weft.v1.Control/Report";
+inline constexpr std::string_view kLeavePath = "/weft.v1.Control/Leave";
+
+}  // namespace weft::xds
