@@ -1,0 +1,109 @@
+// The compiler: objects and registered instances in, what sidecars run on out. Everything is kept per
+// service and per name: a change says which services it may affect, and only those are compiled again.
+//
+// Services come from Service objects and, where there is none, from claims: `weft run --service
+// cart:8080` makes the Service `cart` with port 8080, served by whoever claimed it. An explicit object
+// of the same name wins. Every instance carries the label app=FIRST-CLAIMED-SERVICE unless it was
+// given another.
+//
+// Order of rules (Gateway API v1, HTTPRouteRule): exact path, longest prefix, regular expression;
+// method; number of header matches; number of query matches; oldest route; NAMESPACE/NAME; order in the
+// route. Consumer routes (route and Service in different namespaces) come first, and apply only to
+// callers of the route's namespace; a port that has only such routes gets a last rule that serves
+// everybody else as if there were no route.
+//
+// Pure and single-threaded: no clock, store or network. compile() is a function of the state alone, so
+// equal states give equal results, whatever order they were reached in.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "control/object.h"
+#include "control/store.h"
+#include "model/service.h"
+
+namespace weft::control {
+
+// A registered instance as the compiler needs it.
+struct Instance {
+  struct Claim {
+    std::string service;  // name in the instance's namespace
+    uint16_t port = 0;    // 0 = only calls out
+    uint16_t app_port = 0;
+    model::Protocol protocol = model::Protocol::kAuto;
+  };
+  std::string id;
+  std::string ns;
+  model::SpiffeId identity;
+  SocketAddress address;    // where its sidecar accepts mTLS
+  IpAddress mesh4, mesh6;
+  Labels labels;            // as given; app=… is added by the compiler
+  std::vector<Claim> claims;
+  // App port → does it accept. Ports not listed have not been probed: taken as ready only when no claim
+  // of the instance uses them.
+  std::map<uint16_t, bool> ready;
+  bool leaving = false;     // drains: no endpoint of any service, its own address still resolves
+  bool stale = false;       // silent, served because nobody else is left
+};
+
+using Affected = std::set<model::ServiceName>;
+
+// What one service compiles to.
+struct CompiledService {
+  model::Service service;
+  model::EndpointSet endpoints;
+  model::NameEntry entry;
+};
+
+class Compiler {
+ public:
+  Compiler();
+  ~Compiler();
+  Compiler(const Compiler&) = delete;
+  Compiler& operator=(const Compiler&) = delete;
+
+  // --- changes; each returns the services whose compile() may now differ ---
+  Affected put(const Object& object);
+  Affected remove(const ObjectKey& key);
+  Affected put_instance(Instance instance);
+  Affected remove_instance(const std::string& id);
+  // Ports a claimed service is known by even while none of its instances is here (a restart of the last
+  // one must not make its name vanish); kept in the store by the caller. No ports = forget.
+  Affected put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports);
+  // The service's virtual addresses; compile() of a service that is not headless needs them.
+  Affected set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6);
+
+  // --- results ---
+  // Nothing when there is no such service, or when it has no address yet (and is not headless).
+  std::optional<CompiledService> compile(const model::ServiceName& name) const;
+  // All services there are, explicit or implicit, with or without an address.
+  std::set<model::ServiceName> services() const;
+  bool exists(const model::ServiceName& name) const;
+  // Needs an address: exists, is not headless, and set_address() was not called.
+  std::vector<model::ServiceName> without_address() const;
+  std::optional<model::WorkloadAddress> workload_address(const std::string& instance) const;
+
+  const Object* object(const ObjectKey& key) const;
+  std::vector<const Object*> objects() const;  // by kind, namespace, name
+  const std::map<std::string, Instance>& instances() const;
+  // The services an instance is an endpoint of.
+  Affected services_of(const std::string& instance) const;
+  Labels labels_of(const Instance& instance) const;  // with app=…
+
+  // Accepted, ResolvedRefs and Programmed of an object, as far as compiling decides them.
+  std::vector<Condition> conditions(const Object& object) const;
+  // The services whose sidecars carry the object out (a Service: itself; a route: its parents).
+  Affected carriers(const Object& object) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace weft::control

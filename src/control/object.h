@@ -1,0 +1,121 @@
+// Objects: what users apply. An object is a kind, a namespace and a name, a typed spec, and the same
+// content as canonical JSON (defaults filled in), which is what the store keeps, `weft get` prints and
+// "unchanged" compares. Plain values; made by kinds.h from YAML, never half valid.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/time.h"
+#include "model/service.h"
+
+namespace weft::control {
+
+using Labels = std::map<std::string, std::string>;
+
+struct ObjectKey {
+  std::string kind;  // "Service", "HTTPRoute"
+  std::string ns;
+  std::string name;
+  std::string to_string() const { return kind + "/" + ns + "/" + name; }
+  friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+};
+
+struct ObjectMeta {
+  std::string ns;
+  std::string name;
+  Labels labels;
+  Labels annotations;
+  // Set by the server when stored.
+  std::string uid;
+  int64_t generation = 0;  // counts changes of this object, from 1
+  WallTime created{};
+};
+
+// --- core/v1 Service ---
+
+// A number, or the name of a port of the workload.
+struct TargetPort {
+  uint16_t number = 0;
+  std::string name;
+  bool set() const { return number != 0 || !name.empty(); }
+};
+
+struct ServicePortSpec {
+  std::string name;
+  uint16_t port = 0;
+  TargetPort target;  // unset: the claim's app port, else `port` itself
+  model::Protocol protocol = model::Protocol::kAuto;  // from appProtocol
+};
+
+struct ServiceSpec {
+  bool headless = false;  // clusterIP: None
+  // Workloads of the same namespace that carry all of these; empty: those that claimed the service by
+  // name (`weft run --service NAME`).
+  Labels selector;
+  std::vector<ServicePortSpec> ports;
+};
+
+// --- gateway.networking.k8s.io/v1 HTTPRoute ---
+
+struct ParentRef {
+  model::ServiceName service;
+  uint16_t port = 0;  // 0 = every port
+};
+
+struct BackendRef {
+  std::string group;  // "" = core
+  std::string kind = "Service";
+  model::Backend backend;  // `invalid` is decided by the compiler
+};
+
+struct HttpRouteRule {
+  std::string name;
+  std::vector<model::RouteMatch> matches;  // never empty: the default match is PathPrefix /
+  model::HeaderModifier request_headers, response_headers;
+  std::vector<BackendRef> backends;
+  Duration request_timeout{};
+  Duration backend_timeout{};
+  std::optional<model::RetryPolicy> retry;
+};
+
+struct HttpRouteSpec {
+  std::vector<ParentRef> parents;
+  std::vector<HttpRouteRule> rules;
+};
+
+struct Object {
+  ObjectMeta meta;
+  std::variant<ServiceSpec, HttpRouteSpec> spec;
+  // {"apiVersion":…,"kind":…,"metadata":{name,namespace,labels,annotations},"spec":…}: canonical (table
+  // order, defaults filled in, nothing the server sets).
+  std::string body;
+
+  std::string kind() const { return spec.index() == 0 ? "Service" : "HTTPRoute"; }
+  ObjectKey key() const { return {kind(), meta.ns, meta.name}; }
+  model::ServiceName service_name() const { return {meta.ns, meta.name}; }  // Services only
+};
+
+// What `weft get` shows under status.conditions (Kubernetes words).
+struct Condition {
+  std::string type;    // Accepted, ResolvedRefs, Programmed
+  bool ok = false;     // status: "True" / "False"
+  std::string reason;  // CamelCase
+  std::string message;
+  int64_t generation = 0;  // observedGeneration
+};
+
+// How many of the proxies that use something hold its present version.
+struct Served {
+  uint32_t current = 0;
+  uint32_t users = 0;
+  std::string problem;  // a proxy's NACK, in its words
+};
+
+}  // namespace weft::control
