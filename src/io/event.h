@@ -3,8 +3,8 @@
 #pragma once
 
 #include <coroutine>
-#include <list>
 
+#include "base/assert.h"
 #include "io/loop.h"
 #include "io/task.h"
 
@@ -16,7 +16,8 @@ class Event {
   explicit Event(Loop& loop) : loop_(loop) {}
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
-  ~Event();  // waiters must be gone
+  // Nobody may still wait; who was woken and has not run yet may be outlived.
+  ~Event() { WEFT_ASSERT(first_ == nullptr); }
 
   void set();
   void reset() { set_ = false; }
@@ -25,7 +26,7 @@ class Event {
   class Awaiter;
   // `co_await event.wait()`: returns at once when set.
   Awaiter wait();
-  // True when set, false when the time ran out first.
+  // True when set or pulsed, false when the time ran out first.
   Task<bool> wait_for(Duration timeout);
   // Wakes all present waiters without latching.
   void pulse();
@@ -47,8 +48,10 @@ class Event::Awaiter final : public Runnable {
 
  private:
   friend class Event;
-  void run() override;
+  void run() override { handle_.resume(); }
   void leave();
+  // Stops waiting and resumes; nothing when already woken.
+  void wake();
   Event& event_;
   std::coroutine_handle<> handle_;
   Awaiter* next_ = nullptr;
@@ -71,6 +74,7 @@ class Gate {
     return true;
   }
   void leave() {
+    WEFT_ASSERT(inside_ > 0);
     if (--inside_ == 0 && closed_) drained_.set();
   }
   void close() {

@@ -36,28 +36,38 @@ class Runnable {
 
  protected:
   virtual void run() = 0;
+  // The queue ended while this was in it: run() will not come. Whoever owns itself frees itself here.
+  virtual void abandoned() {}
 
  private:
-  friend class Loop;
   friend class RunQueue;
   Runnable* prev_ = nullptr;
   Runnable* next_ = nullptr;
 };
 
+// A list of Runnables; whoever is destroyed leaves it.
 class RunQueue {
  public:
-  RunQueue();
-  ~RunQueue();
+  RunQueue() = default;
   RunQueue(const RunQueue&) = delete;
   RunQueue& operator=(const RunQueue&) = delete;
+  ~RunQueue() { abandon_all(); }
+
   void push(Runnable& work);
-  bool empty() const;
+  bool empty() const { return head_.next_ == &head_; }
   // Runs what is queued now; work queued meanwhile waits for the next call. Returns how many ran.
   size_t run_all();
+  // Takes everything off without running it.
+  void abandon_all();
 
  private:
-  struct Head;
-  Head* head_;
+  struct Head final : Runnable {
+    Head() { next_ = prev_ = this; }
+    ~Head() override { next_ = prev_ = nullptr; }
+    void run() override {}
+  };
+  static Runnable* pop(Head& head);
+  Head head_;
 };
 
 // One-shot timer. arm() again moves it. The callback may arm, cancel or destroy the timer.
@@ -99,13 +109,20 @@ class Loop : public Clock {
   virtual void post_remote(std::move_only_function<void()> fn) = 0;
   // run() is called once at the end of the present turn.
   void at_end_of_turn(Runnable& flush) { flush_.push(flush); }
+  // For what owns itself (a connection closing in the background): never run, only told abandoned()
+  // when the loop ends, unless it was destroyed before.
+  void keep_until_end(Runnable& orphan) { orphans_.push(orphan); }
 
  protected:
-  // For implementations. Runs ready work, due timers and flushes until all is quiet.
+  // For implementations. Runs ready work, due timers and flushes until all is quiet, or until so many
+  // rounds went by that the network deserves a look (then has_ready_work()).
   void finish_turn();
-  bool has_ready_work() const;
+  bool has_ready_work() const { return !ready_.empty() || !flush_.empty(); }
   // Earliest deadline, or false when no timer is armed.
   bool next_deadline(Instant& deadline) const;
+  // To be called first in an implementation's destructor: drops queued closures and orphans while
+  // what they hold can still leave the loop.
+  void drop_work();
 
  private:
   friend class Timer;
@@ -115,10 +132,12 @@ class Loop : public Clock {
   void sift_up(size_t slot);
   void sift_down(size_t slot);
 
-  RunQueue ready_;
-  RunQueue flush_;
   std::vector<Timer*> timers_;  // binary heap by (deadline, order)
   uint64_t timer_order_ = 0;
+  Timer* firing_ = nullptr;  // its callback runs; null again when the callback destroyed it
+  RunQueue ready_;
+  RunQueue flush_;
+  RunQueue orphans_;
 };
 
 }  // namespace weft::io
