@@ -5,9 +5,16 @@
 //   keeper → proxy   kBootstrap + descriptors, once: a serialized weft.v1.Bootstrap and the sockets made
 //                    inside the instance's network namespace.
 //   proxy  → keeper  kReady, once the sidecar accepts and holds certificate and configuration.
-//   proxy  → keeper  kNeedSockets{family}: answered by kSockets with unconnected TCP sockets made inside.
+//   proxy  → keeper  kNeedSockets{"4" or "6"}: answered by kSockets{the same text} with kSocketBatch
+//                    unconnected, non-blocking TCP sockets made inside. They may bind any mesh address
+//                    as source (port 0), reach every address inside and are never redirected. No
+//                    descriptor comes with the answer when the kernel refused to make any.
 //   keeper → proxy   kDrain: leave the registry and refuse new work; answered by kDrained.
-//   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, for the log.
+//   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, one
+//                    sentence for the log; each destination is named once.
+//   keeper → proxy   kRefusedDatagrams{decimal}: so many more datagrams were refused (at most one
+//                    message a second); the sum is exact.
+//   proxy  → keeper  kFailed{"CODE reason"}: it cannot start; CODE is the exit status to use.
 //   either end closing the socket: the proxy exits when the keeper is gone.
 #pragma once
 
@@ -24,6 +31,7 @@ constexpr int kHandoffFd = 3;
 // Fixed ports inside the namespace; the app cannot bind them.
 constexpr uint16_t kOutboundPort = 15001;
 constexpr uint16_t kDnsPort = 15053;
+constexpr int kSocketBatch = 16;
 
 enum class HandoffKind : uint8_t {
   kBootstrap = 1,
@@ -33,7 +41,8 @@ enum class HandoffKind : uint8_t {
   kDrain = 5,
   kDrained = 6,
   kRefused = 7,
-  kFailed = 8,  // proxy → keeper: cannot start; text says why, `code` is the exit status to use
+  kFailed = 8,
+  kRefusedDatagrams = 9,
 };
 
 // Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode.
@@ -46,6 +55,7 @@ enum class BootstrapFd : uint8_t {
   kDnsUdp6,        // *
   kDnsTcp4,        // *
   kDnsTcp6,        // *
+  kSockDiag,       // * NETLINK_SOCK_DIAG socket made inside: lists what the app listens on (sock_diag(7))
 };
 
 struct HandoffMessage {
