@@ -55,7 +55,8 @@ struct Update {
   std::vector<Rejection> errors;
   // Already found unusable (same name twice, wrong payload type); acknowledge() reports them too.
   std::vector<Rejection> refused;
-  // Updates of one apply have one generation; stage them until the last has come.
+  // Updates of one push have one generation (it counts within one stream); stage them until the last
+  // has come.
   uint64_t generation = 0;
   bool last_of_generation = true;
 };

@@ -25,6 +25,10 @@
 #include "xds/delta_client.h"
 #include "xds/resource_cache.h"
 
+namespace envoy::service::discovery::v3 {
+class DeltaDiscoveryRequest;
+}
+
 namespace weft::xds {
 
 // Where one proxy stands with one resource.
@@ -78,6 +82,10 @@ class DeltaServerStream {
   PerType& of(ResourceType type) { return types_[static_cast<size_t>(type)]; }
   const PerType& of(ResourceType type) const { return types_[static_cast<size_t>(type)]; }
   bool covers(const PerType& t, std::string_view name) const;
+  void read_answer(ResourceType type,
+                   const envoy::service::discovery::v3::DeltaDiscoveryRequest& request);
+  Result<void> read_subscriptions(
+      ResourceType type, const envoy::service::discovery::v3::DeltaDiscoveryRequest& request);
   void collect(ResourceType type, std::vector<Response>& responses);
 
   const ResourceCache& cache_;

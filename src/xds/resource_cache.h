@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,7 @@ class ResourceCache {
 
  private:
   std::array<ByName, kResourceTypes> resources_;
-  std::array<std::map<std::string, bool, std::less<>>, kResourceTypes> changed_;
+  std::array<std::set<std::string, std::less<>>, kResourceTypes> changed_;
   uint64_t generation_ = 0;
 };
 

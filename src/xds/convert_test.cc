@@ -1,0 +1,209 @@
+#include "xds/convert.h"
+
+#include <functional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "resources.pb.h"
+
+namespace weft::xds {
+namespace {
+
+using testing::HasSubstr;
+
+model::Service full_service() {
+  model::Service service;
+  service.name = {"default", "cart"};
+  service.vip4 = *IpAddress::parse("240.240.0.9");
+  service.vip6 = *IpAddress::parse("fd12:3456:789a:1::9");
+  model::RouteRule rule;
+  rule.route = "default/split";
+  rule.rule = "0";
+  rule.match.path = {model::PathMatch::kExact, "/a"};
+  rule.match.method = "GET";
+  rule.match.headers = {{model::StringMatch::kRegex, "x-user", "a.*"}};
+  rule.match.query = {{model::StringMatch::kExact, "q", "1"}};
+  rule.request_headers.set = {{"x-a", "1"}};
+  rule.request_headers.add = {{"x-b", "2"}};
+  rule.response_headers.remove = {"server"};
+  model::Backend backend;
+  backend.service = {"default", "cart-v2"};
+  backend.port = 80;
+  backend.weight = 10;
+  backend.response_headers.set = {{"x-from", "v2"}};
+  rule.backends = {backend};
+  rule.request_timeout = Duration::seconds(3);
+  rule.backend_timeout = Duration::millis(500);
+  rule.retry = model::RetryPolicy{{500, 503}, 2, Duration::millis(10)};
+  rule.consumer_namespace = "shop";
+  service.ports = {{80, "http", model::Protocol::kHttp, true, {rule}},
+                   {90, "", model::Protocol::kTcp, false, {}}};
+  return service;
+}
+
+TEST(Convert, AServiceComesBackWhole) {
+  auto back = decode_service(encode_service(full_service()));
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_EQ(back->name.to_string(), "cart.default");
+  EXPECT_EQ(back->vip4.to_string(), "240.240.0.9");
+  EXPECT_EQ(back->vip6.to_string(), "fd12:3456:789a:1::9");
+  ASSERT_EQ(back->ports.size(), 2u);
+  EXPECT_EQ(back->ports[1].protocol, model::Protocol::kTcp);
+  const auto& port = back->ports[0];
+  EXPECT_EQ(port.port, 80);
+  EXPECT_EQ(port.name, "http");
+  EXPECT_EQ(port.protocol, model::Protocol::kHttp);
+  EXPECT_TRUE(port.routed);
+  ASSERT_EQ(port.rules.size(), 1u);
+  const auto& rule = port.rules[0];
+  EXPECT_EQ(rule.route, "default/split");
+  EXPECT_EQ(rule.match.path.kind, model::PathMatch::kExact);
+  EXPECT_EQ(rule.match.path.value, "/a");
+  EXPECT_EQ(rule.match.method, "GET");
+  EXPECT_EQ(rule.match.headers.at(0).kind, model::StringMatch::kRegex);
+  EXPECT_EQ(rule.match.headers.at(0).value, "a.*");
+  EXPECT_EQ(rule.match.query.at(0).name, "q");
+  EXPECT_EQ(rule.request_headers.set.at(0).name, "x-a");
+  EXPECT_EQ(rule.request_headers.add.at(0).value, "2");
+  EXPECT_EQ(rule.response_headers.remove.at(0), "server");
+  EXPECT_EQ(rule.backends.at(0).service.to_string(), "cart-v2.default");
+  EXPECT_EQ(rule.backends.at(0).port, 80);
+  EXPECT_EQ(rule.backends.at(0).weight, 10u);
+  EXPECT_EQ(rule.backends.at(0).response_headers.set.at(0).value, "v2");
+  EXPECT_EQ(rule.request_timeout, Duration::seconds(3));
+  EXPECT_EQ(rule.backend_timeout, Duration::millis(500));
+  ASSERT_TRUE(rule.retry);
+  EXPECT_EQ(rule.retry->codes, (std::vector<int>{500, 503}));
+  EXPECT_EQ(rule.retry->attempts, 2u);
+  EXPECT_EQ(rule.retry->backoff, Duration::millis(10));
+  EXPECT_EQ(rule.consumer_namespace, "shop");
+}
+
+model::Endpoint endpoint() {
+  model::Endpoint out;
+  out.workload = "cart-7f3a9c";
+  out.address = *SocketAddress::parse("192.0.2.1:20001");
+  out.identity = *model::SpiffeId::parse("spiffe://weft.local/ns/default/sa/cart");
+  out.mesh4 = *IpAddress::parse("240.241.0.7");
+  out.mesh6 = *IpAddress::parse("fd12:3456:789a:2::7");
+  out.target_ports = {{80, 8080}};
+  out.labels = {{"app", "cart"}};
+  out.ready = false;
+  out.stale = true;
+  return out;
+}
+
+TEST(Convert, EndpointsNamesAndWorkloadAddressesComeBackWhole) {
+  auto set = decode_endpoints(encode_endpoints({{"default", "cart"}, {endpoint()}}));
+  ASSERT_TRUE(set) << set.error().message();
+  EXPECT_EQ(set->service.to_string(), "cart.default");
+  const auto& e = set->endpoints.at(0);
+  EXPECT_EQ(e.workload, "cart-7f3a9c");
+  EXPECT_EQ(e.address.to_string(), "192.0.2.1:20001");
+  EXPECT_EQ(e.identity.uri(), "spiffe://weft.local/ns/default/sa/cart");
+  EXPECT_EQ(e.mesh4.to_string(), "240.241.0.7");
+  EXPECT_EQ(e.mesh6.to_string(), "fd12:3456:789a:2::7");
+  EXPECT_EQ(e.target_ports.at(80), 8080);
+  EXPECT_EQ(e.labels.at("app"), "cart");
+  EXPECT_FALSE(e.ready);
+  EXPECT_TRUE(e.stale);
+
+  auto name = decode_name(encode_name({{"default", "db"}, {}, {}, true}));
+  ASSERT_TRUE(name) << name.error().message();
+  EXPECT_TRUE(name->headless);
+  EXPECT_TRUE(name->vip4.is_unspecified());
+  EXPECT_TRUE(name->vip6.is_unspecified());
+
+  auto address = decode_workload_address(
+      encode_workload_address({endpoint(), {{8080, model::Protocol::kGrpc}}}));
+  ASSERT_TRUE(address) << address.error().message();
+  EXPECT_EQ(address->ports.at(8080), model::Protocol::kGrpc);
+  EXPECT_EQ(address->endpoint.workload, "cart-7f3a9c");
+}
+
+TEST(Convert, AProxyThatIsTooOldSaysWhichLevelItNeeds) {
+  v1::Service message;
+  message.ParseFromString(encode_service(full_service()));
+  message.set_min_proxy(3);
+  auto result = decode_service(message.SerializeAsString(), 2);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_THAT(result.error().message(), HasSubstr("needs proxy level 3, this proxy has level 2"));
+}
+
+struct BadService {
+  const char* what;
+  std::function<void(v1::Service&)> spoil;
+};
+
+TEST(Convert, RefusesServicesThatAreOutOfBounds) {
+  auto rule = [](v1::Service& s) { return s.mutable_ports(0)->mutable_rules(0); };
+  const BadService rows[] = {
+      {"name", [](v1::Service& s) { s.set_service("Not A Name"); }},
+      {"short name", [](v1::Service& s) { s.set_service("cart"); }},
+      {"vip of 3 bytes", [](v1::Service& s) { s.set_vip4("abc"); }},
+      {"v6 in vip4", [](v1::Service& s) { s.set_vip4(std::string(16, 'x')); }},
+      {"port 0", [](v1::Service& s) { s.mutable_ports(0)->set_port(0); }},
+      {"port 70000", [](v1::Service& s) { s.mutable_ports(0)->set_port(70000); }},
+      {"port twice", [](v1::Service& s) { s.mutable_ports(1)->set_port(80); }},
+      {"protocol", [](v1::Service& s) { s.mutable_ports(0)->set_protocol(v1::Protocol(99)); }},
+      {"too many ports", [](v1::Service& s) { for (int i = 0; i < 300; ++i) s.add_ports()->set_port(1000 + static_cast<uint32_t>(i)); }},
+      {"long regex", [&](v1::Service& s) { rule(s)->mutable_match()->mutable_headers(0)->set_value(std::string(1025, 'a')); }},
+      {"path without slash", [&](v1::Service& s) { rule(s)->mutable_match()->mutable_path()->set_value("a"); }},
+      {"newline in header", [&](v1::Service& s) { rule(s)->mutable_request_headers()->mutable_set(0)->set_value("a\r\nb"); }},
+      {"empty header name", [&](v1::Service& s) { rule(s)->mutable_request_headers()->mutable_set(0)->set_name(""); }},
+      {"backend name", [&](v1::Service& s) { rule(s)->mutable_backends(0)->set_service(""); }},
+      {"backend port", [&](v1::Service& s) { rule(s)->mutable_backends(0)->set_port(0); }},
+      {"negative timeout", [&](v1::Service& s) { rule(s)->set_request_timeout_ns(-1); }},
+      {"retry code", [&](v1::Service& s) { rule(s)->mutable_retry()->set_codes(0, 200); }},
+      {"attempts", [&](v1::Service& s) { rule(s)->mutable_retry()->set_attempts(1000); }},
+      {"consumer", [&](v1::Service& s) { rule(s)->set_consumer_namespace("A B"); }},
+  };
+  for (const auto& row : rows) {
+    v1::Service message;
+    ASSERT_TRUE(message.ParseFromString(encode_service(full_service())));
+    row.spoil(message);
+    auto result = decode_service(message.SerializeAsString());
+    EXPECT_FALSE(result) << row.what;
+    if (!result) EXPECT_EQ(result.error().kind(), ErrorKind::kInvalid) << row.what;
+  }
+}
+
+struct BadEndpoint {
+  const char* what;
+  std::function<void(v1::Endpoint&)> spoil;
+};
+
+TEST(Convert, RefusesEndpointsThatAreOutOfBounds) {
+  const BadEndpoint rows[] = {
+      {"no workload", [](v1::Endpoint& e) { e.clear_workload(); }},
+      {"no address", [](v1::Endpoint& e) { e.clear_ip(); }},
+      {"port", [](v1::Endpoint& e) { e.set_port(65536); }},
+      {"identity", [](v1::Endpoint& e) { e.set_identity("https://weft.local/x"); }},
+      {"no identity", [](v1::Endpoint& e) { e.clear_identity(); }},
+      {"target port", [](v1::Endpoint& e) { (*e.mutable_target_ports())[80] = 0; }},
+      {"mesh address", [](v1::Endpoint& e) { e.set_mesh6("1234"); }},
+  };
+  for (const auto& row : rows) {
+    v1::Endpoints message;
+    ASSERT_TRUE(message.ParseFromString(encode_endpoints({{"default", "cart"}, {endpoint()}})));
+    row.spoil(*message.mutable_endpoints(0));
+    EXPECT_FALSE(decode_endpoints(message.SerializeAsString())) << row.what;
+  }
+}
+
+TEST(Convert, EqualValuesGiveEqualBytes) {
+  auto many = endpoint();
+  for (uint16_t i = 1; i < 100; ++i) many.target_ports[i] = i;
+  EXPECT_EQ(encode_endpoints({{"default", "cart"}, {many}}),
+            encode_endpoints({{"default", "cart"}, {many}}));
+}
+
+TEST(Convert, RefusesBytesThatAreNoMessageOrTooMany) {
+  EXPECT_FALSE(decode_name("\xff\xff\xff"));
+  EXPECT_FALSE(decode_name(std::string(1024 * 1024 + 1, '\0')));
+}
+
+}  // namespace
+}  // namespace weft::xds

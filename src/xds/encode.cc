@@ -1,0 +1,165 @@
+// model → bytes. Written field by field: the wire shape and the model may drift apart without one
+// noticing the other. Serialization is deterministic (maps in key order), because a resource's version
+// is the hash of these bytes.
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include "resources.pb.h"
+#include "xds/convert.h"
+
+namespace weft::xds {
+namespace {
+
+// The level that everything of this version needs; a field that older proxies would misread by leaving
+// it out raises it for the resources that use the field.
+constexpr uint32_t kBaseLevel = 1;
+
+std::string serialize(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&out);
+  out.Trim();
+  return bytes;
+}
+
+std::string optional_ip(const IpAddress& ip) { return ip.is_unspecified() ? "" : ip.to_bytes(); }
+
+v1::Protocol to_wire(model::Protocol protocol) {
+  switch (protocol) {
+    case model::Protocol::kAuto: return v1::AUTO;
+    case model::Protocol::kHttp: return v1::HTTP;
+    case model::Protocol::kH2c: return v1::H2C;
+    case model::Protocol::kGrpc: return v1::GRPC;
+    case model::Protocol::kTcp: return v1::TCP;
+  }
+  return v1::AUTO;
+}
+
+v1::PathMatch::Kind to_wire(model::PathMatch::Kind kind) {
+  switch (kind) {
+    case model::PathMatch::kExact: return v1::PathMatch::EXACT;
+    case model::PathMatch::kPrefix: return v1::PathMatch::PREFIX;
+    case model::PathMatch::kRegex: return v1::PathMatch::REGEX;
+  }
+  return v1::PathMatch::PREFIX;
+}
+
+void fill(v1::HeaderModifier& out, const model::HeaderModifier& in) {
+  for (const auto& pair : in.set) {
+    auto* p = out.add_set();
+    p->set_name(pair.name);
+    p->set_value(pair.value);
+  }
+  for (const auto& pair : in.add) {
+    auto* p = out.add_add();
+    p->set_name(pair.name);
+    p->set_value(pair.value);
+  }
+  for (const auto& name : in.remove) out.add_remove(name);
+}
+
+void fill(v1::StringMatch& out, const model::StringMatch& in) {
+  out.set_regex(in.kind == model::StringMatch::kRegex);
+  out.set_name(in.name);
+  out.set_value(in.value);
+}
+
+void fill(v1::RouteMatch& out, const model::RouteMatch& in) {
+  out.mutable_path()->set_kind(to_wire(in.path.kind));
+  out.mutable_path()->set_value(in.path.value);
+  out.set_method(in.method);
+  for (const auto& m : in.headers) fill(*out.add_headers(), m);
+  for (const auto& m : in.query) fill(*out.add_query(), m);
+}
+
+void fill(v1::Backend& out, const model::Backend& in) {
+  out.set_service(in.service.to_string());
+  out.set_port(in.port);
+  out.set_weight(in.weight);
+  out.set_invalid(in.invalid);
+  if (!in.request_headers.empty()) fill(*out.mutable_request_headers(), in.request_headers);
+  if (!in.response_headers.empty()) fill(*out.mutable_response_headers(), in.response_headers);
+}
+
+void fill(v1::RouteRule& out, const model::RouteRule& in) {
+  out.set_route(in.route);
+  out.set_rule(in.rule);
+  fill(*out.mutable_match(), in.match);
+  if (!in.request_headers.empty()) fill(*out.mutable_request_headers(), in.request_headers);
+  if (!in.response_headers.empty()) fill(*out.mutable_response_headers(), in.response_headers);
+  for (const auto& backend : in.backends) fill(*out.add_backends(), backend);
+  out.set_request_timeout_ns(in.request_timeout.ns);
+  out.set_backend_timeout_ns(in.backend_timeout.ns);
+  if (in.retry) {
+    auto* retry = out.mutable_retry();
+    for (int code : in.retry->codes) retry->add_codes(static_cast<uint32_t>(code));
+    retry->set_attempts(in.retry->attempts);
+    retry->set_backoff_ns(in.retry->backoff.ns);
+  }
+  out.set_consumer_namespace(in.consumer_namespace);
+}
+
+void fill(v1::Endpoint& out, const model::Endpoint& in) {
+  out.set_workload(in.workload);
+  out.set_ip(in.address.ip.to_bytes());
+  out.set_port(in.address.port);
+  out.set_identity(in.identity.uri());
+  out.set_mesh4(optional_ip(in.mesh4));
+  out.set_mesh6(optional_ip(in.mesh6));
+  for (const auto& [port, target] : in.target_ports) (*out.mutable_target_ports())[port] = target;
+  for (const auto& [key, value] : in.labels) (*out.mutable_labels())[key] = value;
+  out.set_ready(in.ready);
+  out.set_stale(in.stale);
+}
+
+}  // namespace
+
+std::string encode_name(const model::NameEntry& entry) {
+  v1::Name out;
+  out.set_min_proxy(kBaseLevel);
+  out.set_service(entry.service.to_string());
+  out.set_vip4(optional_ip(entry.vip4));
+  out.set_vip6(optional_ip(entry.vip6));
+  out.set_headless(entry.headless);
+  return serialize(out);
+}
+
+std::string encode_service(const model::Service& service) {
+  v1::Service out;
+  out.set_min_proxy(kBaseLevel);
+  out.set_service(service.name.to_string());
+  out.set_vip4(optional_ip(service.vip4));
+  out.set_vip6(optional_ip(service.vip6));
+  out.set_headless(service.headless);
+  for (const auto& in : service.ports) {
+    auto* port = out.add_ports();
+    port->set_port(in.port);
+    port->set_name(in.name);
+    port->set_protocol(to_wire(in.protocol));
+    port->set_routed(in.routed);
+    for (const auto& rule : in.rules) fill(*port->add_rules(), rule);
+  }
+  return serialize(out);
+}
+
+std::string encode_endpoints(const model::EndpointSet& set) {
+  v1::Endpoints out;
+  out.set_min_proxy(kBaseLevel);
+  out.set_service(set.service.to_string());
+  for (const auto& endpoint : set.endpoints) fill(*out.add_endpoints(), endpoint);
+  return serialize(out);
+}
+
+std::string encode_workload_address(const model::WorkloadAddress& address) {
+  v1::WorkloadAddress out;
+  out.set_min_proxy(kBaseLevel);
+  fill(*out.mutable_endpoint(), address.endpoint);
+  for (const auto& [port, protocol] : address.ports) {
+    (*out.mutable_ports())[port] = to_wire(protocol);
+  }
+  return serialize(out);
+}
+
+}  // namespace weft::xds
