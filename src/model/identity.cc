@@ -79,8 +79,8 @@ Result<SpiffeId> SpiffeId::parse(std::string_view uri) {
   const std::string_view rest = uri.substr(kScheme.size());
   const size_t slash = std::min(rest.find('/'), rest.size());
   if (!is_trust_domain(rest.substr(0, slash))) {
-    return fail(ErrorKind::kInvalid, "SPIFFE ID " + shown(uri) +
-                                         ": the trust domain must be 1-255 of [a-z0-9._-]");
+    return fail(ErrorKind::kInvalid,
+                "SPIFFE ID " + shown(uri) + ": the trust domain must be 1-255 of [a-z0-9._-]");
   }
   if (!is_path(rest.substr(slash))) {
     return fail(ErrorKind::kInvalid,
@@ -157,9 +157,9 @@ Result<ServiceName> ServiceName::parse(std::string_view text, std::string_view d
     name.ns = default_ns;
   }
   if (!is_dns_label(name.name) || !is_dns_label(name.ns)) {
-    return fail(ErrorKind::kInvalid,
-                shown(whole) + " is no service name; write NAME, NAME.NAMESPACE or "
-                               "NAME.NAMESPACE.svc.mesh with labels of 1-63 [a-z0-9-]");
+    return fail(ErrorKind::kInvalid, shown(whole) +
+                                         " is no service name; write NAME, NAME.NAMESPACE or "
+                                         "NAME.NAMESPACE.svc.mesh with labels of 1-63 [a-z0-9-]");
   }
   return name;
 }

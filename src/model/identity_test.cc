@@ -107,10 +107,11 @@ TEST(ServiceNameTest, UnderstandsTheFormsOfAName) {
   struct Case {
     const char *text, *name, *ns;
   };
-  for (const Case& c : {Case{"cart", "cart", "default"}, Case{"cart.shop", "cart", "shop"},
-                        Case{"cart.shop.svc.mesh", "cart", "shop"},
-                        Case{"cart.shop.svc.mesh.", "cart", "shop"}, Case{"cart.", "cart", "default"},
-                        Case{"a-1.b-2.", "a-1", "b-2"}, Case{"svc.mesh", "svc", "mesh"}}) {
+  for (const Case& c :
+       {Case{"cart", "cart", "default"}, Case{"cart.shop", "cart", "shop"},
+        Case{"cart.shop.svc.mesh", "cart", "shop"}, Case{"cart.shop.svc.mesh.", "cart", "shop"},
+        Case{"cart.", "cart", "default"}, Case{"a-1.b-2.", "a-1", "b-2"},
+        Case{"svc.mesh", "svc", "mesh"}}) {
     const auto name = ServiceName::parse(c.text);
     ASSERT_TRUE(name) << c.text;
     EXPECT_EQ(name->name, c.name) << c.text;

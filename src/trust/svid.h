@@ -1,7 +1,6 @@
-// Keys, certificates and what is trusted: X.509-SVIDs as SPIFFE defines them (one URI SAN, EC P-256).
-// Values here are immutable once made and shared by pointer: a rotation makes a new Svid, connections
-// made before keep theirs.
-// Threading: immutable objects may be shared between threads.
+// Keys, certificates and what is trusted: X.509-SVIDs as SPIFFE defines them (one URI SAN, EC
+// P-256). Values here are immutable once made and shared by pointer: a rotation makes a new Svid,
+// connections made before keep theirs. Threading: immutable objects may be shared between threads.
 #pragma once
 
 #include <memory>
@@ -36,7 +35,8 @@ class PrivateKey {
 class Svid {
  public:
   // Checks that the leaf is a valid X509-SVID and that the key belongs to it.
-  static Result<std::shared_ptr<const Svid>> make(std::vector<std::string> chain_der, PrivateKey key);
+  static Result<std::shared_ptr<const Svid>> make(std::vector<std::string> chain_der,
+                                                  PrivateKey key);
 
   const model::SpiffeId& id() const;
   const std::vector<std::string>& chain_der() const;

@@ -1,11 +1,11 @@
 // TLS 1.3 as bytes in and bytes out: no sockets, no blocking, no clock of its own. A session is fed
-// what the transport received and produces what the transport must send; http/tls_stream.h marries it
-// to an io::Stream.
-// OpenSSL 3.0 underneath through memory buffers of ours: one read for many records, one send for many.
-// Cipher suite and group: TLS_AES_256_GCM_SHA384 (and AES-128/ChaCha20), X25519 and P-256, ECDSA P-256.
-// Peers are verified against the bundle of the trust domain in the peer's SVID (RFC 5280 path, SPIFFE
-// rules: exactly one URI SAN, digitalSignature, no CA leaf; an embedded NUL is refused).
-// Threading: a TlsContext is immutable and may be shared; a TlsSession belongs to one thread.
+// what the transport received and produces what the transport must send; http/tls_stream.h marries
+// it to an io::Stream. OpenSSL 3.0 underneath through memory buffers of ours: one read for many
+// records, one send for many. Cipher suite and group: TLS_AES_256_GCM_SHA384 (and
+// AES-128/ChaCha20), X25519 and P-256, ECDSA P-256. Peers are verified against the bundle of the
+// trust domain in the peer's SVID (RFC 5280 path, SPIFFE rules: exactly one URI SAN,
+// digitalSignature, no CA leaf; an embedded NUL is refused). Threading: a TlsContext is immutable
+// and may be shared; a TlsSession belongs to one thread.
 #pragma once
 
 #include <functional>
@@ -21,8 +21,8 @@
 
 namespace weft::trust {
 
-// Mutual TLS between workloads (kMutual), or a server whose clients may be anonymous until they hold
-// a credential (kOptionalClient: joining).
+// Mutual TLS between workloads (kMutual), or a server whose clients may be anonymous until they
+// hold a credential (kOptionalClient: joining).
 enum class ClientAuth { kMutual, kOptionalClient };
 
 struct TlsServerConfig {
@@ -30,7 +30,9 @@ struct TlsServerConfig {
   TrustBundle bundle;
   ClientAuth client_auth = ClientAuth::kMutual;
   std::vector<std::string> alpn;  // in order of preference; no overlap = the handshake fails
-  // Says whether this server answers to the name asked for (SNI); absent: any.
+  // Says whether this server answers to the name asked for (SNI, "" when none); absent: any. A
+  // client that is refused so sees kUnauthenticated with retry kYes: the address belongs to someone
+  // else now.
   std::function<bool(std::string_view)> accept_name;
 };
 
@@ -39,7 +41,9 @@ struct TlsClientConfig {
   TrustBundle bundle;
   std::vector<std::string> alpn;
   // Joining, before any bundle is known: accept exactly a chain whose root has this SHA-256 of its
-  // SubjectPublicKeyInfo (lower-case hex). Empty otherwise.
+  // SubjectPublicKeyInfo (lower-case hex), and whose leaf is a control plane (SpiffeId::is_server):
+  // every workload has a certificate under that root, and none of them may take a token. Servers
+  // with kOptionalClient send their roots for this. Empty otherwise.
   std::string root_spki_sha256;
 };
 
@@ -51,9 +55,9 @@ Result<TlsContextPtr> make_client_context(const TlsClientConfig& config);
 WallTime expires_at(const TlsContext& context);
 
 struct PeerIdentity {
-  std::string spiffe_id;  // "" when anonymous
-  WallTime not_after;
-  std::vector<std::string> chain_der;
+  std::string spiffe_id;               // "" when anonymous
+  WallTime not_after;                  // of the leaf; the end of time when anonymous
+  std::vector<std::string> chain_der;  // as the peer sent it, leaf first
 };
 
 class TlsSession {
@@ -82,10 +86,11 @@ class TlsSession {
 
 // `wall_now`: the time against which certificates are judged.
 std::unique_ptr<TlsSession> make_server_session(const TlsContextPtr& context, WallTime wall_now);
-// `expected_peer`: the SPIFFE ID the server must show, or the handshake fails before anything of ours
-// but the ClientHello was sent ("" = any of the bundle's trust domain). A wrong identity is an Error of
-// kind kUnauthenticated, source upstream, retry kYes.
-std::unique_ptr<TlsSession> make_client_session(const TlsContextPtr& context, std::string_view server_name,
+// `expected_peer`: the SPIFFE ID the server must show, or the handshake fails before anything of
+// ours but the ClientHello was sent ("" = any of the bundle's trust domain). A wrong identity is an
+// Error of kind kUnauthenticated, source upstream, retry kYes.
+std::unique_ptr<TlsSession> make_client_session(const TlsContextPtr& context,
+                                                std::string_view server_name,
                                                 std::string_view expected_peer, WallTime wall_now);
 
 }  // namespace weft::trust

@@ -1,0 +1,45 @@
+// Internal to trust: what a TlsContext holds, and the session half that its OpenSSL callbacks talk
+// to.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trust/openssl.h"
+#include "trust/tls.h"
+
+namespace weft::trust {
+
+class TlsContext {
+ public:
+  bool server = false;
+  Owned<SSL_CTX> ssl_context;
+  // The BIO that moves bytes between OpenSSL and a session's buffers.
+  Owned<BIO_METHOD> bio_method;
+  std::shared_ptr<const Svid> svid;  // null: an anonymous client
+  std::string trust_domain;          // "" with a root pin: that of the pinned root
+  std::string root_spki_sha256;
+  std::string alpn_wire;  // length-prefixed names, RFC 7301, section 3.1
+  std::function<bool(std::string_view)> accept_name;
+};
+
+// Checks the peer's certificates in the middle of the handshake (X509_STORE_CTX holds them).
+// `expected_peer`: see make_client_session.
+Result<model::SpiffeId> verify_peer(X509_STORE_CTX* store, const TlsContext& context,
+                                    std::string_view expected_peer, WallTime now);
+
+// What the callbacks of the context need of a session; found through SSL_get_app_data.
+class TlsCallbacks {
+ public:
+  virtual ~TlsCallbacks() = default;
+  virtual bool on_verify(X509_STORE_CTX* store) = 0;
+  // Why the handshake is being refused by a callback, in our own words.
+  virtual void on_refused(Error error) = 0;
+};
+
+Owned<BIO_METHOD> make_bio_method();
+
+}  // namespace weft::trust
