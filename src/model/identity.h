@@ -1,5 +1,5 @@
-// Who is who: trust domains, SPIFFE IDs and service names. Plain values with their syntax checked once,
-// when made.
+// Who is who: trust domains, SPIFFE IDs and service names. Plain values with their syntax checked
+// once, when made.
 #pragma once
 
 #include <compare>
@@ -12,8 +12,8 @@ namespace weft::model {
 
 // spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/NAME for workloads, as Istio and SPIRE's examples have it;
 // spiffe://TD/machine/ID for joined machines; spiffe://TD/server for the control plane.
-// Syntax: SPIFFE-ID standard 2 (≤ 2048 bytes, trust domain [a-z0-9._-], path segments [A-Za-z0-9._-],
-// no empty, "." or ".." segment, no trailing slash).
+// Syntax: SPIFFE-ID standard 2 (≤ 2048 bytes, trust domain [a-z0-9._-], path segments
+// [A-Za-z0-9._-], no empty, "." or ".." segment, no trailing slash).
 class SpiffeId {
  public:
   SpiffeId() = default;
@@ -44,10 +44,10 @@ struct ServiceName {
   std::string ns;
   std::string name;
 
-  // "cart" (namespace taken from `default_ns`), "cart.shop", "cart.shop.svc.mesh" (a trailing dot is
-  // fine). Nothing for names that are not of the mesh.
+  // "cart" (namespace taken from `default_ns`), "cart.shop", "cart.shop.svc.mesh" (a trailing dot
+  // is fine). Nothing for names that are not of the mesh.
   static Result<ServiceName> parse(std::string_view text, std::string_view default_ns = "default");
-  std::string to_string() const { return name + "." + ns; }             // cart.default
+  std::string to_string() const { return name + "." + ns; }  // cart.default
   std::string dns_name() const { return name + "." + ns + ".svc.mesh"; }
   friend auto operator<=>(const ServiceName&, const ServiceName&) = default;
 };
