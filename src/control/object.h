@@ -69,17 +69,11 @@ struct ParentRef {
   uint16_t port = 0;  // 0 = every port
 };
 
-struct BackendRef {
-  std::string group;  // "" = core
-  std::string kind = "Service";
-  model::Backend backend;  // `invalid` is decided by the compiler
-};
-
 struct HttpRouteRule {
   std::string name;
   std::vector<model::RouteMatch> matches;  // never empty: the default match is PathPrefix /
   model::HeaderModifier request_headers, response_headers;
-  std::vector<BackendRef> backends;
+  std::vector<model::Backend> backends;  // `invalid` is decided by the compiler
   Duration request_timeout{};
   Duration backend_timeout{};
   std::optional<model::RetryPolicy> retry;

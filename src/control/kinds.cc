@@ -1,0 +1,176 @@
+// From file to objects: read the YAML, look at apiVersion and kind, check against the kind's table, then
+// let the kind check what tables cannot say. One wrong object does not hide what is wrong with the next.
+#include "control/kinds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace weft::control {
+namespace {
+
+constexpr const char* kServiceNames[] = {"service", "services", "svc"};
+constexpr const char* kHttpRouteNames[] = {"httproute", "httproutes", "route", "routes"};
+
+constexpr Kind kKinds[] = {
+    {"Service", "services", kServiceNames, "v1", &kServiceDocument, read_service},
+    {"HTTPRoute", "routes", kHttpRouteNames, "gateway.networking.k8s.io/v1", &kHttpRouteDocument,
+     read_http_route},
+};
+
+constexpr Field metadata_name(const Format* format, int64_t longest) {
+  return {.name = "name", .type = FieldType::kString,
+          .description = "Name of the object, unique for its kind and namespace.", .required = true,
+          .min = 1, .max = longest, .format = format};
+}
+constexpr Field kNamespace{.name = "namespace", .type = FieldType::kString,
+                           .description = "Namespace of the object.", .default_value = "\"default\"",
+                           .min = 1, .max = 63, .format = &kDnsLabel};
+constexpr Field kLabels{.name = "labels", .type = FieldType::kStringMap,
+                        .description = "Labels to select objects by.", .format = &kLabelValue,
+                        .key_format = &kLabelName};
+constexpr Field kAnnotations{.name = "annotations", .type = FieldType::kStringMap,
+                             .description = "Free notes of whoever wrote the object; Weft keeps them.",
+                             .format = &kAnyText, .key_format = &kLabelName};
+constexpr Field server_set(const char* name) {
+  return {.name = name, .type = FieldType::kIgnored, .description = "Set by the server."};
+}
+
+constexpr Field kServiceMetadataFields[] = {
+    metadata_name(&kDnsLabel, 63), kNamespace, kLabels, kAnnotations,
+    server_set("uid"), server_set("generation"), server_set("creationTimestamp"),
+    server_set("resourceVersion"), server_set("managedFields"), server_set("selfLink")};
+constexpr Field kHttpRouteMetadataFields[] = {
+    metadata_name(&kDnsSubdomain, 253), kNamespace, kLabels, kAnnotations,
+    server_set("uid"), server_set("generation"), server_set("creationTimestamp"),
+    server_set("resourceVersion"), server_set("managedFields"), server_set("selfLink")};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
+
+Position place_of(const Node& document, std::string_view field) {
+  const Node* node = document.find(field);
+  return node ? node->at : document.at;
+}
+
+Labels read_labels(const Node* node) {
+  Labels labels;
+  if (!node) return labels;
+  for (const Node::Entry& entry : node->entries) labels[entry.name] = entry.value.text;
+  return labels;
+}
+
+// Is one path the other, or above it? Then both problems have one cause, and the first says it better.
+bool same_spot(std::string_view a, std::string_view b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.' || b[a.size()] == '[');
+}
+
+class FileDecoder {
+ public:
+  FileDecoder(std::string_view file, Problems& problems) : file_(file), problems_(problems) {}
+
+  void document(const Node& node) {
+    if (!node.is(Node::Kind::kMap)) {
+      return report(node.at, "", fmt::format("an object is a map, not {}", describe(node)),
+                    "begin with apiVersion, kind, metadata and spec");
+    }
+    if (node.text_of("kind") == "List") return list(node);
+    if (const Kind* kind = kind_of(node)) object(*kind, node);
+  }
+
+  std::vector<DecodedObject> take() { return std::move(objects_); }
+
+ private:
+  void report(Position at, std::string path, std::string what, std::string hint = "") {
+    problems_.push_back({std::string(file_), at, std::move(path), std::move(what), std::move(hint)});
+  }
+
+  void list(const Node& node) {
+    const Node* items = node.find("items");
+    if (!items || !items->is(Node::Kind::kList)) {
+      return report(place_of(node, "items"), "items", "a List needs a list of items");
+    }
+    for (const Node& item : items->items) document(item);
+  }
+
+  const Kind* kind_of(const Node& node) {
+    const std::string_view name = node.text_of("kind");
+    const std::string_view version = node.text_of("apiVersion");
+    const auto it = std::ranges::find(kKinds, name, [](const Kind& k) { return std::string_view(k.kind); });
+    if (it == std::end(kKinds)) {
+      const std::string_view known[] = {kKinds[0].kind, kKinds[1].kind};
+      std::string hint = did_you_mean(name, known);
+      hint += (hint.empty() ? "" : " ") + std::string("kinds: Service, HTTPRoute");
+      report(place_of(node, "kind"), "kind",
+             name.empty() ? "required: which kind of object is this?"
+                          : fmt::format("Weft knows no kind '{}'", name),
+             std::move(hint));
+      return nullptr;
+    }
+    if (version != it->api_version) {
+      report(place_of(node, "apiVersion"), "apiVersion",
+             version.empty() ? fmt::format("required by {}", it->kind)
+                             : fmt::format("'{}' is not the version of {} that Weft reads", version,
+                                           it->kind),
+             fmt::format("write apiVersion: {}", it->api_version));
+      return nullptr;
+    }
+    return &*it;
+  }
+
+  void object(const Kind& kind, const Node& node) {
+    const size_t before = problems_.size();
+    const Node canonical = check(*kind.schema, node, file_, "", problems_);
+    DecodedObject decoded{.object = {}, .file = std::string(file_), .at = node.at};
+    const Node* metadata = canonical.find("metadata");
+    decoded.object.meta.name = metadata->text_of("name");
+    decoded.object.meta.ns = metadata->text_of("namespace");
+    decoded.object.meta.labels = read_labels(metadata->find("labels"));
+    decoded.object.meta.annotations = read_labels(metadata->find("annotations"));
+    decoded.object.body = to_json(canonical);
+    Problems deeper;
+    kind.read(canonical, file_, decoded.object, deeper);
+    const std::span<const Problem> shallow(problems_.begin() + static_cast<ptrdiff_t>(before),
+                                           problems_.end());
+    std::erase_if(deeper, [&](const Problem& p) {
+      return std::ranges::any_of(shallow, [&](const Problem& s) { return same_spot(s.path, p.path); });
+    });
+    std::ranges::move(deeper, std::back_inserter(problems_));
+    if (problems_.size() == before) objects_.push_back(std::move(decoded));
+  }
+
+  std::string_view file_;
+  Problems& problems_;
+  std::vector<DecodedObject> objects_;
+};
+
+}  // namespace
+
+const Schema kServiceMetadata{"metadata", "Who the object is.", kServiceMetadataFields};
+const Schema kHttpRouteMetadata{"metadata", "Who the object is.", kHttpRouteMetadataFields};
+
+std::span<const Kind> kinds() { return kKinds; }
+
+std::optional<std::string> parse_kind(std::string_view text) {
+  const std::string word = lower(text);
+  for (const Kind& kind : kKinds) {
+    if (std::ranges::any_of(kind.aliases, [&](std::string_view a) { return a == word; })) {
+      return kind.kind;
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<DecodedObject> decode_objects(std::string_view file, std::string_view text,
+                                          Problems& problems) {
+  FileDecoder decoder(file, problems);
+  for (const Node& document : read_yaml(file, text, problems)) decoder.document(document);
+  return decoder.take();
+}
+
+}  // namespace weft::control
