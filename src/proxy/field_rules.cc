@@ -1,0 +1,26 @@
+// Field lines are few; every rule is one pass over them.
+#include "proxy/field_rules.h"
+
+namespace weft::proxy {
+
+void apply_modifier(const model::HeaderModifier& modifier, wire::Fields& fields) {
+  for (const auto& pair : modifier.set) fields.set(pair.name, pair.value);
+  for (const auto& pair : modifier.add) fields.add(pair.name, pair.value);
+  for (const std::string& name : modifier.remove) fields.remove(name);
+}
+
+bool wants_upgrade(const wire::RequestHead& head) {
+  if (head.method == "CONNECT") return true;
+  return head.version == wire::Version::kHttp11 && head.fields.has("upgrade") &&
+         head.fields.has_token("connection", "upgrade");
+}
+
+bool is_grpc(const wire::Fields& fields) {
+  std::optional<std::string_view> type = fields.get("content-type");
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!type || !type->starts_with(kGrpc)) return false;
+  std::string_view rest = type->substr(kGrpc.size());
+  return rest.empty() || rest[0] == '+' || rest[0] == ';';
+}
+
+}  // namespace weft::proxy

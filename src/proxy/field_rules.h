@@ -1,0 +1,27 @@
+// What happens to field lines on their way through a sidecar. A sidecar is meant not to be noticed, so
+// the rules are few:
+//  - fields that concern one connection only end here (RFC 9110 section 7.6.1), and fields named weft-*
+//    belong to the hop between sidecars and are removed from what apps send: wire/h1_over_h2.h does both;
+//  - a route's modifiers are applied; traceparent is continued or created;
+//  - nothing else is added: no Via (a sidecar acts for its own app, as part of it), no X-Forwarded-*,
+//    no X-Forwarded-Client-Cert (what an app sends under these names goes through as its own word).
+//    An X-Request-Id is carried and logged, not made: the trace id does that work.
+// Pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "model/service.h"
+#include "wire/message.h"
+
+namespace weft::proxy {
+
+void apply_modifier(const model::HeaderModifier& modifier, wire::Fields& fields);
+
+// "Connection: upgrade" with an Upgrade field (HTTP/1.1 only), or CONNECT.
+bool wants_upgrade(const wire::RequestHead& head);
+// content-type application/grpc, application/grpc+proto and so on; not application/grpc-web.
+bool is_grpc(const wire::Fields& fields);
+
+}  // namespace weft::proxy

@@ -1,0 +1,82 @@
+// Routing decisions of one service: which rule a request matches and which backend of that rule takes
+// it. A Service is compiled once, when it arrives (regular expressions, backend schedules); what cannot
+// be compiled is refused there, so that the request path never fails for a reason of configuration.
+//
+// Rules are tried in the order given; the control plane has sorted them by Gateway API precedence.
+// Compiled objects are immutable but for one relaxed counter per rule, and shared between threads.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/service.h"
+#include "wire/message.h"
+
+namespace weft::proxy {
+
+// What a rule looks at.
+struct RequestView {
+  std::string_view method;
+  std::string_view target;  // path and query as sent
+  const wire::Fields& fields;
+  std::string_view caller_namespace;
+};
+
+class CompiledRule {
+ public:
+  static Result<std::shared_ptr<const CompiledRule>> compile(const model::RouteRule& rule);
+  CompiledRule();
+  ~CompiledRule();
+  CompiledRule(const CompiledRule&) = delete;
+  CompiledRule& operator=(const CompiledRule&) = delete;
+
+  bool matches(const RequestView& request) const;
+  // The next backend by weight, in a smooth round robin: of 90 and 10 every tenth goes to the second.
+  // Null when the rule has none of positive weight.
+  const model::Backend* next_backend() const;
+  const model::RouteRule& rule() const { return rule_; }
+
+ private:
+  struct Patterns;
+  model::RouteRule rule_;
+  std::unique_ptr<Patterns> patterns_;
+  std::vector<uint16_t> schedule_;  // indices into rule_.backends
+  mutable std::atomic<uint32_t> turn_{0};
+};
+
+struct CompiledPort {
+  model::ServicePort port;
+  std::vector<std::shared_ptr<const CompiledRule>> rules;
+
+  // Does any rule concern callers of this namespace? Without one, the service itself is the backend.
+  bool routed_for(std::string_view caller_namespace) const;
+  // The first rule that matches, or null: 404 when routed_for().
+  std::shared_ptr<const CompiledRule> match(const RequestView& request) const;
+};
+
+struct CompiledService {
+  model::Service service;
+  std::vector<CompiledPort> ports;
+
+  static Result<std::shared_ptr<const CompiledService>> compile(const model::Service& service);
+  const CompiledPort* port(uint16_t number) const;
+  // Services its rules send to, itself excepted; invalid references are left out.
+  std::vector<model::ServiceName> dependencies() const;
+};
+
+// Parts of a request target, RFC 9110 section 4.2: "/a/b?x=1" is "/a/b" and "x=1".
+std::string_view path_of(std::string_view target);
+std::string_view query_of(std::string_view target);
+// First value of a query parameter, percent-decoded ('+' is a space); nothing when absent.
+std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
+// "/shop" is a prefix of "/shop" and "/shop/cart", not of "/shopping" (Gateway API PathPrefix).
+bool path_has_prefix(std::string_view path, std::string_view prefix);
+// Smooth weighted round robin (as nginx does it) as a table of backend indices; weights beyond what a
+// table of 1000 turns can hold are rounded, but none of them to nothing.
+std::vector<uint16_t> weighted_schedule(const std::vector<uint32_t>& weights);
+
+}  // namespace weft::proxy

@@ -1,0 +1,62 @@
+// Lookups of the immutable snapshot, and the registry that lets an endpoint's health outlive the
+// versions of the object it came in.
+#include "proxy/snapshot.h"
+
+namespace weft::proxy {
+
+void NameIndex::put(const model::NameEntry& entry) {
+  erase(entry.service);
+  by_name[entry.service] = entry;
+  if (entry.headless) return;
+  if (!entry.vip4.is_unspecified()) by_address[entry.vip4] = entry.service;
+  if (!entry.vip6.is_unspecified()) by_address[entry.vip6] = entry.service;
+}
+
+void NameIndex::erase(const model::ServiceName& name) {
+  auto found = by_name.find(name);
+  if (found == by_name.end()) return;
+  for (const IpAddress& address : {found->second.vip4, found->second.vip6}) {
+    auto owner = by_address.find(address);
+    if (owner != by_address.end() && owner->second == name) by_address.erase(owner);
+  }
+  by_name.erase(found);
+}
+
+const model::NameEntry* Snapshot::name_at(const IpAddress& address) const {
+  auto found = names->by_address.find(address);
+  if (found == names->by_address.end()) return nullptr;
+  auto entry = names->by_name.find(found->second);
+  return entry == names->by_name.end() ? nullptr : &entry->second;
+}
+
+const LiveService* Snapshot::service(const model::ServiceName& name) const {
+  auto found = services.find(name);
+  return found == services.end() ? nullptr : &found->second;
+}
+
+std::shared_ptr<const EndpointGroup> Snapshot::group(const model::ServiceName& name) const {
+  auto found = endpoints.find(name);
+  return found == endpoints.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const LiveWorkload> Snapshot::workload(const IpAddress& mesh_address) const {
+  auto found = workloads.find(mesh_address);
+  return found == workloads.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<EndpointHealth> HealthRegistry::of(const model::Endpoint& endpoint) {
+  std::weak_ptr<EndpointHealth>& slot =
+      states_[endpoint.workload + "@" + endpoint.address.to_string()];
+  std::shared_ptr<EndpointHealth> state = slot.lock();
+  if (!state) {
+    state = std::make_shared<EndpointHealth>();
+    slot = state;
+  }
+  return state;
+}
+
+void HealthRegistry::sweep() {
+  std::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,323 @@
+// Which pending generations may be swapped in is a greatest fixed point: suppose all complete ones are,
+// strike those that name something neither in use nor supposed, repeat until nothing is struck. So a
+// chain of dependencies resolves as its parts arrive and a cycle resolves as a whole.
+// A removal is an answer too: a backend the control plane says does not exist keeps nobody waiting.
+// Cost: proportional to what changed, plus one copy of the snapshot's maps of pointers per swap.
+#include "proxy/staging.h"
+
+#include <algorithm>
+
+#include "xds/convert.h"
+
+namespace weft::proxy {
+namespace {
+
+using xds::ResourceType;
+
+constexpr size_t index_of(ResourceType type) { return static_cast<size_t>(type); }
+
+std::string absent_key(ResourceType type, const std::string& name) {
+  return std::string(xds::short_name(type)) + "/" + name;
+}
+
+}  // namespace
+
+struct Staging::Change {
+  ResourceType type;
+  std::string name;
+  Held held;
+  bool removed = false;
+  std::shared_ptr<const CompiledService> service;
+  std::shared_ptr<const model::EndpointSet> endpoints;
+  std::shared_ptr<const model::WorkloadAddress> workload;
+  std::shared_ptr<const model::NameEntry> entry;
+};
+
+Staging::Staging() : snapshot_(std::make_shared<Snapshot>()) {}
+
+Result<Staging::Change> Staging::decode(ResourceType type, const std::string& name, const Held& held) {
+  Change change{type, name, held};
+  auto wrong_name = [&](const std::string& inside) {
+    return fail(ErrorKind::kInvalid, "resource \"" + name + "\" holds \"" + inside + "\"");
+  };
+  switch (type) {
+    case ResourceType::kName: {
+      auto entry = xds::decode_name(held.payload);
+      if (!entry) return std::unexpected(std::move(entry.error()));
+      if (entry->service.to_string() != name) return wrong_name(entry->service.to_string());
+      change.entry = std::make_shared<model::NameEntry>(std::move(*entry));
+      break;
+    }
+    case ResourceType::kService: {
+      auto service = xds::decode_service(held.payload);
+      if (!service) return std::unexpected(std::move(service.error()));
+      if (service->name.to_string() != name) return wrong_name(service->name.to_string());
+      auto compiled = CompiledService::compile(*service);
+      if (!compiled) return std::unexpected(std::move(compiled.error()));
+      change.service = std::move(*compiled);
+      break;
+    }
+    case ResourceType::kEndpoints: {
+      auto set = xds::decode_endpoints(held.payload);
+      if (!set) return std::unexpected(std::move(set.error()));
+      if (set->service.to_string() != name) return wrong_name(set->service.to_string());
+      change.endpoints = std::make_shared<model::EndpointSet>(std::move(*set));
+      break;
+    }
+    case ResourceType::kWorkloadAddress: {
+      auto address = IpAddress::parse(name);
+      if (!address) return std::unexpected(std::move(address.error()));
+      auto workload = xds::decode_workload_address(held.payload);
+      if (!workload) return std::unexpected(std::move(workload.error()));
+      change.workload = std::make_shared<model::WorkloadAddress>(std::move(*workload));
+      break;
+    }
+  }
+  return change;
+}
+
+void Staging::take(xds::Update& update, Generation& generation) {
+  Acknowledgement acknowledgement{update.id, {}};
+  auto add = [&](Change change) {
+    supersede(change);
+    generation.changes.push_back(std::move(change));
+  };
+  for (xds::Update::Resource& resource : update.changed) {
+    auto change = decode(update.type, resource.name, {resource.version, std::move(resource.payload)});
+    if (change) {
+      add(std::move(*change));
+    } else {
+      acknowledgement.rejections.push_back({resource.name, change.error().message()});
+    }
+  }
+  for (const std::string& name : update.removed) {
+    Change change{update.type, name, {}};
+    change.removed = true;
+    add(std::move(change));
+  }
+  generation.updates.push_back(std::move(acknowledgement));
+}
+
+void Staging::supersede(const Change& newer) {
+  for (Generation& generation : pending_) {
+    std::erase_if(generation.changes, [&](const Change& older) {
+      return older.type == newer.type && older.name == newer.name;
+    });
+  }
+}
+
+Staging::Outcome Staging::receive(xds::Update update) {
+  auto found = std::find_if(pending_.begin(), pending_.end(), [&](const Generation& g) {
+    return g.number == update.generation && !g.complete;
+  });
+  if (found == pending_.end()) {
+    pending_.push_back(Generation{.number = update.generation});
+    found = pending_.end() - 1;
+  }
+  found->complete = update.last_of_generation;
+  take(update, *found);
+  Outcome outcome;
+  swap_in(outcome);
+  return outcome;
+}
+
+bool Staging::will_have(ResourceType type, const std::string& name,
+                        const std::vector<size_t>& with) const {
+  for (size_t i : with) {
+    for (const Change& change : pending_[i].changes) {
+      if (change.type == type && change.name == name) return true;
+    }
+  }
+  return held_[index_of(type)].contains(name) || snapshot_->absent.contains(absent_key(type, name));
+}
+
+std::set<model::ServiceName> Staging::missing(const Change& change,
+                                              const std::vector<size_t>& with) const {
+  std::set<model::ServiceName> names;
+  if (!change.service) return names;
+  for (const model::ServiceName& name : change.service->dependencies()) {
+    std::string text = name.to_string();
+    if (!will_have(ResourceType::kService, text, with) ||
+        !will_have(ResourceType::kEndpoints, text, with)) {
+      names.insert(name);
+    }
+  }
+  return names;
+}
+
+void Staging::swap_in(Outcome& outcome) {
+  std::vector<size_t> chosen;
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (pending_[i].complete) chosen.push_back(i);
+  }
+  std::set<model::ServiceName> needs;
+  for (bool struck = true; struck;) {
+    struck = false;
+    for (size_t at = 0; at < chosen.size(); ++at) {
+      std::set<model::ServiceName> lacking;
+      for (const Change& change : pending_[chosen[at]].changes) lacking.merge(missing(change, chosen));
+      if (lacking.empty()) continue;
+      needs.merge(lacking);
+      chosen.erase(chosen.begin() + static_cast<ptrdiff_t>(at));
+      struck = true;
+      break;
+    }
+  }
+  outcome.needs.assign(needs.begin(), needs.end());
+  if (chosen.empty()) return;
+
+  auto next = std::make_shared<Snapshot>(*snapshot_);
+  std::shared_ptr<NameIndex> names;
+  for (size_t i : chosen) {
+    for (const Change& change : pending_[i].changes) apply(change, *next, names);
+    for (Acknowledgement& done : pending_[i].updates) outcome.done.push_back(std::move(done));
+    pending_[i].updates.clear();
+    pending_[i].changes.clear();
+    pending_[i].number = 0;
+  }
+  std::erase_if(pending_, [](const Generation& g) { return g.complete && g.updates.empty(); });
+  if (names) next->names = std::move(names);
+  publish(std::move(next));
+  outcome.swapped = true;
+}
+
+void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIndex>& names) {
+  HeldByName& held = held_[index_of(change.type)];
+  std::string key = absent_key(change.type, change.name);
+  if (change.removed) {
+    held.erase(change.name);
+    if (change.type != ResourceType::kName) next.absent.insert(key);
+  } else {
+    held[change.name] = change.held;
+    next.absent.erase(key);
+  }
+
+  if (change.type == ResourceType::kWorkloadAddress) {
+    auto address = IpAddress::parse(change.name);
+    if (!address) return;
+    if (change.removed) {
+      next.workloads.erase(*address);
+      return;
+    }
+    auto live = std::make_shared<LiveWorkload>();
+    live->endpoint = {change.workload->endpoint, health_.of(change.workload->endpoint)};
+    live->ports = change.workload->ports;
+    auto before = snapshot_->workload(*address);
+    live->last_use = before ? before->last_use : std::make_shared<LastUse>();
+    next.workloads[*address] = std::move(live);
+    return;
+  }
+
+  auto service = model::ServiceName::parse(change.name);
+  if (!service) return;
+  switch (change.type) {
+    case ResourceType::kName:
+      if (!names) names = std::make_shared<NameIndex>(*next.names);
+      names->complete = true;
+      if (change.removed) {
+        names->erase(*service);
+      } else {
+        names->put(*change.entry);
+      }
+      break;
+    case ResourceType::kService:
+      if (change.removed) {
+        next.services.erase(*service);
+      } else {
+        const LiveService* before = next.service(*service);
+        next.services[*service] = {change.service,
+                                   before ? before->last_use : std::make_shared<LastUse>()};
+      }
+      break;
+    case ResourceType::kEndpoints:
+      if (change.removed) {
+        next.endpoints.erase(*service);
+      } else {
+        auto group = std::make_shared<EndpointGroup>();
+        group->service = *service;
+        for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
+          group->endpoints.push_back({endpoint, health_.of(endpoint)});
+        }
+        next.endpoints[*service] = std::move(group);
+      }
+      break;
+    case ResourceType::kWorkloadAddress:
+      break;
+  }
+}
+
+void Staging::publish(std::shared_ptr<Snapshot> next) {
+  next->generation = snapshot_->generation + 1;
+  snapshot_ = std::move(next);
+  health_.sweep();
+}
+
+Result<void> Staging::restore(ResourceType type, const std::string& name, const Held& held) {
+  auto change = decode(type, name, held);
+  if (!change) return std::unexpected(std::move(change.error()));
+  auto next = std::make_shared<Snapshot>(*snapshot_);
+  std::shared_ptr<NameIndex> names;
+  apply(*change, *next, names);
+  if (names) next->names = std::move(names);
+  publish(std::move(next));
+  return {};
+}
+
+void Staging::forget(const model::ServiceName& service) {
+  std::string name = service.to_string();
+  auto next = std::make_shared<Snapshot>(*snapshot_);
+  next->services.erase(service);
+  next->endpoints.erase(service);
+  for (ResourceType type : {ResourceType::kService, ResourceType::kEndpoints}) {
+    next->absent.erase(absent_key(type, name));
+    held_[index_of(type)].erase(name);
+    supersede(Change{type, name, {}});
+  }
+  publish(std::move(next));
+}
+
+void Staging::forget_workload(const std::string& mesh_address) {
+  auto address = IpAddress::parse(mesh_address);
+  if (!address) return;
+  auto next = std::make_shared<Snapshot>(*snapshot_);
+  next->workloads.erase(*address);
+  next->absent.erase(absent_key(ResourceType::kWorkloadAddress, mesh_address));
+  held_[index_of(ResourceType::kWorkloadAddress)].erase(mesh_address);
+  publish(std::move(next));
+}
+
+std::set<model::ServiceName> Staging::referenced() const {
+  std::set<model::ServiceName> names;
+  for (const auto& [name, service] : snapshot_->services) {
+    for (model::ServiceName& dependency : service.compiled->dependencies()) {
+      names.insert(std::move(dependency));
+    }
+  }
+  for (const Generation& generation : pending_) {
+    for (const Change& change : generation.changes) {
+      if (!change.service) continue;
+      for (model::ServiceName& dependency : change.service->dependencies()) {
+        names.insert(std::move(dependency));
+      }
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> Staging::waiting_for() const {
+  std::vector<size_t> complete;
+  for (size_t i = 0; i < pending_.size(); ++i) {
+    if (pending_[i].complete) complete.push_back(i);
+  }
+  std::vector<std::string> lines;
+  for (size_t i : complete) {
+    for (const Change& change : pending_[i].changes) {
+      for (const model::ServiceName& name : missing(change, complete)) {
+        lines.push_back(change.name + " waits for " + name.to_string());
+      }
+    }
+  }
+  return lines;
+}
+
+}  // namespace weft::proxy

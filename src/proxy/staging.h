@@ -1,0 +1,84 @@
+// Staging: from discovery's updates to snapshots. One apply is one version to this proxy: the updates
+// of one generation are held until the last of them is here and until everything the services in them
+// name is known, and are then swapped in together. Until then the old version serves. Updates that
+// come later and complete an earlier generation take effect with it; services that name each other are
+// swapped in together.
+//
+// An update is to be acknowledged when it is reported in `done`, after every worker uses the snapshot
+// of the same outcome. Objects that cannot be used are refused one by one; what was held stays.
+// Pure: no sockets, no clock. Belongs to the main loop.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proxy/snapshot.h"
+#include "xds/delta_client.h"
+
+namespace weft::proxy {
+
+class Staging {
+ public:
+  struct Acknowledgement {
+    uint64_t update = 0;
+    std::vector<xds::Rejection> rejections;
+  };
+  struct Outcome {
+    bool swapped = false;  // snapshot() is a new one
+    std::vector<Acknowledgement> done;
+    std::vector<model::ServiceName> needs;  // staged services wait for these: subscribe them
+  };
+
+  // What was taken in, as it came: for the last good state on disk.
+  struct Held {
+    std::string version;
+    std::string payload;
+  };
+  using HeldByName = std::map<std::string, Held>;
+
+  Staging();
+
+  Outcome receive(xds::Update update);
+  // Takes a resource of the last good state at once; an Error if it cannot be used.
+  Result<void> restore(xds::ResourceType type, const std::string& name, const Held& held);
+  // Forgets objects whose subscription ended (eviction).
+  void forget(const model::ServiceName& service);
+  void forget_workload(const std::string& mesh_address);
+
+  const SnapshotPtr& snapshot() const { return snapshot_; }
+  const HeldByName& held(xds::ResourceType type) const { return held_[static_cast<size_t>(type)]; }
+  // Services that others in use send to: not to be evicted.
+  std::set<model::ServiceName> referenced() const;
+  // Generations that wait for something, and for what: for status.
+  std::vector<std::string> waiting_for() const;
+
+ private:
+  // One object of an update, decoded; empty pointers: removed.
+  struct Change;
+  struct Generation {
+    uint64_t number = 0;
+    bool complete = false;
+    std::vector<Change> changes;
+    std::vector<Acknowledgement> updates;
+  };
+
+  static Result<Change> decode(xds::ResourceType type, const std::string& name, const Held& held);
+  void take(xds::Update& update, Generation& generation);
+  void supersede(const Change& newer);
+  std::set<model::ServiceName> missing(const Change& change, const std::vector<size_t>& with) const;
+  bool will_have(xds::ResourceType type, const std::string& name, const std::vector<size_t>& with) const;
+  void swap_in(Outcome& outcome);
+  void apply(const Change& change, Snapshot& next, std::shared_ptr<NameIndex>& names);
+  void publish(std::shared_ptr<Snapshot> next);
+
+  SnapshotPtr snapshot_;
+  std::vector<Generation> pending_;
+  HealthRegistry health_;
+  std::array<HeldByName, xds::kResourceTypes> held_;
+};
+
+}  // namespace weft::proxy
