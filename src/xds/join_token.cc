@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "control.pb.h"
 
 namespace weft::xds {
@@ -33,21 +34,6 @@ std::unexpected<Error> bad_token(std::string_view why) {
               fmt::format("this is no join token of Weft ({}); paste it whole, as `weft server` or "
                           "`weft token create` printed it",
                           why));
-}
-
-std::string to_hex(std::string_view bytes) {
-  std::string out;
-  for (char c : bytes) out += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return out;
-}
-
-std::string from_hex(std::string_view hex) {
-  auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    out += static_cast<char>(digit(hex[i]) * 16 + digit(hex[i + 1]));
-  }
-  return out;
 }
 
 }  // namespace
@@ -91,7 +77,7 @@ Result<std::string> base64url_decode(std::string_view text) {
 std::string JoinToken::encode() const {
   v1::JoinToken message;
   for (const auto& server : servers) message.add_servers(server.to_string());
-  message.set_root_spki_sha256(from_hex(root_spki_sha256));
+  message.set_root_spki_sha256(from_hex(root_spki_sha256).value_or(""));
   message.set_trust_domain(trust_domain);
   message.set_secret(secret);
   return std::string(kPrefix) + base64url_encode(message.SerializeAsString());

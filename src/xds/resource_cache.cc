@@ -1,12 +1,13 @@
 // Resources are serialized once, as the bytes of a whole `resources` field (tag, length, Resource with
 // its Any): a response is then a short header and a concatenation, whatever the number of proxies.
 //
-// The version is a 64-bit FNV-1a hash of the payload in hex. It only has to tell two contents of one
+// The version is a XXH64 hash of the payload in hex. It only has to tell two contents of one
 // name apart; nobody gains anything by a collision but a stale object of his own.
 #include "xds/resource_cache.h"
 
 #include <fmt/format.h>
 
+#include "base/hash.h"
 #include "discovery.pb.h"
 
 namespace weft::xds {
@@ -15,12 +16,7 @@ namespace {
 namespace discovery = envoy::service::discovery::v3;
 
 std::string version_of(std::string_view payload) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (char c : payload) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3u;
-  }
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", xxh64(payload));
 }
 
 std::string wire_of(ResourceType type, std::string_view name, const std::string& version,

@@ -1,0 +1,17 @@
+// Secrets that are no keys: join tokens. Bytes from OpenSSL's generator, and the hash under which a
+// secret is stored.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace weft::trust {
+
+Result<std::string> random_secret(size_t bytes);
+// 32 bytes, binary.
+std::string sha256(std::string_view bytes);
+
+}  // namespace weft::trust
