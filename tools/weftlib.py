@@ -153,8 +153,10 @@ class Program:
 class Mesh:
     """One control plane and the programs around it, in `folder` (made and removed if not given)."""
 
-    def __init__(self, bin_dir, folder=None, user=None, server_options=()):
+    def __init__(self, bin_dir, folder=None, user=None, server_options=(), prefix=()):
+        """user: (uid, gid) to run everything as; prefix: words in front of every command (nsenter …)."""
         adopt_orphans()
+        self.prefix = [str(word) for word in prefix]
         self.bin = pathlib.Path(bin_dir).resolve()
         for program in ("weft", "weft-proxy"):
             if not os.access(self.bin / program, os.X_OK):
@@ -194,13 +196,22 @@ class Mesh:
         os.chmod(target, 0o755)
         self.bin = target
 
+    def share(self, path):
+        """A file of the checkout where the mesh's user can read it."""
+        if not self.user:
+            return str(path)
+        copy = self.folder / pathlib.Path(path).name
+        shutil.copy2(path, copy)
+        os.chmod(copy, 0o755)
+        return str(copy)
+
     # --- the control plane
 
     def start_server(self):
         self.server_starts += 1
         self.server = Program(
             f"server-{self.server_starts}",
-            [self.bin / "weft", "server", "--state-dir", self.folder / "state" / "weft",
+            [*self.prefix, self.bin / "weft", "server", "--state-dir", self.folder / "state" / "weft",
              "--listen", f"0.0.0.0:{self.discovery_port}", "--status-listen", f"127.0.0.1:{self.status_port}",
              *self.server_options],
             self.logs, self.environment, self.user)
@@ -219,7 +230,7 @@ class Mesh:
     # --- the command line
 
     def cli(self, *arguments, stdin=None, check=True, timeout=30):
-        command = [str(self.bin / "weft"), *map(str, arguments)]
+        command = [*self.prefix, str(self.bin / "weft"), *map(str, arguments)]
         if self.user:
             command = ["setpriv", f"--reuid={self.user[0]}", f"--regid={self.user[1]}", "--clear-groups", "--", *command]
         done = subprocess.run(command, env=self.environment, input=stdin, stdin=None if stdin else subprocess.DEVNULL,
@@ -243,7 +254,7 @@ class Mesh:
 
     def run(self, name, command, services=(), labels=None, options=(), environment=None, cwd=None, stdin=None):
         """`weft run … -- command`. A service of the form "shopper" only calls out."""
-        line = [self.bin / "weft", "run"]
+        line = [*self.prefix, self.bin / "weft", "run"]
         for service in services:
             line += ["--service", service]
         for key, value in (labels or {}).items():

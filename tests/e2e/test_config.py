@@ -1,0 +1,108 @@
+"""What users apply: strictness, splits, and what `weft` says about it."""
+
+import json
+
+from harness import equal, holds
+
+
+def test_all_errors_of_a_file_are_told_at_once_and_nothing_is_applied(t):
+    mesh = t.mesh()
+    done = mesh.cli("apply", "-f", "-", check=False, stdin="""
+apiVersion: v1
+kind: Service
+metadata: {name: good}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: bad}
+spec:
+  prots: []
+  ports:
+    - {port: 99999}
+    - {port: eighty}
+""")
+    equal(done.returncode, 1)
+    for word in ("prots", "ports", "99999", "eighty"):
+        holds(word in done.stderr + done.stdout, f"no word of {word}: {done.stderr}{done.stdout}")
+    items = mesh.cli("get", "service", "-o", "json").stdout
+    holds('"good"' not in items, "the valid half was applied")
+
+
+def test_requests_follow_weights_and_labels(t):
+    mesh = t.mesh()
+    for version in ("v1", "v2"):
+        t.http_app(mesh, "app:80:8080/http", name=version, labels={"app": "app", "version": version}, wait=False)
+    mesh.wait_serving("app", 2)
+    services = "".join(f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: app-{v}}}
+spec: {{selector: {{app: app, version: {v}}}, ports: [{{port: 80, targetPort: 8080, appProtocol: http}}]}}
+---""" for v in ("v1", "v2"))
+
+    def route(one, two):
+        return services + f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: app}}
+spec:
+  parentRefs: [{{group: "", kind: Service, name: app, port: 80}}]
+  rules:
+    - matches: [{{headers: [{{name: x-canary, value: "yes"}}]}}]
+      backendRefs: [{{name: app-v2, port: 80}}]
+    - backendRefs: [{{name: app-v1, port: 80, weight: {one}}}, {{name: app-v2, port: 80, weight: {two}}}]
+"""
+    count = """
+import http.client, json, collections
+c = http.client.HTTPConnection("app", 80, timeout=20); seen = collections.Counter()
+for i in range(400):
+    c.request("GET", "/", headers=HEADERS); seen[json.loads(c.getresponse().read())["name"]] += 1
+print(json.dumps(seen))
+"""
+    mesh.apply(route(100, 0))
+    equal(json.loads(t.python(mesh, count.replace("HEADERS", "{}"))), {"v1": 400})
+    mesh.apply(route(50, 50))
+    seen = json.loads(t.python(mesh, count.replace("HEADERS", "{}")))
+    holds(130 <= seen.get("v1", 0) <= 270, f"50/50 gave {seen}")
+    equal(json.loads(t.python(mesh, count.replace("HEADERS", '{"X-Canary": "yes"}'))), {"v2": 400})
+
+
+def test_status_shows_how_many_proxies_serve_the_object(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "web:80:8080/http")
+    mesh.apply("""
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{group: "", kind: Service, name: web}]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+""")
+    text = mesh.cli("describe", "httproute", "web").stdout
+    holds("Accepted" in text and "erved" in text, text)
+
+
+def test_each_verb_has_a_manual(t):
+    mesh = t.mesh(server=False)
+    for verb in ("server", "run", "apply", "get", "describe", "delete", "status", "token"):
+        done = mesh.cli(verb, "--help")
+        holds(len(done.stdout.splitlines()) >= 8, f"weft {verb} --help: {done.stdout}")
+    equal(mesh.cli("--nonsense", check=False).returncode, 2)
+    equal(mesh.cli("status", check=False).returncode, 3, "no server")
+
+
+def test_tables_json_and_yaml_show_the_same(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "web:80:8080/http")
+    holds("web" in mesh.cli("get", "workloads").stdout, "table")
+    holds(mesh.workloads()[0]["mesh4"].startswith("240.241."), "json")
+    holds("240.241." in mesh.cli("get", "workloads", "-o", "yaml").stdout, "yaml")
+
+
+def test_metrics_of_server_and_sidecar_are_prometheus_text(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "web:80:8080/http")
+    t.get_json(mesh, "http://web/")
+    done = mesh.cli("status", "-o", "json")
+    holds(json.loads(done.stdout)["instances"], "status")

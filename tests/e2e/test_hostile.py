@@ -1,0 +1,86 @@
+"""Strangers at every door: garbage, silence, and TLS without a right to be there."""
+
+import socket
+import ssl
+
+from harness import equal, holds, limit, send_bytes
+from weftlib import free_port
+
+GARBAGE = [b"\0" * 200, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 100,
+           b"\x16\x03\x01\xff\xff" + b"\x01" * 500, b"A" * 100000, b"\x16\x03\x03\x00\x05hello", b"\r\n" * 1000]
+
+
+def doors(mesh, app):
+    found = []
+    for instance in mesh.instances():
+        if instance.get("address"):
+            host, port = instance["address"].rsplit(":", 1)
+            found.append((host.strip("[]"), int(port)))
+    return found + [("127.0.0.1", mesh.discovery_port), ("127.0.0.1", mesh.status_port)]
+
+
+@limit(180)
+def test_garbage_on_every_port_hurts_nobody(t):
+    mesh = t.mesh()
+    published = free_port()
+    app = t.http_app(mesh, "web:80:8080/http", options=["--publish", f"{published}:8080"])
+    pid = app.proxy_pid()
+    for host, port in [*doors(mesh, app), ("127.0.0.1", published)]:
+        for garbage in GARBAGE:
+            answer = send_bytes(host, port, garbage, 0.5)
+            holds(b'"name": "web"' not in answer or port == published, f"{host}:{port} answered {answer[:100]}")
+    out = t.python(mesh, f"""
+import socket
+for name, port in (("web", 80), ("127.0.0.1", 15001), ("127.0.0.1", 15053)):
+    for garbage in {GARBAGE!r}:
+        try:
+            c = socket.create_connection((name, port), 2); c.settimeout(0.3); c.sendall(garbage); c.recv(1000)
+        except OSError: pass
+        try:
+            u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(garbage[:1400], ("127.0.0.1", 53))
+        except OSError: pass
+print("done")
+""", timeout=100)
+    equal(out.strip(), "done")
+    equal(app.proxy_pid(), pid, "the sidecar's pid (it did not crash)")
+    equal(t.get_json(mesh, "http://web/")["name"], "web", "the mesh afterwards")
+    holds(mesh.server.running(), "the server ended")
+
+
+def test_silent_connections_do_not_stop_others(t):
+    mesh = t.mesh()
+    app = t.http_app(mesh, "web:80:8080/http")
+    silent = [socket.create_connection(door, 3) for door in doors(mesh, app) for _ in range(50)]
+    equal(t.get_json(mesh, "http://web/")["name"], "web")
+    holds(mesh.status()["instances"], "the server still answers")
+    for connection in silent:
+        connection.close()
+
+
+def test_tls_without_a_certificate_of_the_mesh_gets_nothing(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "web:80:8080/http")
+    instance = mesh.instances("web")[0]
+    host, port = instance["address"].rsplit(":", 1)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for alpn in (["h2"], ["http/1.1"], ["weft-tcp"], []):
+        if alpn:
+            context.set_alpn_protocols(alpn)
+        answer = b""
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), 3) as raw:
+                with context.wrap_socket(raw, server_hostname=f"p8080.{instance['id']}.mesh") as connection:
+                    connection.sendall(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+                    answer = connection.recv(1000)
+        except OSError:
+            continue
+        equal(answer, b"", f"data over {alpn}")
+
+
+def test_the_status_page_refuses_foreign_host_names(t):
+    mesh = t.mesh()
+    good = send_bytes("127.0.0.1", mesh.status_port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    bad = send_bytes("127.0.0.1", mesh.status_port, b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+    holds(good.startswith(b"HTTP/1.1 200"), good[:100])
+    holds(bad.startswith((b"HTTP/1.1 403", b"HTTP/1.1 421", b"HTTP/1.1 400")), bad[:100])
