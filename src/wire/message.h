@@ -49,10 +49,13 @@ class Fields {
 
 // ASCII case-insensitive comparison, as field names want it.
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+// Does a comma-separated list have this member, case ignored?
+bool list_has_token(std::string_view list, std::string_view token);
 
 enum class Version : uint8_t { kHttp10, kHttp11, kHttp2 };
 
-// How long the content is, as framed by the sender.
+// How long the content is, as framed by the sender. For answers without content (to HEAD, or 304) it
+// is what was announced.
 struct BodyLength {
   enum Kind : uint8_t {
     kNone,      // no content at all
@@ -84,6 +87,8 @@ struct RequestHead {
 struct ResponseHead {
   int status = 200;
   std::string reason;  // HTTP/1.x only; empty = the standard phrase when sent over HTTP/1.1
+  // `reason` came from an HTTP/1.x sender and goes out as it is, even when empty.
+  bool exact_reason = false;
   Version version = Version::kHttp11;
   Fields fields;
   BodyLength length;
