@@ -1,0 +1,51 @@
+#include "telemetry/access_log.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::telemetry {
+namespace {
+
+TEST(AccessLog, ARecordIsOneJsonLineWithWhatIsKnown) {
+  std::string out;
+  append_access_line(out, {.time = {1'700'000'000'000'250'000},
+                           .protocol = "http/1.1",
+                           .source = "spiffe://weft.local/ns/default/sa/web",
+                           .service = "cart.default:8080",
+                           .method = "GET",
+                           .path = "/items",
+                           .status = 200,
+                           .bytes_sent = 12,
+                           .duration = Duration::micros(1500),
+                           .attempts = 1,
+                           .mtls = true});
+  EXPECT_EQ(out,
+            "{\"time\":\"2023-11-14T22:13:20.000250Z\",\"direction\":\"outbound\","
+            "\"protocol\":\"http/1.1\",\"source\":\"spiffe://weft.local/ns/default/sa/web\","
+            "\"service\":\"cart.default:8080\",\"method\":\"GET\",\"path\":\"/items\",\"status\":200,"
+            "\"bytes_received\":0,\"bytes_sent\":12,\"duration_us\":1500,\"attempts\":1,"
+            "\"mtls\":true}\n");
+}
+
+TEST(AccessLog, APeerCannotForgeALineNorMakeItLong) {
+  std::string out;
+  append_access_line(out, {.method = "GET", .path = "/a\"}\n{\"forged\":1}\r\x1b[2J"});
+  EXPECT_EQ(out.find('\n'), out.size() - 1);
+  EXPECT_EQ(out.find('\x1b'), std::string::npos);
+  out.clear();
+  const std::string longest(100'000, 'a');
+  append_access_line(out, {.path = longest});
+  EXPECT_LT(out.size(), 1400u);
+}
+
+TEST(AccessLog, AFullQueueDropsAndCountsInsteadOfGrowing) {
+  LineQueue queue(300);
+  for (int i = 0; i < 100; ++i) queue.push({.path = "/some/path"});
+  EXPECT_GT(queue.dropped(), 90u);
+  const std::string lines = queue.drain();
+  EXPECT_LT(lines.size(), 600u);
+  EXPECT_EQ(lines.back(), '\n');
+  EXPECT_TRUE(queue.drain().empty());
+}
+
+}  // namespace
+}  // namespace weft::telemetry
