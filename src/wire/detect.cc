@@ -1,7 +1,7 @@
 // Three recognisers in a row, each of which answers yes, no, or "could still become one"; the first
-// yes or maybe wins. Text protocols that resemble HTTP (SMTP, NATS, Redis' inline commands, memcached)
-// part from it at the target or at the version, so a request line is believed only with its version, or
-// when it is longer than the look.
+// yes or maybe wins. Text protocols that resemble HTTP (SMTP, NATS, Redis' inline commands,
+// memcached) part from it at the target or at the version, so a request line is believed only with
+// its version, or when it is longer than the look.
 #include "wire/detect.h"
 
 #include <algorithm>
@@ -33,10 +33,12 @@ bool is_tchar(char c) {
 
 bool is_target_char(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
 
-// The first bytes of a request target: origin-form, absolute-form, or the form this method alone has.
+// The first bytes of a request target: origin-form, absolute-form, or the form this method alone
+// has.
 Fit fits_target(std::string_view target, std::string_view method) {
-  if (method == "CONNECT") return target.empty() || target[0] == '/' ? Fit::kMaybe : Fit::kYes;
-  if (target.empty() || target[0] == '/') return target.empty() ? Fit::kMaybe : Fit::kYes;
+  if (target.empty()) return Fit::kMaybe;
+  if (method == "CONNECT") return target[0] == '/' ? Fit::kNo : Fit::kYes;
+  if (target[0] == '/') return Fit::kYes;
   if (target[0] == '*') {
     if (method != "OPTIONS" || target.size() > 1) return Fit::kNo;
     return Fit::kYes;
@@ -105,7 +107,8 @@ std::string name_of_extension(std::string_view extension) {
   if (list.ran_short() || type != 0 || name.size() > 255) return {};
   for (char& c : name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    const bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    const bool good =
+        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
     if (!good) return {};
   }
   return name;
@@ -164,9 +167,12 @@ Detection detect(std::string_view first_bytes) {
   const std::string_view bytes = first_bytes.substr(0, kDetectLimit);
   const bool all_we_look_at = bytes.size() == kDetectLimit;
   switch (begins_with(bytes, kPreface)) {
-    case Fit::kYes: return {Detected::kHttp2, {}};
-    case Fit::kMaybe: return {};
-    case Fit::kNo: break;
+    case Fit::kYes:
+      return {Detected::kHttp2, {}};
+    case Fit::kMaybe:
+      return {};
+    case Fit::kNo:
+      break;
   }
   const Fit tls = fits_tls(bytes);
   if (tls == Fit::kYes) return judge_tls(bytes, all_we_look_at);

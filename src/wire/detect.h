@@ -1,8 +1,9 @@
-// Which protocol a client speaks, from its first bytes: a pure function of all that has arrived so far,
-// asked again as more comes. It answers only when sure: an answer other than kNeedMore is the same for
-// every longer input. It never looks at more than kDetectLimit bytes, and kOpaque is always safe (the
-// bytes are carried as they are). Silence is not its business: with no bytes it needs more.
-// Sources: RFC 9113, section 3.4; RFC 9112, section 3; RFC 8446, section 4.1.2; RFC 6066, section 3.
+// Which protocol a client speaks, from its first bytes: a pure function of all that has arrived so
+// far, asked again as more comes. It answers only when sure: an answer other than kNeedMore is the
+// same for every longer input. It never looks at more than kDetectLimit bytes, and kOpaque is
+// always safe (the bytes are carried as they are). Silence is not its business: with no bytes it
+// needs more. Sources: RFC 9113, section 3.4; RFC 9112, section 3; RFC 8446, section 4.1.2; RFC
+// 6066, section 3.
 #pragma once
 
 #include <cstddef>
