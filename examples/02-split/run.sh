@@ -22,4 +22,4 @@ read -r v1 v2 <<<"$counts"
 echo "v1 answered $v1, v2 answered $v2"
 [ $((v1 + v2)) = 400 ]
 # 99.9 % of fair draws lie within these bounds.
-[ "$v2" -ge 71 ] && [ "$v2" -le 130 ]
+[ "$v2" -ge 72 ] && [ "$v2" -le 129 ]
