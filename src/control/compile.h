@@ -73,11 +73,13 @@ class Compiler {
   Affected remove(const ObjectKey& key);
   Affected put_instance(Instance instance);
   Affected remove_instance(const std::string& id);
-  // Ports a claimed service is known by even while none of its instances is here (a restart of the last
-  // one must not make its name vanish); kept in the store by the caller. No ports = forget.
+  // Ports a claimed service is known by while none of its instances is here (a restart of the last one
+  // must not make its name vanish); kept in the store by the caller. Claims count instead while there
+  // are any. No ports = forget.
   Affected put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports);
   // The service's virtual addresses; compile() of a service that is not headless needs them.
   Affected set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6);
+  Affected clear_address(const model::ServiceName& name);
 
   // --- results ---
   // Nothing when there is no such service, or when it has no address yet (and is not headless).
@@ -87,6 +89,11 @@ class Compiler {
   bool exists(const model::ServiceName& name) const;
   // Needs an address: exists, is not headless, and set_address() was not called.
   std::vector<model::ServiceName> without_address() const;
+  // Has an address and needs none any more: it is gone, or headless now.
+  std::vector<model::ServiceName> with_idle_address() const;
+  // Services whose claims say something else than put_implicit() did: to be stored.
+  std::vector<ImplicitServiceRow> unrecorded_implicit() const;
+  bool claimed(const model::ServiceName& name) const;
   std::optional<model::WorkloadAddress> workload_address(const std::string& instance) const;
 
   const Object* object(const ObjectKey& key) const;
@@ -101,8 +108,9 @@ class Compiler {
   // The services whose sidecars carry the object out (a Service: itself; a route: its parents).
   Affected carriers(const Object& object) const;
 
- private:
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
 namespace weft::control {
 namespace {
@@ -168,8 +169,11 @@ std::optional<std::string> parse_kind(std::string_view text) {
 
 std::vector<DecodedObject> decode_objects(std::string_view file, std::string_view text,
                                           Problems& problems) {
-  FileDecoder decoder(file, problems);
-  for (const Node& document : read_yaml(file, text, problems)) decoder.document(document);
+  Problems found;
+  FileDecoder decoder(file, found);
+  for (const Node& document : read_yaml(file, text, found)) decoder.document(document);
+  std::ranges::sort(found, {}, [](const Problem& p) { return std::tie(p.at, p.path, p.what); });
+  std::ranges::move(found, std::back_inserter(problems));
   return decoder.take();
 }
 

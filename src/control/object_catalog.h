@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -71,7 +72,12 @@ class ObjectCatalog {
   static constexpr Duration kAddressHold = Duration::hours(24);
 
  private:
-  Result<void> give_addresses(Affected& touched);
+  // Numbers given in a transaction that is not committed yet.
+  using Given = std::vector<std::pair<model::ServiceName, uint32_t>>;
+  Result<void> give(const std::vector<model::ServiceName>& names, Given& given);
+  void take_effect(const Given& given, Affected& touched);
+  void tidy(Affected& touched, ApplyOutcome& outcome);
+  Result<void> store_batch(const std::vector<Object*>& changed, Given& given);
 
   Store& store_;
   Compiler& compiler_;

@@ -142,8 +142,9 @@ class Store {
   // PRAGMA integrity_check; the text of the first finding as kIo.
   Result<void> check_integrity() const;
 
- private:
   struct Impl;
+
+ private:
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

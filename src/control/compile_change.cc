@@ -1,0 +1,128 @@
+// Changes keep four small indexes up to date: routes by parent and by backend, instances by claim and by
+// namespace. A change costs what it touches; a new instance is matched against the Service objects of its
+// namespace, which is a handful of comparisons each.
+#include "control/compile_state.h"
+
+namespace weft::control {
+namespace {
+
+void index_route(Compiler::State& state, const Object& object, bool add) {
+  const auto* route = std::get_if<HttpRouteSpec>(&object.spec);
+  if (!route) return;
+  const ObjectKey key = object.key();
+  const auto touch = [&](auto& index, const model::ServiceName& name) {
+    auto& keys = index[name];
+    add ? (void)keys.insert(key) : (void)keys.erase(key);
+    if (keys.empty()) index.erase(name);
+  };
+  for (const ParentRef& parent : route->parents) touch(state.routes_of_parent, parent.service);
+  for (const HttpRouteRule& rule : route->rules) {
+    for (const model::Backend& backend : rule.backends) touch(state.routes_to_backend, backend.service);
+  }
+}
+
+void index_instance(Compiler::State& state, const Instance& instance, bool add) {
+  const auto touch = [&](auto& index, const auto& key) {
+    auto& ids = index[key];
+    add ? (void)ids.insert(instance.id) : (void)ids.erase(instance.id);
+    if (ids.empty()) index.erase(key);
+  };
+  touch(state.instances_of_namespace, instance.ns);
+  for (const Instance::Claim& claim : instance.claims) {
+    if (claim.port != 0) touch(state.claimants, model::ServiceName{instance.ns, claim.service});
+  }
+}
+
+// The service and everything whose rules name it as a backend.
+void add_with_referrers(const Compiler::State& state, const model::ServiceName& name, Affected& out) {
+  out.insert(name);
+  const auto it = state.routes_to_backend.find(name);
+  if (it == state.routes_to_backend.end()) return;
+  for (const ObjectKey& key : it->second) {
+    for (const ParentRef& parent : std::get<HttpRouteSpec>(state.objects.at(key).spec).parents) {
+      out.insert(parent.service);
+    }
+  }
+}
+
+void add_affected(const Compiler::State& state, const Object& object, Affected& out) {
+  if (const auto* route = std::get_if<HttpRouteSpec>(&object.spec)) {
+    for (const ParentRef& parent : route->parents) out.insert(parent.service);
+  } else {
+    add_with_referrers(state, object.service_name(), out);
+  }
+}
+
+}  // namespace
+
+void add_services_of(const Compiler::State& state, const Instance& instance, Affected& out) {
+  for (const Instance::Claim& claim : instance.claims) {
+    // The claim may bring the service or one of its ports into being.
+    if (claim.port != 0) add_with_referrers(state, {instance.ns, claim.service}, out);
+  }
+  const ObjectKey first{"Service", instance.ns, ""};
+  for (auto it = state.objects.lower_bound(first);
+       it != state.objects.end() && it->first.kind == "Service" && it->first.ns == instance.ns; ++it) {
+    const model::ServiceName name{instance.ns, it->first.name};
+    if (state.selects(std::get<ServiceSpec>(it->second.spec), name, instance)) out.insert(name);
+  }
+}
+
+Affected Compiler::put(const Object& object) {
+  Affected affected = remove(object.key());
+  index_route(*state_, object, true);
+  state_->objects[object.key()] = object;
+  add_affected(*state_, object, affected);
+  return affected;
+}
+
+Affected Compiler::remove(const ObjectKey& key) {
+  Affected affected;
+  const auto it = state_->objects.find(key);
+  if (it == state_->objects.end()) return affected;
+  add_affected(*state_, it->second, affected);
+  index_route(*state_, it->second, false);
+  state_->objects.erase(it);
+  return affected;
+}
+
+Affected Compiler::put_instance(Instance instance) {
+  Affected affected = remove_instance(instance.id);
+  index_instance(*state_, instance, true);
+  Instance& stored = state_->instances[instance.id] = std::move(instance);
+  add_services_of(*state_, stored, affected);
+  return affected;
+}
+
+Affected Compiler::remove_instance(const std::string& id) {
+  Affected affected;
+  const auto it = state_->instances.find(id);
+  if (it == state_->instances.end()) return affected;
+  add_services_of(*state_, it->second, affected);
+  index_instance(*state_, it->second, false);
+  state_->instances.erase(it);
+  return affected;
+}
+
+Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports) {
+  if (ports.empty()) {
+    state_->implicit.erase(name);
+  } else {
+    state_->implicit[name] = std::move(ports);
+  }
+  Affected affected;
+  add_with_referrers(*state_, name, affected);
+  return affected;
+}
+
+Affected Compiler::set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6) {
+  state_->addresses[name] = {vip4, vip6};
+  return {name};
+}
+
+Affected Compiler::clear_address(const model::ServiceName& name) {
+  state_->addresses.erase(name);
+  return {name};
+}
+
+}  // namespace weft::control

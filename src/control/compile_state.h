@@ -1,0 +1,43 @@
+// What compile.cc and compile_conditions.cc share: the compiler's objects and the indexes that make a
+// change find what it touches.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/compile.h"
+
+namespace weft::control {
+
+struct Compiler::State {
+  std::map<ObjectKey, Object> objects;
+  std::map<std::string, Instance> instances;
+  std::map<model::ServiceName, std::vector<ImplicitPort>> implicit;  // as put_implicit() said
+  std::map<model::ServiceName, std::pair<IpAddress, IpAddress>> addresses;
+  // Indexes.
+  std::map<model::ServiceName, std::set<ObjectKey>> routes_of_parent;
+  std::map<model::ServiceName, std::set<ObjectKey>> routes_to_backend;
+  std::map<model::ServiceName, std::set<std::string>> claimants;  // claims with a port
+  std::map<std::string, std::set<std::string>> instances_of_namespace;
+
+  const ServiceSpec* service(const model::ServiceName& name) const;
+  // Ports of the service, explicit or implicit, without rules; empty = no such service.
+  std::vector<model::ServicePort> ports(const model::ServiceName& name) const;
+  std::vector<ImplicitPort> implicit_ports(const model::ServiceName& name) const;
+  bool has_port(const model::ServiceName& name, uint16_t port) const;
+  std::vector<const Object*> routes(const model::ServiceName& parent) const;
+  // Instances behind the service, whether ready or not, leaving ones too.
+  std::vector<const Instance*> members(const model::ServiceName& name) const;
+  // The app port of an instance behind a port of the service; 0 = none.
+  uint16_t target_port(const model::ServiceName& name, uint16_t port, const Instance& instance) const;
+  bool selects(const ServiceSpec& spec, const model::ServiceName& name, const Instance& instance) const;
+};
+
+Labels effective_labels(const Instance& instance);
+// Services that the instance's claims or labels concern, and what refers to those as a backend.
+void add_services_of(const Compiler::State& state, const Instance& instance, Affected& out);
+
+}  // namespace weft::control
