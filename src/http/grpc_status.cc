@@ -1,0 +1,129 @@
+// The tables between three worlds: our error kinds, gRPC's codes and HTTP's statuses.
+#include "http/grpc_status.h"
+
+#include <utility>
+
+#include "base/text.h"
+
+namespace weft::http {
+
+GrpcStatus grpc_status_of(const Error& error) {
+  switch (error.kind()) {
+    case ErrorKind::kInvalid: return GrpcStatus::kInvalidArgument;
+    case ErrorKind::kNotFound: return GrpcStatus::kNotFound;
+    case ErrorKind::kConflict: return GrpcStatus::kAborted;
+    case ErrorKind::kUnauthenticated: return GrpcStatus::kUnauthenticated;
+    case ErrorKind::kDenied: return GrpcStatus::kPermissionDenied;
+    case ErrorKind::kRefused:
+    case ErrorKind::kUnavailable:
+    case ErrorKind::kReset:
+    case ErrorKind::kClosed: return GrpcStatus::kUnavailable;
+    case ErrorKind::kTimeout: return GrpcStatus::kDeadlineExceeded;
+    case ErrorKind::kLimit: return GrpcStatus::kResourceExhausted;
+    case ErrorKind::kUnsupported: return GrpcStatus::kUnimplemented;
+    case ErrorKind::kCancelled: return GrpcStatus::kCancelled;
+    case ErrorKind::kProtocol:
+    case ErrorKind::kIo:
+    case ErrorKind::kInternal: return GrpcStatus::kInternal;
+  }
+  return GrpcStatus::kUnknown;
+}
+
+GrpcStatus grpc_status_of_http(int http_status) {
+  switch (http_status) {
+    case 400: return GrpcStatus::kInternal;
+    case 401: return GrpcStatus::kUnauthenticated;
+    case 403: return GrpcStatus::kPermissionDenied;
+    case 404: return GrpcStatus::kUnimplemented;
+    case 429:
+    case 502:
+    case 503:
+    case 504: return GrpcStatus::kUnavailable;
+    default: return GrpcStatus::kUnknown;
+  }
+}
+
+namespace {
+
+ErrorKind kind_of(GrpcStatus status) {
+  switch (status) {
+    case GrpcStatus::kCancelled: return ErrorKind::kCancelled;
+    case GrpcStatus::kInvalidArgument:
+    case GrpcStatus::kOutOfRange: return ErrorKind::kInvalid;
+    case GrpcStatus::kDeadlineExceeded: return ErrorKind::kTimeout;
+    case GrpcStatus::kNotFound: return ErrorKind::kNotFound;
+    case GrpcStatus::kAlreadyExists:
+    case GrpcStatus::kFailedPrecondition:
+    case GrpcStatus::kAborted: return ErrorKind::kConflict;
+    case GrpcStatus::kPermissionDenied: return ErrorKind::kDenied;
+    case GrpcStatus::kResourceExhausted: return ErrorKind::kLimit;
+    case GrpcStatus::kUnimplemented: return ErrorKind::kUnsupported;
+    case GrpcStatus::kUnavailable: return ErrorKind::kUnavailable;
+    case GrpcStatus::kUnauthenticated: return ErrorKind::kUnauthenticated;
+    default: return ErrorKind::kInternal;
+  }
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+Error error_of_grpc(GrpcStatus status, std::string_view message) {
+  std::string text(message);
+  if (text.empty()) text = "gRPC status " + std::to_string(static_cast<int>(status));
+  return Error(kind_of(status), std::move(text), ErrorSource::kUpstream);
+}
+
+std::string percent_encode_message(std::string_view message) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (char c : message) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte <= 0x7e && c != '%') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
+
+std::string percent_decode_message(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
+        hex_value(text[i + 2]) >= 0) {
+      out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+      i += 2;
+    } else {
+      out += text[i];  // a broken escape is kept as it stands, as gRPC asks
+    }
+  }
+  return out;
+}
+
+void add_grpc_status(wire::Fields& fields, GrpcStatus status, std::string_view message) {
+  fields.add("grpc-status", std::to_string(static_cast<int>(status)));
+  if (!message.empty()) fields.add("grpc-message", percent_encode_message(message));
+}
+
+Result<> grpc_result(const wire::Fields& trailers) {
+  const auto status = trailers.get("grpc-status");
+  const auto code = status ? parse_u64(*status) : std::nullopt;
+  if (!code || *code > 16) {
+    return fail(ErrorKind::kProtocol, "the answer ended without a gRPC status", ErrorSource::kUpstream);
+  }
+  if (*code == 0) return {};
+  const auto message = trailers.get("grpc-message");
+  return std::unexpected(error_of_grpc(static_cast<GrpcStatus>(*code),
+                                       message ? percent_decode_message(*message) : std::string()));
+}
+
+}  // namespace weft::http
