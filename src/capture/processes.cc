@@ -1,0 +1,95 @@
+// /proc/PID/stat names every process's parent; one sweep builds the tree. /proc/PID/task/*/children
+// would be cheaper but is not in every kernel, and this runs only when something died.
+#include "capture/processes.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "capture/files.h"
+
+namespace weft::capture {
+namespace {
+
+struct Process {
+  pid_t parent = 0;
+  bool alive = false;
+};
+
+// /proc/PID/stat (proc_pid_stat(5)); the name may hold anything, so count from its last ')'. A process
+// whose first thread has ended shows as a zombie while its other threads still run.
+bool read_process(pid_t pid, Process& process) {
+  auto text = read_small_file("/proc/" + std::to_string(pid) + "/stat");
+  if (!text) return false;
+  const size_t name_end = text->rfind(')');
+  if (name_end == std::string::npos) return false;
+  char state = '?';
+  long threads = 0;
+  const int fields = std::sscanf(text->c_str() + name_end + 1,
+                                 " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
+                                 &state, &process.parent, &threads);
+  process.alive = (state != 'Z' && state != 'X') || threads > 1;
+  return fields == 3;
+}
+
+std::multimap<pid_t, std::pair<pid_t, bool>> children_by_parent() {
+  std::multimap<pid_t, std::pair<pid_t, bool>> tree;  // parent → (child, alive)
+  DIR* directory = ::opendir("/proc");
+  if (!directory) return tree;
+  while (const dirent* entry = ::readdir(directory)) {
+    const auto pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    Process process;
+    if (pid > 0 && read_process(pid, process)) 
+      tree.emplace(process.parent, std::pair(pid, process.alive));
+  }
+  ::closedir(directory);
+  return tree;
+}
+
+// Takes the status of dead children, that of `spare` left for whoever waits for it.
+void reap_all(pid_t spare) {
+  siginfo_t info;
+  do {
+    info.si_pid = 0;
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+    if (info.si_pid == 0 || info.si_pid == spare) return;
+  } while (::waitpid(info.si_pid, nullptr, 0) > 0);
+}
+
+}  // namespace
+
+std::vector<pid_t> descendants(pid_t root, pid_t spare) {
+  const auto tree = children_by_parent();
+  std::vector<pid_t> found, queue{root};
+  for (size_t i = 0; i < queue.size(); ++i) {
+    auto [from, to] = tree.equal_range(queue[i]);
+    for (auto it = from; it != to; ++it) {
+      const auto [pid, alive] = it->second;
+      if (pid == spare) continue;
+      queue.push_back(pid);
+      if (alive) found.push_back(pid);
+    }
+  }
+  return found;
+}
+
+void kill_descendants(pid_t spare) {
+  const pid_t self = ::getpid();
+  while (true) {
+    const auto found = descendants(self, spare);
+    for (pid_t pid : found) ::kill(pid, SIGSTOP);
+    for (pid_t pid : found) ::kill(pid, SIGKILL);
+    reap_all(spare);
+    if (found.empty() && descendants(self, spare).empty()) return;
+    ::poll(nullptr, 0, 1);  // the kernel needs a moment to take them apart
+  }
+}
+
+}  // namespace weft::capture

@@ -1,0 +1,21 @@
+// Everything an instance started, found and ended: "nothing is left" must hold even when the keeper or
+// the process inside is killed. Whoever calls is a child subreaper (prctl(2)), so every orphan of the
+// instance is a descendant of the caller.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+namespace weft::capture {
+
+// All processes below `root`, nearest first; those below `spare` (0: nobody) and `spare` itself left
+// out. Zombies are not listed.
+std::vector<pid_t> descendants(pid_t root, pid_t spare = 0);
+
+// Kills all descendants of the calling process but `spare` and its own, again and again until none is
+// left, and reaps those that were its children. A process that forks faster than it is found is first
+// stopped, so the loop ends.
+void kill_descendants(pid_t spare = 0);
+
+}  // namespace weft::capture
