@@ -67,10 +67,8 @@ void World::settle() {
   WEFT_ASSERT(!"the simulation turns in a circle without time passing");
 }
 
-// Does what is to do now, then moves the clock to what comes next, at most to `limit`. False when the
-// limit is reached.
-bool World::step(Instant limit) {
-  settle();
+// Moves the clock to what comes next, at most to `limit`; false when it is there already.
+bool World::advance(Instant limit) {
   if (scheduler_.now() >= limit) return false;
   Instant next = limit;
   Instant at;
@@ -85,16 +83,18 @@ bool World::step(Instant limit) {
 }
 
 void World::run_for(Duration span) {
-  const Instant limit = now() + span;
-  while (step(limit)) {
-  }
+  const Instant end = now() + span;
+  do settle();
+  while (advance(end));
 }
 
 bool World::run_until(const std::function<bool()>& done, Duration limit) {
   const Instant end = now() + limit;
-  while (!done() && step(end)) {
+  for (;;) {
+    settle();
+    if (done()) return true;
+    if (!advance(end)) return false;
   }
-  return done();
 }
 
 void World::run(io::Task<void> task, Duration limit) {

@@ -113,7 +113,7 @@ class World {
 
  private:
   void settle();
-  bool step(Instant limit);
+  bool advance(Instant limit);
 
   uint64_t seed_;
   Scheduler scheduler_;
