@@ -33,6 +33,7 @@ struct Staging::Change {
   std::shared_ptr<const model::NameEntry> entry;
 };
 
+Staging::~Staging() = default;
 Staging::Staging() : snapshot_(std::make_shared<Snapshot>()) {}
 
 Result<Staging::Change> Staging::decode(ResourceType type, const std::string& name, const Held& held) {

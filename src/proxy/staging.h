@@ -41,6 +41,7 @@ class Staging {
   using HeldByName = std::map<std::string, Held>;
 
   Staging();
+  ~Staging();
 
   Outcome receive(xds::Update update);
   // Takes a resource of the last good state at once; an Error if it cannot be used.
