@@ -1,0 +1,53 @@
+// Where a connection of the app is meant to go: a pure decision over the snapshot, from the original
+// destination of the connection.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/ip.h"
+#include "model/service.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+struct Destination {
+  enum Kind : uint8_t {
+    kService,   // a service of the mesh: routes and balancing apply
+    kWorkload,  // one instance, by its own mesh address
+    kExternal,  // not of the mesh: carried unchanged
+    kRefused,   // of the mesh, but there is no such port or address: `why`
+    kUnknown,   // discovery has to be asked first: `want`
+  } kind = kUnknown;
+  SocketAddress original;
+  model::ServiceName service;                    // kService
+  uint16_t port = 0;
+  std::shared_ptr<const LiveWorkload> workload;  // kWorkload
+  model::Protocol protocol = model::Protocol::kAuto;
+  Want want;
+  std::string why;
+
+  // "cart.default" or the address dialled.
+  std::string name() const;
+};
+
+// A range in CIDR notation, parsed once.
+struct AddressRange {
+  IpAddress base;
+  int bits = 0;
+  static Result<AddressRange> parse(std::string_view cidr);
+  bool contains(const IpAddress& address) const;
+};
+
+struct MeshRanges {
+  std::optional<AddressRange> v4, v6;
+  bool contains(const IpAddress& address) const;
+};
+
+Destination find_destination(const Snapshot& snapshot, const MeshRanges& ranges, SocketAddress original);
+// The same for a service known by name (explicit mode).
+Destination find_service(const Snapshot& snapshot, const model::ServiceName& service, uint16_t port);
+
+}  // namespace weft::proxy

@@ -1,0 +1,361 @@
+// THE request path. Why this order: what is refused for its form is refused before anything is looked
+// up; a route is chosen once and kept for all tries of a request, while every try picks anew from the
+// snapshot of its moment, so a retry finds the endpoints that came meanwhile; the budget is opened
+// before the first try, because the deadline covers them all; whatever happened is recorded once, at
+// the very end.
+#include "proxy/http_path.h"
+
+#include "proxy/balancer.h"
+#include "proxy/field_rules.h"
+#include "proxy/forwarder.h"
+#include "proxy/local_reply.h"
+#include "proxy/record.h"
+#include "telemetry/trace_context.h"
+#include "wire/h1_over_h2.h"
+
+namespace weft::proxy {
+namespace {
+
+bool is_http1(wire::Version version) { return version != wire::Version::kHttp2; }
+
+void restore_response(wire::ResponseHead& head, bool end) { wire::restore_from_hop(head, end); }
+
+// What came back over the hop is restored; what an HTTP/1.x app says at the end of a body is encoded.
+Mapping hop_mapping(bool http1, bool upgrade) {
+  if (upgrade) return {};
+  return {.response = restore_response,
+          .response_trailers = wire::restore_trailers_from_hop,
+          .request_trailers = http1 ? wire::encode_trailers_for_hop : nullptr};
+}
+
+// The HTTP equivalent of a gRPC status in a trailers-only answer, so that one retry policy serves both.
+int status_for_policy(const wire::ResponseHead& head) {
+  std::optional<std::string_view> grpc = head.fields.get("grpc-status");
+  if (head.status != 200 || !grpc) return head.status;
+  if (*grpc == "14") return 503;
+  if (*grpc == "4") return 504;
+  if (*grpc == "8") return 429;
+  if (*grpc == "2" || *grpc == "13" || *grpc == "15") return 500;
+  return head.status;
+}
+
+// Continues the caller's trace or starts one; the app behind sees us as its parent. Returns the trace id.
+std::string continue_trace(wire::Fields& fields, Random& random) {
+  std::optional<telemetry::TraceContext> received;
+  if (auto header = fields.get("traceparent")) received = telemetry::parse_traceparent(*header);
+  if (!received) fields.remove("tracestate");
+  telemetry::TraceContext own = received ? telemetry::continue_trace(*received, random)
+                                         : telemetry::start_trace(true, random);
+  fields.set("traceparent", own.to_header());
+  return own.trace_id_hex();
+}
+
+}  // namespace
+
+struct HttpPath::Request {
+  Request(Worker& worker, http::ServerStreamPtr stream, Destination to)
+      : down(std::move(stream)), destination(std::move(to)), tunnel(wants_upgrade(down->request())),
+        forwarder(worker.loop, *down, hop_mapping(is_http1(down->request().version), tunnel), tunnel),
+        start(worker.loop.now()) {
+    log.start = start;
+    log.time = worker.loop.wall_now();
+  }
+
+  http::ServerStreamPtr down;
+  Destination destination;
+  bool tunnel;
+  Forwarder forwarder;
+  Instant start;
+  Record log;
+  bool grpc = false;
+
+  std::shared_ptr<const CompiledRule> rule;  // null: no route, the service itself
+  const model::Backend* backend = nullptr;   // of the rule
+  std::optional<Instant> deadline;
+  std::optional<RetryState> retry;
+
+  Tried tried;
+  SnapshotPtr snapshot;  // of the present try; holds what the pointers below point into
+  std::shared_ptr<const EndpointGroup> group;
+  const LiveEndpoint* endpoint = nullptr;
+  uint16_t app_port = 0;
+  std::optional<InFlight> in_flight;
+  UpstreamPtr upstream;
+  // An upgrade's own connection.
+  std::unique_ptr<http::ClientConnection> own_connection;
+  bool answered = false;
+  std::optional<LocalReply> reply;  // we answer ourselves
+};
+
+io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destination) {
+  struct Active {
+    explicit Active(size_t& count) : count(count) { ++count; }
+    ~Active() { --count; }
+    size_t& count;
+  } active(active_);
+  Request request(worker_, std::move(down), std::move(destination));
+
+  identify(request);
+  if (admit(request) && route(request)) {
+    budget(request);
+    while (true) {
+      if (!pick(request)) break;
+      Result<wire::ResponseHead> outcome = co_await attempt(request);
+      std::optional<Duration> delay = retry_after(request, outcome);
+      if (!delay) {
+        co_await finish(request, std::move(outcome));
+        break;
+      }
+      request.forwarder.drop();
+      request.in_flight.reset();
+      if (delay->ns > 0) co_await io::sleep_for(worker_.loop, *delay);
+    }
+  }
+  if (request.reply) {
+    request.log.status = request.reply->status;
+    request.log.flags = request.reply->flags;
+    request.log.why = request.reply->text;
+    if (request.grpc) request.log.grpc_status = static_cast<int>(request.reply->grpc());
+    co_await send_reply(*request.down, *request.reply);
+  }
+  record(request);
+}
+
+// Who calls, and under which trace. The app is known by the namespace its connection came from.
+void HttpPath::identify(Request& request) {
+  wire::RequestHead& head = request.down->request();
+  request.grpc = is_grpc(head.fields);
+  request.log.protocol = request.grpc ? "grpc" : "http";
+  request.log.source = worker_.self.identity.uri();
+  request.log.service = request.destination.name();
+  request.log.port = request.destination.port;
+  request.log.method = head.method;
+  request.log.authority = head.authority;
+  request.log.path = path_of(head.target);
+  if (auto id = head.fields.get("x-request-id")) request.log.request_id = *id;
+  request.log.trace_id = continue_trace(head.fields, worker_.random);
+}
+
+// Forms that cannot be carried.
+bool HttpPath::admit(Request& request) {
+  const wire::RequestHead& head = request.down->request();
+  if (head.version == wire::Version::kHttp2 && (request.tunnel || !head.protocol.empty())) {
+    request.reply = {501, "weft: CONNECT over HTTP/2 is not supported", "DPE"};
+    return false;
+  }
+  return true;
+}
+
+// Which rule, and which of its backends.
+bool HttpPath::route(Request& request) {
+  if (request.destination.kind != Destination::kService) return true;
+  SnapshotPtr snapshot = worker_.snapshot;
+  const LiveService* service = snapshot->service(request.destination.service);
+  const CompiledPort* port = service ? service->compiled->port(request.destination.port) : nullptr;
+  if (!port) {
+    worker_.want({.service = request.destination.service, .mesh_address = {}});
+    request.reply = {503, "weft: " + request.log.service_and_port() + " is not known any more", "NC"};
+    return false;
+  }
+  service->last_use->touch(worker_.loop.now());
+  if (!port->routed_for(worker_.self.ns)) return true;
+
+  wire::RequestHead& head = request.down->request();
+  request.rule = port->match({head.method, head.target, head.fields, worker_.self.ns});
+  if (!request.rule) {
+    request.reply = {404, "weft: no route of " + request.log.service_and_port() + " matches this request", "NR"};
+    return false;
+  }
+  request.log.route = request.rule->rule().route + "/" + request.rule->rule().rule;
+  request.backend = request.rule->next_backend();
+  if (!request.backend || request.backend->invalid) {
+    request.reply = {500, "weft: route " + request.log.route + " has no usable backend", "NR"};
+    return false;
+  }
+  apply_modifier(request.rule->rule().request_headers, head.fields);
+  apply_modifier(request.backend->request_headers, head.fields);
+  return true;
+}
+
+// The time all tries may take together, and what may be retried.
+void HttpPath::budget(Request& request) {
+  RetryBudget& budget = budgets_[request.destination.service];
+  budget.request(request.start);
+  const model::RetryPolicy* policy = nullptr;
+  if (request.rule) {
+    const model::RouteRule& rule = request.rule->rule();
+    if (rule.retry) policy = &*rule.retry;
+    if (rule.request_timeout.ns > 0) request.deadline = request.start + rule.request_timeout;
+  }
+  request.retry.emplace(policy, budget);
+}
+
+// An endpoint of the backend that this request has not tried yet, if there is one.
+bool HttpPath::pick(Request& request) {
+  request.snapshot = worker_.snapshot;
+  uint16_t service_port = request.destination.port;
+  if (request.destination.kind == Destination::kWorkload) {
+    auto group = std::make_shared<EndpointGroup>();
+    group->endpoints.push_back(request.destination.workload->endpoint);
+    group->endpoints.back().endpoint.target_ports[service_port] = service_port;
+    request.group = std::move(group);
+  } else {
+    const model::ServiceName& name =
+        request.backend ? request.backend->service : request.destination.service;
+    if (request.backend) service_port = request.backend->port;
+    request.group = request.snapshot->group(name);
+  }
+  request.endpoint = request.group ? pick_endpoint(*request.group, service_port, worker_.loop.now(),
+                                                   worker_.random, request.tried, true)
+                                   : nullptr;
+  if (!request.endpoint) {
+    request.reply = {503, "weft: no instance of " + request.log.service_and_port() + " is ready", "UH"};
+    return false;
+  }
+  const model::Endpoint& endpoint = request.endpoint->endpoint;
+  request.app_port = endpoint.target_ports.find(service_port)->second;
+  request.tried.push_back(endpoint.workload);
+  request.log.workload = endpoint.workload;
+  request.log.upstream = endpoint.address.to_string();
+  request.log.destination = endpoint.identity.uri();
+  request.in_flight.emplace(*request.endpoint->health);
+  return true;
+}
+
+// One try: an exchange on a connection to the endpoint's sidecar, up to the head of the answer.
+io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
+  std::optional<Instant> deadline = request.deadline;
+  if (request.rule && request.rule->rule().backend_timeout.ns > 0) {
+    Instant per_try = worker_.loop.now() + request.rule->rule().backend_timeout;
+    if (!deadline || per_try < *deadline) deadline = per_try;
+  }
+  auto stream = request.tunnel ? co_await open_upgrade(request) : co_await open(request);
+  if (!stream) {
+    note_failure(request, stream.error());
+    co_return std::unexpected(std::move(stream.error()));
+  }
+  auto head = co_await request.forwarder.attempt(std::move(*stream), deadline);
+  if (!head) {
+    note_failure(request, head.error());
+    co_return std::unexpected(std::move(head.error()));
+  }
+  if (head->fields.remove(kUnprocessedField) > 0) {
+    request.endpoint->health->failed(worker_.loop.now());
+    co_return fail(ErrorKind::kRefused, "the app behind " + request.log.workload + " does not accept",
+                   ErrorSource::kUpstream, Retry::kYes);
+  }
+  request.endpoint->health->succeeded();
+  co_return std::move(*head);
+}
+
+// The next try's delay, or nothing: this outcome is the answer.
+std::optional<Duration> HttpPath::retry_after(Request& request,
+                                              const Result<wire::ResponseHead>& outcome) {
+  RetryState::Facts facts{.idempotent = is_idempotent(request.log.method),
+                          .replayable = request.forwarder.replayable(),
+                          .answered = false};
+  Instant now = worker_.loop.now();
+  if (request.forwarder.gone() || (request.deadline && now >= *request.deadline)) return std::nullopt;
+  std::optional<Duration> delay =
+      outcome ? request.retry->after_status(status_for_policy(*outcome), facts, now, worker_.random)
+              : request.retry->after_failure(outcome.error(), facts, now, worker_.random);
+  // There is no point in a try that could only time out.
+  if (delay && request.deadline && now + *delay >= *request.deadline) return std::nullopt;
+  return delay;
+}
+
+// The answer goes down, whatever it is.
+io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> outcome) {
+  if (!outcome) {
+    if (request.forwarder.gone()) {
+      request.log.flags = "DC";
+      co_return;
+    }
+    request.reply = reply_for(outcome.error(), request.log.service_and_port());
+    if (request.retry->retries() > 0) request.reply->flags = "URX";
+    request.log.why = outcome.error().message();
+    co_return;
+  }
+  wire::ResponseHead head = std::move(*outcome);
+  if (!request.tunnel) {
+    bool end = head.length.kind == wire::BodyLength::kNone;
+    wire::restore_from_hop(head, end);
+  }
+  if (request.rule) {
+    apply_modifier(request.backend->response_headers, head.fields);
+    apply_modifier(request.rule->rule().response_headers, head.fields);
+  }
+  request.log.status = head.status;
+  std::optional<std::string_view> grpc = head.fields.get("grpc-status");
+  std::string grpc_status = grpc ? std::string(*grpc) : "";
+  auto done = co_await request.forwarder.answer(std::move(head), request.deadline);
+  if (!done) {
+    request.log.flags = request.forwarder.gone() ? "DC" : "UC";
+    request.log.why = done.error().message();
+    if (!request.forwarder.gone()) request.endpoint->health->failed(worker_.loop.now());
+  }
+  if (auto trailer = request.forwarder.response_trailers().get("grpc-status")) grpc_status = *trailer;
+  if (request.grpc && !grpc_status.empty()) request.log.grpc_status = std::atoi(grpc_status.c_str());
+}
+
+// Once, at the end.
+void HttpPath::record(Request& request) {
+  Record& log = request.log;
+  log.bytes_sent = request.forwarder.request_bytes();
+  log.bytes_received = request.forwarder.response_bytes();
+  log.retries = request.retry ? request.retry->retries() : 0;
+  finish_request(worker_, log);
+}
+
+wire::RequestHead HttpPath::head_for_hop(const Request& request) const {
+  wire::RequestHead head = request.down->request();
+  if (request.tunnel) {
+    wire::remove_weft_fields(head.fields);
+  } else if (is_http1(head.version)) {
+    wire::encode_for_hop(head);
+  } else {
+    wire::remove_hop_by_hop(head.fields);
+    wire::remove_weft_fields(head.fields);
+  }
+  const Self& self = worker_.self;
+  head.fields.add("weft-source-workload",
+                  self.instance + " " + self.mesh4.to_string() + " " + self.mesh6.to_string());
+  head.fields.add("weft-service", request.log.service_and_port());
+  return head;
+}
+
+io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
+  auto upstream = co_await pool_.acquire(target_of(request.endpoint->endpoint, request.app_port));
+  if (!upstream) co_return std::unexpected(std::move(upstream.error()));
+  request.upstream = std::move(*upstream);
+  bool end = !request.forwarder.request_has_body();
+  co_return request.upstream->client->open(head_for_hop(request), end);
+}
+
+// An upgrade has a connection of its own, on which HTTP/1.1 is spoken as it came.
+io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request) {
+  auto connection =
+      co_await pool_.connect(target_of(request.endpoint->endpoint, request.app_port), kAlpnUpgrade);
+  if (!connection) co_return std::unexpected(std::move(connection.error()));
+  request.own_connection =
+      http::connect_http(worker_.loop, std::move(connection->stream), http::ClientProtocol::kHttp1,
+                         std::move(connection->info), {}, [] {});
+  co_return request.own_connection->open(head_for_hop(request), true);
+}
+
+void HttpPath::note_failure(Request& request, const Error& error) {
+  request.log.why = error.message();
+  if (error.source() == ErrorSource::kDownstream || request.forwarder.gone()) return;
+  // An answer that is merely late says nothing about the endpoint; GOAWAY says that it leaves in order.
+  if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
+  if (error.kind() == ErrorKind::kUnavailable) return;
+  request.endpoint->health->failed(worker_.loop.now());
+  worker_.log.warn("endpoint failed", {{"endpoint", request.log.workload},
+                                       {"service", request.log.service_and_port()},
+                                       {"why", error.message()}});
+  if (error.kind() == ErrorKind::kUnauthenticated) {
+    worker_.want({.service = request.group->service, .mesh_address = {}, .again = true});
+  }
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,50 @@
+// The request path of a sidecar: what happens to a request its app makes to the mesh. One list, read
+// from top to bottom in http_path.cc; its order is the semantics.
+#pragma once
+
+#include <unordered_map>
+
+#include "http/server.h"
+#include "proxy/destination.h"
+#include "proxy/retry.h"
+#include "proxy/upstream_pool.h"
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+class HttpPath {
+ public:
+  // Both outlive the path.
+  HttpPath(Worker& worker, UpstreamPool& pool) : worker_(worker), pool_(pool) {}
+
+  // Serves one request that was made to `destination` (kService or kWorkload).
+  io::Task<void> serve(http::ServerStreamPtr down, Destination destination);
+  // Requests in hand.
+  size_t active() const { return active_; }
+
+ private:
+  struct Request;
+  struct Chosen;
+
+  void identify(Request& request);
+  bool admit(Request& request);
+  bool route(Request& request);
+  void budget(Request& request);
+  bool pick(Request& request);
+  io::Task<Result<wire::ResponseHead>> attempt(Request& request);
+  std::optional<Duration> retry_after(Request& request, const Result<wire::ResponseHead>& outcome);
+  io::Task<void> finish(Request& request, Result<wire::ResponseHead> outcome);
+  void record(Request& request);
+
+  wire::RequestHead head_for_hop(const Request& request) const;
+  io::Task<Result<http::ClientStreamPtr>> open(Request& request);
+  io::Task<Result<http::ClientStreamPtr>> open_upgrade(Request& request);
+  void note_failure(Request& request, const Error& error);
+
+  Worker& worker_;
+  UpstreamPool& pool_;
+  std::unordered_map<model::ServiceName, RetryBudget> budgets_;
+  size_t active_ = 0;
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,62 @@
+// Inbound: what other sidecars bring. Accepts mutual TLS only, under a server name of this instance
+// (anything else fails in the handshake), lets identities of the own namespace and trust domain in, and
+// hands requests and connections to the app's port that the server name says.
+//
+// Answers of the sidecar itself that mean "the app has seen nothing of this" carry weft-unprocessed, so
+// the caller's sidecar may try another instance.
+// Lives on the worker loop.
+#pragma once
+
+#include <list>
+#include <memory>
+
+#include "http/server.h"
+#include "http/tls_stream.h"
+#include "proxy/app_pool.h"
+#include "proxy/sni.h"
+
+namespace weft::proxy {
+
+// May this peer call us? Identities of one namespace of the own trust domain may.
+bool may_call(const model::SpiffeId& peer, const model::SpiffeId& self);
+
+class Inbound {
+ public:
+  static constexpr Duration kHandshake = Duration::seconds(10);
+
+  explicit Inbound(Worker& worker);
+
+  // A connection on the advertised port.
+  void accept(io::StreamPtr transport);
+  // A connection on a plain door of the host: goes to the app as it is.
+  void accept_plain(io::StreamPtr client, uint16_t app_port);
+
+  // New certificates: callers are asked to connect anew, what is in flight ends on the old connections.
+  void rotated() { drain_connections(); }
+  // No new requests; those in flight end.
+  void drain();
+  // Requests and connections in hand.
+  size_t active() const { return active_; }
+  AppDialer& dialer() { return dialer_; }
+
+ private:
+  struct Peer;
+  struct Request;
+
+  io::Task<void> converse(io::StreamPtr transport);
+  void serve_http(http::TlsConnection connection, std::shared_ptr<const Peer> peer);
+  io::Task<void> serve(http::ServerStreamPtr down, std::shared_ptr<const Peer> peer);
+  io::Task<Result<wire::ResponseHead>> attempt(Request& request);
+  io::Task<void> carry_tcp(http::TlsConnection connection, std::shared_ptr<const Peer> peer);
+  io::Task<void> carry_plain(io::StreamPtr client, uint16_t app_port);
+  void drain_connections();
+
+  Worker& worker_;
+  AppDialer dialer_;
+  AppPool pool_;
+  std::list<std::unique_ptr<http::ServerConnection>> served_;
+  size_t active_ = 0;
+  io::TaskScope conversations_;
+};
+
+}  // namespace weft::proxy

@@ -1,0 +1,87 @@
+// One place turns failures into answers, so that status, text and flags agree everywhere.
+#include "proxy/local_reply.h"
+
+#include "proxy/field_rules.h"
+
+namespace weft::proxy {
+namespace {
+
+// grpc-message is percent-encoded: everything but printable ASCII, and '%' itself.
+std::string grpc_message(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (char c : text) {
+    unsigned char byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte <= 0x7e && c != '%') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+http::GrpcStatus LocalReply::grpc() const {
+  switch (status) {
+    case 403: return http::GrpcStatus::kPermissionDenied;
+    case 404: return http::GrpcStatus::kUnimplemented;
+    case 504: return http::GrpcStatus::kDeadlineExceeded;
+    case 500: return http::GrpcStatus::kInternal;
+    case 501: return http::GrpcStatus::kUnimplemented;
+    default: return http::GrpcStatus::kUnavailable;
+  }
+}
+
+io::Task<void> send_reply(http::ServerStream& down, LocalReply reply, bool unprocessed) {
+  wire::ResponseHead head;
+  head.version = down.request().version;
+  if (is_grpc(down.request().fields)) {
+    head.status = 200;
+    head.fields.add("content-type", "application/grpc");
+    head.fields.add("grpc-status", std::to_string(static_cast<int>(reply.grpc())));
+    head.fields.add("grpc-message", grpc_message(reply.text));
+    if (unprocessed) head.fields.add(kUnprocessedField, "1");
+    down.send_response(head, true);
+    co_return;
+  }
+  std::string body = reply.text + "\n";
+  head.status = reply.status;
+  head.fields.add("content-type", "text/plain; charset=utf-8");
+  head.fields.add("content-length", std::to_string(body.size()));
+  if (unprocessed) head.fields.add(kUnprocessedField, "1");
+  head.length = {wire::BodyLength::kSized, body.size()};
+  bool no_body = down.request().method == "HEAD";
+  down.send_response(head, no_body);
+  if (no_body) co_return;
+  if (co_await down.send_body(Buffer(body))) down.finish();
+}
+
+LocalReply reply_for(const Error& error, std::string_view what) {
+  std::string where(what);
+  switch (error.kind()) {
+    case ErrorKind::kTimeout:
+      return {504, "weft: " + where + " did not answer in time", "UT"};
+    case ErrorKind::kDenied:
+      return {403, "weft: " + error.message(), "UAEX"};
+    case ErrorKind::kUnauthenticated:
+      return {503, "weft: " + where + " did not show the identity it must have", "UF"};
+    case ErrorKind::kRefused:
+      return {503, "weft: " + where + " refuses connections", "UF"};
+    case ErrorKind::kReset:
+    case ErrorKind::kClosed:
+      return {502, "weft: " + where + " broke off before it answered", "UC"};
+    case ErrorKind::kProtocol:
+    case ErrorKind::kInvalid:
+      return {502, "weft: " + where + " sent an answer that is not valid HTTP", "UPE"};
+    case ErrorKind::kUnsupported:
+      return {501, "weft: " + error.message(), "DPE"};
+    default:
+      return {503, "weft: " + where + " cannot be reached", "UF"};
+  }
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,170 @@
+// One small coroutine per connection until it is known what it carries; after that HTTP belongs to its
+// server connection and opaque bytes to a relay. A connection that opens and stays silent costs its
+// socket, one coroutine frame and the mTLS connection opened for it.
+#include "proxy/outbound.h"
+
+#include "proxy/replay_stream.h"
+#include "wire/detect.h"
+
+namespace weft::proxy {
+namespace {
+
+http::ServerLimits app_limits() {
+  http::ServerLimits limits;
+  // It is the app's connection, to keep as long as it likes.
+  limits.idle_timeout = Duration::hours(24);
+  return limits;
+}
+
+wire::Detected kind_of(const Look& look) {
+  if (look.bytes().empty()) return wire::Detected::kNeedMore;
+  return wire::detect(look.bytes().view()).kind;
+}
+
+bool is_http(wire::Detected kind) {
+  return kind == wire::Detected::kHttp1 || kind == wire::Detected::kHttp2;
+}
+
+}  // namespace
+
+Outbound::Outbound(Worker& worker, UpstreamPool& pool, std::set<uint16_t> host_ports)
+    : worker_(worker), host_ports_(std::move(host_ports)), http_(worker, pool), tcp_(worker, pool) {
+  if (auto range = AddressRange::parse(worker.self.mesh4_range)) ranges_.v4 = *range;
+  if (auto range = AddressRange::parse(worker.self.mesh6_range)) ranges_.v6 = *range;
+}
+
+void Outbound::accept(io::StreamPtr client, SocketAddress original) {
+  conversations_.spawn(converse(std::move(client), {.original = original, .service = {}}));
+}
+
+void Outbound::accept_for(io::StreamPtr client, model::ServiceName service, uint16_t port) {
+  conversations_.spawn(
+      converse(std::move(client), {.original = {}, .service = std::move(service), .port = port}));
+}
+
+io::Task<Destination> Outbound::resolve(Asked asked) {
+  Instant deadline = worker_.loop.now() + kDiscoveryWait;
+  bool wanted = false;
+  while (true) {
+    SnapshotPtr snapshot = worker_.snapshot;
+    Destination found = asked.original
+                            ? find_destination(*snapshot, ranges_, *asked.original)
+                            : find_service(*snapshot, asked.service, asked.port);
+    if (found.kind != Destination::kUnknown) co_return found;
+    if (!wanted) worker_.want(found.want);
+    wanted = true;
+    Duration left = deadline - worker_.loop.now();
+    if (left.ns <= 0 || !co_await worker_.snapshot_changed.wait_for(left)) {
+      found.kind = Destination::kRefused;
+      found.why = "the control plane did not tell about it within 5 s";
+      co_return found;
+    }
+  }
+}
+
+io::Task<void> Outbound::converse(io::StreamPtr client, Asked asked) {
+  Destination destination = co_await resolve(asked);
+  if (destination.kind == Destination::kRefused) {
+    refuse(std::move(client), asked, destination.why);
+    co_return;
+  }
+  if (destination.kind == Destination::kExternal) {
+    if (destination.original.ip.is_loopback() && !host_ports_.contains(destination.original.port)) {
+      refuse(std::move(client), asked, "the host's loopback is closed (see --host-port)");
+      co_return;
+    }
+    auto opened = co_await tcp_.open_external(std::move(destination));
+    if (!opened) {
+      client->reset();
+      co_return;
+    }
+    co_await tcp_.carry(std::move(client), std::move(*opened));
+    co_return;
+  }
+  switch (destination.protocol) {
+    case model::Protocol::kHttp:
+    case model::Protocol::kH2c:
+    case model::Protocol::kGrpc:
+      serve_http(std::move(client), std::move(destination));
+      break;
+    case model::Protocol::kTcp: {
+      auto opened = co_await tcp_.open(std::move(destination));
+      if (opened) {
+        co_await tcp_.carry(std::move(client), std::move(*opened));
+      } else {
+        client->reset();
+      }
+      break;
+    }
+    case model::Protocol::kAuto:
+      co_await carry_detected(std::move(client), std::move(destination));
+      break;
+  }
+}
+
+io::Task<void> Outbound::carry_detected(io::StreamPtr client, Destination destination) {
+  io::Event arrived(worker_.loop);
+  auto from_client = std::make_unique<Look>(*client, arrived);
+  Instant until = worker_.loop.now() + kLook;
+  while (kind_of(*from_client) == wire::Detected::kNeedMore && !from_client->ended()) {
+    arrived.reset();
+    Duration left = until - worker_.loop.now();
+    if (left.ns <= 0 || !co_await arrived.wait_for(left)) break;
+  }
+
+  std::optional<OpenedTcp> opened;
+  std::unique_ptr<Look> from_server;
+  if (!is_http(kind_of(*from_client))) {
+    auto way = co_await tcp_.open(destination);
+    if (!way) {
+      client->reset();
+      co_return;
+    }
+    opened.emplace(std::move(*way));
+    from_server = std::make_unique<Look>(*opened->stream, arrived);
+    while (kind_of(*from_client) == wire::Detected::kNeedMore && !from_client->ended() &&
+           from_server->bytes().empty() && !from_server->ended()) {
+      arrived.reset();
+      co_await arrived.wait();
+    }
+  }
+
+  // Of two that speak at once the server decides: an HTTP server never speaks first.
+  bool http = is_http(kind_of(*from_client)) && !(from_server && !from_server->bytes().empty());
+  Buffer client_bytes = from_client->take();
+  from_client.reset();
+  client = replay(worker_.loop, std::move(client_bytes), std::move(client));
+  if (http) {
+    from_server.reset();
+    if (opened) io::close_gracefully(worker_.loop, std::move(opened->stream));
+    serve_http(std::move(client), std::move(destination));
+    co_return;
+  }
+  Buffer server_bytes = from_server->take();
+  from_server.reset();
+  opened->stream = replay(worker_.loop, std::move(server_bytes), std::move(opened->stream));
+  co_await tcp_.carry(std::move(client), std::move(*opened));
+}
+
+void Outbound::serve_http(io::StreamPtr client, Destination destination) {
+  http::ConnectionInfo info;
+  info.peer = client->peer();
+  info.local = destination.original;
+  served_.emplace_back();
+  auto slot = std::prev(served_.end());
+  *slot = http::serve(
+      worker_.loop, std::move(client), http::ServerProtocol::kDetect, std::move(info), app_limits(),
+      [this, destination](http::ServerStreamPtr stream) {
+        return http_.serve(std::move(stream), destination);
+      },
+      [this, slot] { served_.erase(slot); });
+}
+
+void Outbound::refuse(io::StreamPtr client, const Asked& asked, const std::string& why) {
+  std::string what = asked.original ? asked.original->to_string()
+                                    : asked.service.to_string() + ":" + std::to_string(asked.port);
+  worker_.log.warn("connection refused", {{"to", what}, {"why", why}});
+  client->reset();
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,61 @@
+// Outbound: the connections the app makes. Each is accepted with its original destination, resolved
+// against the snapshot (waiting up to 5 s for what discovery is asked on its behalf), and carried as
+// the protocol it turns out to speak.
+//
+// A declared protocol is believed. Otherwise, after a look of a few milliseconds, the way to the server
+// is opened and whichever side speaks first decides: a server-first protocol never stalls, and a client
+// that opens early and sends HTTP a minute later is still HTTP.
+// Lives on the worker loop.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <set>
+
+#include "http/server.h"
+#include "proxy/destination.h"
+#include "proxy/http_path.h"
+#include "proxy/tcp_path.h"
+
+namespace weft::proxy {
+
+class Outbound {
+ public:
+  static constexpr Duration kDiscoveryWait = Duration::seconds(5);
+  static constexpr Duration kLook = Duration::millis(5);
+
+  // `host_ports`: ports of the host's loopback that the app may reach at the same place.
+  Outbound(Worker& worker, UpstreamPool& pool, std::set<uint16_t> host_ports);
+
+  // A connection from inside with the destination it was made for.
+  void accept(io::StreamPtr client, SocketAddress original);
+  // A connection to a local port that stands for one service (explicit mode).
+  void accept_for(io::StreamPtr client, model::ServiceName service, uint16_t port);
+
+  // Requests and connections in hand.
+  size_t active() const { return http_.active() + tcp_.active(); }
+  const TcpPath& tcp() const { return tcp_; }
+
+ private:
+  struct Asked {
+    std::optional<SocketAddress> original;
+    model::ServiceName service;
+    uint16_t port = 0;
+  };
+
+  io::Task<void> converse(io::StreamPtr client, Asked asked);
+  io::Task<Destination> resolve(Asked asked);
+  io::Task<void> carry_detected(io::StreamPtr client, Destination destination);
+  void serve_http(io::StreamPtr client, Destination destination);
+  void refuse(io::StreamPtr client, const Asked& asked, const std::string& why);
+
+  Worker& worker_;
+  MeshRanges ranges_;
+  std::set<uint16_t> host_ports_;
+  HttpPath http_;
+  TcpPath tcp_;
+  std::list<std::unique_ptr<http::ServerConnection>> served_;
+  io::TaskScope conversations_;
+};
+
+}  // namespace weft::proxy

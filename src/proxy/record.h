@@ -1,0 +1,41 @@
+// What is remembered of one request or connection while it is under way, and written once when it has
+// ended: into the edge's counters and as a line of the access log.
+#pragma once
+
+#include <string>
+
+#include "base/time.h"
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+struct Record {
+  WallTime time;
+  Instant start;
+  bool inbound = false;
+  bool mtls = true;
+  std::string protocol;     // http, grpc, tcp
+  std::string source;       // SPIFFE ID
+  std::string destination;  // SPIFFE ID, or "external"
+  std::string service;      // name dialled: "cart.default", or an address
+  uint16_t port = 0;
+  std::string workload;     // instance that served
+  std::string upstream;     // address dialled
+  std::string method, authority, path, route;
+  int status = -1;
+  int grpc_status = -1;
+  uint32_t retries = 0;
+  uint64_t bytes_sent = 0, bytes_received = 0;
+  std::string trace_id, request_id;
+  std::string flags, why;
+
+  std::string service_and_port() const { return service + ":" + std::to_string(port); }
+};
+
+telemetry::Edge& edge_of(Worker& worker, const Record& record);
+// Counts a request that has ended and writes its line.
+void finish_request(Worker& worker, const Record& record);
+// The same for a connection of opaque bytes. (It was counted as a connection when it began.)
+void finish_connection(Worker& worker, const Record& record);
+
+}  // namespace weft::proxy

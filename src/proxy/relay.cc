@@ -1,0 +1,111 @@
+// Push-driven: no coroutine runs while bytes flow; the task only waits for the end. One buffer passes
+// from read to write without a copy, and writes leave at the end of the loop turn. A side is read at
+// most kBurst times in a row, then the others get their turn.
+#include "proxy/relay.h"
+
+#include "io/event.h"
+
+namespace weft::proxy {
+namespace {
+
+constexpr int kBurst = 8;
+
+class Relay {
+ public:
+  Relay(io::Loop& loop, io::StreamPtr first, io::StreamPtr second, RelayResult& totals)
+      : loop_(loop), totals_(totals), done_(loop), first_(*this, std::move(first), totals.from_first),
+        second_(*this, std::move(second), totals.from_second) {
+    first_.other = &second_;
+    second_.other = &first_;
+    first_.stream->set_handler(&first_);
+    second_.stream->set_handler(&second_);
+    // What came before anybody watched is not announced again.
+    loop_.ready(first_);
+    loop_.ready(second_);
+  }
+  ~Relay() {
+    if (first_.stream) first_.stream->set_handler(nullptr);
+    if (second_.stream) second_.stream->set_handler(nullptr);
+  }
+  io::Event& done() { return done_; }
+
+  void close() {
+    for (Side* side : {&first_, &second_}) {
+      side->stream->set_handler(nullptr);
+      if (!totals_.reset) io::close_gracefully(loop_, std::exchange(side->stream, nullptr));
+    }
+    if (totals_.reset) {
+      first_.stream->reset();
+      second_.stream->reset();
+    }
+  }
+
+ private:
+  struct Side final : io::StreamHandler, io::Runnable {
+    Side(Relay& relay, io::StreamPtr stream, uint64_t& count)
+        : relay(relay), stream(std::move(stream)), count(count) {}
+    void on_readable() override { relay.pump(*this); }
+    void on_writable() override {
+      full = false;
+      relay.pump(*other);
+    }
+    void run() override { relay.pump(*this); }
+
+    Relay& relay;
+    io::StreamPtr stream;
+    uint64_t& count;
+    Side* other = nullptr;
+    bool ended = false;  // its peer will send no more
+    bool full = false;   // it takes no more for now
+  };
+
+  void pump(Side& from) {
+    Side& to = *from.other;
+    // A side that has ended may still be reset while it is written to.
+    if (from.ended && from.stream->error() && !done_.is_set()) {
+      totals_.reset = true;
+      return done_.set();
+    }
+    for (int burst = 0; !done_.is_set() && !from.ended && !to.full; ++burst) {
+      if (burst == kBurst) return loop_.ready(from);
+      Buffer bytes;
+      io::ReadOutcome outcome = from.stream->read(bytes);
+      switch (outcome.kind) {
+        case io::ReadOutcome::kWouldBlock:
+          return;
+        case io::ReadOutcome::kData:
+          from.count += bytes.size();
+          to.full = !to.stream->write(std::move(bytes));
+          break;
+        case io::ReadOutcome::kEof:
+          from.ended = true;
+          to.stream->shutdown_write();
+          if (to.ended) done_.set();
+          return;
+        case io::ReadOutcome::kError:
+          totals_.reset = true;
+          done_.set();
+          return;
+      }
+    }
+  }
+
+  io::Loop& loop_;
+  RelayResult& totals_;
+  io::Event done_;
+  Side first_, second_;
+};
+
+}  // namespace
+
+io::Task<RelayResult> relay(io::Loop& loop, io::StreamPtr first, io::StreamPtr second,
+                            RelayResult* totals) {
+  RelayResult own;
+  RelayResult& counted = totals ? *totals : own;
+  Relay running(loop, std::move(first), std::move(second), counted);
+  co_await running.done().wait();
+  running.close();
+  co_return counted;
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,124 @@
+// An opaque connection cannot be repeated once a byte went through, so all choosing happens before: up to
+// three endpoints are tried, each with a full handshake, then the app sees a reset.
+#include "proxy/tcp_path.h"
+
+#include "proxy/balancer.h"
+#include "proxy/hop_preface.h"
+#include "proxy/relay.h"
+
+namespace weft::proxy {
+namespace {
+
+constexpr int kTries = 3;
+constexpr Duration kExternalTimeout = Duration::seconds(15);
+
+Record record_for(Worker& worker, const Destination& destination) {
+  Record record;
+  record.time = worker.loop.wall_now();
+  record.start = worker.loop.now();
+  record.protocol = "tcp";
+  record.source = worker.self.identity.uri();
+  record.service = destination.name();
+  record.port = destination.port;
+  return record;
+}
+
+std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot, const Destination& destination) {
+  if (destination.kind != Destination::kWorkload) return snapshot.group(destination.service);
+  auto group = std::make_shared<EndpointGroup>();
+  group->endpoints.push_back(destination.workload->endpoint);
+  group->endpoints.back().endpoint.target_ports[destination.port] = destination.port;
+  return group;
+}
+
+}  // namespace
+
+io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination) {
+  OpenedTcp opened;
+  opened.record = record_for(worker_, destination);
+  Tried tried;
+  Error last(ErrorKind::kUnavailable,
+             "no instance of " + opened.record.service_and_port() + " is ready");
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    std::shared_ptr<const EndpointGroup> group = group_of(*worker_.snapshot, destination);
+    const LiveEndpoint* chosen = group ? pick_endpoint(*group, destination.port, worker_.loop.now(),
+                                                       worker_.random, tried, attempt == 0)
+                                       : nullptr;
+    if (!chosen) break;
+    const model::Endpoint& endpoint = chosen->endpoint;
+    tried.push_back(endpoint.workload);
+    uint16_t app_port = endpoint.target_ports.find(destination.port)->second;
+    opened.record.workload = endpoint.workload;
+    opened.record.upstream = endpoint.address.to_string();
+    opened.record.destination = endpoint.identity.uri();
+    opened.health = chosen->health;
+    TlsSetPtr tls = worker_.tls;
+    auto connection = co_await pool_.connect(target_of(endpoint, app_port), kAlpnTcp);
+    if (connection) {
+      opened.health->succeeded();
+      opened.certificates_end = std::min(connection->peer_not_after, tls->svid->not_after());
+      opened.stream = std::move(connection->stream);
+      opened.stream->write(encode_hop_preface({.source4 = worker_.self.mesh4,
+                                               .source6 = worker_.self.mesh6,
+                                               .source_port = 0,
+                                               .service = opened.record.service_and_port(),
+                                               .instance = worker_.self.instance}));
+      co_return opened;
+    }
+    last = std::move(connection.error());
+    opened.health->failed(worker_.loop.now());
+    worker_.log.warn("endpoint failed", {{"endpoint", endpoint.workload},
+                                         {"service", opened.record.service_and_port()},
+                                         {"why", last.message()}});
+    if (last.kind() == ErrorKind::kUnauthenticated) {
+      worker_.want({.service = destination.service, .mesh_address = {}, .again = true});
+    }
+  }
+  opened.record.flags = tried.empty() ? "UH" : "UF";
+  opened.record.why = last.message();
+  edge_of(worker_, opened.record).connections.add();
+  finish_connection(worker_, opened.record);
+  co_return std::unexpected(std::move(last));
+}
+
+io::Task<Result<OpenedTcp>> TcpPath::open_external(Destination destination) {
+  OpenedTcp opened;
+  opened.record = record_for(worker_, destination);
+  opened.record.destination = "external";
+  opened.record.upstream = destination.original.to_string();
+  opened.record.mtls = false;
+  auto stream = co_await worker_.network.connect(destination.original, kExternalTimeout);
+  if (!stream) {
+    opened.record.flags = "UF";
+    opened.record.why = stream.error().message();
+    edge_of(worker_, opened.record).connections.add();
+    finish_connection(worker_, opened.record);
+    co_return std::unexpected(std::move(stream.error()));
+  }
+  opened.stream = std::move(*stream);
+  co_return opened;
+}
+
+io::Task<void> TcpPath::carry(io::StreamPtr client, OpenedTcp opened) {
+  Record& record = opened.record;
+  edge_of(worker_, record).connections.add();
+  struct Listed {
+    std::multimap<WallTime, uint64_t>& all;
+    std::multimap<WallTime, uint64_t>::iterator at;
+    ~Listed() { all.erase(at); }
+  } listed{ends_, ends_.emplace(opened.certificates_end, next_id_++)};
+  std::optional<InFlight> in_flight;
+  if (opened.health) in_flight.emplace(*opened.health);
+
+  RelayResult result = co_await relay(worker_.loop, std::move(client), std::move(opened.stream));
+  record.bytes_sent = result.from_first;
+  record.bytes_received = result.from_second;
+  if (result.reset) record.flags = "DC";
+  finish_connection(worker_, record);
+}
+
+size_t TcpPath::outlived_certificate(WallTime now) const {
+  return static_cast<size_t>(std::distance(ends_.begin(), ends_.lower_bound(now)));
+}
+
+}  // namespace weft::proxy

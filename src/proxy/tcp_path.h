@@ -1,0 +1,46 @@
+// Opaque connections of the app: to services and instances over an mTLS connection of their own, to
+// everything else unchanged. Opening and carrying are apart, because a client that stays silent may
+// turn out to speak HTTP after the way was opened.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "proxy/destination.h"
+#include "proxy/record.h"
+#include "proxy/upstream_pool.h"
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+// The way to a server, opened and not used yet. Dropping it closes it.
+struct OpenedTcp {
+  io::StreamPtr stream;
+  Record record;
+  std::shared_ptr<EndpointHealth> health;  // null for external ones
+  WallTime certificates_end{INT64_MAX};    // the earlier of both ends' certificates
+};
+
+class TcpPath {
+ public:
+  TcpPath(Worker& worker, UpstreamPool& pool) : worker_(worker), pool_(pool) {}
+
+  // To a service or an instance; tries other endpoints while nothing was sent.
+  io::Task<Result<OpenedTcp>> open(Destination destination);
+  // From the host's namespace to the original destination.
+  io::Task<Result<OpenedTcp>> open_external(Destination destination);
+  // Copies until both sides have ended, then records.
+  io::Task<void> carry(io::StreamPtr client, OpenedTcp opened);
+
+  // Opaque connections that live on although a certificate they were made with has ended.
+  size_t outlived_certificate(WallTime now) const;
+  size_t active() const { return ends_.size(); }
+
+ private:
+  Worker& worker_;
+  UpstreamPool& pool_;
+  std::multimap<WallTime, uint64_t> ends_;
+  uint64_t next_id_ = 0;
+};
+
+}  // namespace weft::proxy

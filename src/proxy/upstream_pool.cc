@@ -1,0 +1,167 @@
+// Dials run in a scope of the pool, not of the request that caused them: a caller who gives up does not
+// take the connection away from those who wait for it. A full handshake costs about a millisecond of
+// CPU on either side, so connections are kept for kIdle after their last request.
+#include "proxy/upstream_pool.h"
+
+#include <algorithm>
+
+#include "proxy/sni.h"
+
+namespace weft::proxy {
+namespace {
+
+constexpr Duration kSweepEvery = Duration::seconds(15);
+
+}  // namespace
+
+struct UpstreamPool::Group {
+  explicit Group(io::Loop& loop) : settled(loop) {}
+  std::vector<UpstreamPtr> connections;
+  io::Event settled;  // pulsed when a dial ends or a connection has room again
+  bool dialling = false;
+  uint64_t failures = 0;
+  std::optional<Error> last_error;
+  size_t waiting = 0;
+};
+
+UpstreamTarget target_of(const model::Endpoint& endpoint, uint16_t app_port) {
+  return {endpoint.workload, endpoint.address, endpoint.identity.uri(), app_port};
+}
+
+UpstreamPool::UpstreamPool(Worker& worker)
+    : worker_(worker), sweep_timer_(worker.loop, [this] { sweep(); }) {
+  sweep_timer_.arm(kSweepEvery);
+}
+
+UpstreamPool::~UpstreamPool() = default;
+
+UpstreamPtr UpstreamPool::usable(Group& group) {
+  UpstreamPtr best;
+  for (const UpstreamPtr& candidate : group.connections) {
+    if (candidate->tls_generation != worker_.tls->generation || !candidate->client->can_open()) continue;
+    if (!best || candidate->client->open_exchanges() < best->client->open_exchanges()) best = candidate;
+  }
+  return best;
+}
+
+io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
+  std::unique_ptr<Group>& slot = groups_[target];
+  if (!slot) slot = std::make_unique<Group>(worker_.loop);
+  Group& group = *slot;
+  if (!worker_.tls) {
+    co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal, Retry::kYes);
+  }
+  struct Waiting {
+    explicit Waiting(Group& group) : group(group) { ++group.waiting; }
+    ~Waiting() { --group.waiting; }
+    Group& group;
+  } waiting(group);
+
+  uint64_t failures = group.failures;
+  while (true) {
+    if (UpstreamPtr found = usable(group)) {
+      found->last_used = worker_.loop.now();
+      co_return found;
+    }
+    if (group.failures != failures) co_return std::unexpected(*group.last_error);
+    if (!group.dialling) {
+      group.dialling = true;
+      dials_.spawn(dial(target, group));
+      continue;
+    }
+    co_await group.settled.wait();
+  }
+}
+
+io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group) {
+  uint64_t generation = worker_.tls->generation;
+  auto made = co_await connect(target, kAlpnH2);
+  group.dialling = false;
+  if (!made) {
+    group.last_error = std::move(made.error());
+    ++group.failures;
+    group.settled.pulse();
+    co_return;
+  }
+  auto upstream = std::make_shared<Upstream>();
+  upstream->tls_generation = generation;
+  upstream->peer_not_after = made->peer_not_after;
+  upstream->last_used = worker_.loop.now();
+  upstream->client =
+      http::connect_http(worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2,
+                         std::move(made->info), {}, [this, target] { tidy(target); });
+  group.connections.push_back(std::move(upstream));
+  group.settled.pulse();
+}
+
+io::Task<Result<http::TlsConnection>> UpstreamPool::connect(UpstreamTarget target,
+                                                            std::string_view alpn) {
+  TlsSetPtr tls = worker_.tls;
+  if (!tls) {
+    co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal, Retry::kYes);
+  }
+  std::string where = target.instance + " at " + target.address.to_string();
+  auto transport = co_await worker_.network.connect(target.address, kConnectTimeout);
+  if (!transport) co_return std::unexpected(std::move(transport.error()).context(where));
+
+  const trust::TlsContextPtr& context =
+      alpn == kAlpnH2 ? tls->h2 : alpn == kAlpnTcp ? tls->tcp : tls->upgrade;
+  auto connection = co_await http::tls_connect(worker_.loop, std::move(*transport), context,
+                                               hop_server_name(target.instance, target.app_port),
+                                               target.identity, kConnectTimeout);
+  // Nothing of a request was sent before the handshake ended: it may go elsewhere.
+  if (!connection) {
+    co_return std::unexpected(
+        std::move(connection.error()).context(where).with_source(ErrorSource::kUpstream).with_retry(Retry::kYes));
+  }
+  if (connection->info.alpn != alpn) {
+    co_return fail(ErrorKind::kProtocol, where + ": it does not speak " + std::string(alpn),
+                   ErrorSource::kUpstream, Retry::kYes);
+  }
+  co_return std::move(*connection);
+}
+
+void UpstreamPool::tidy(const UpstreamTarget& target) {
+  auto found = groups_.find(target);
+  if (found == groups_.end()) return;
+  std::vector<UpstreamPtr>& all = found->second->connections;
+  auto dead = std::partition(all.begin(), all.end(), [](const UpstreamPtr& upstream) {
+    return !upstream->client->finished() || upstream->client->open_exchanges() > 0;
+  });
+  // The connection that calls may be among them: it ends after its callback has returned.
+  std::vector<UpstreamPtr> ended(std::make_move_iterator(dead), std::make_move_iterator(all.end()));
+  all.erase(dead, all.end());
+  if (!ended.empty()) worker_.loop.post([ended = std::move(ended)] {});
+  found->second->settled.pulse();
+}
+
+void UpstreamPool::rotated() {
+  for (auto& [target, group] : groups_) {
+    for (const UpstreamPtr& upstream : group->connections) {
+      if (upstream->tls_generation != worker_.tls->generation) upstream->client->drain();
+    }
+  }
+}
+
+void UpstreamPool::sweep() {
+  Instant now = worker_.loop.now();
+  for (auto& [target, group] : groups_) {
+    std::erase_if(group->connections, [&](const UpstreamPtr& upstream) {
+      if (upstream->client->open_exchanges() > 0) return false;
+      return upstream->client->finished() || now - upstream->last_used > kIdle;
+    });
+  }
+  std::erase_if(groups_, [](const auto& entry) {
+    const Group& group = *entry.second;
+    return group.connections.empty() && !group.dialling && group.waiting == 0;
+  });
+  sweep_timer_.arm(kSweepEvery);
+}
+
+size_t UpstreamPool::connections() const {
+  size_t count = 0;
+  for (const auto& [target, group] : groups_) count += group->connections.size();
+  return count;
+}
+
+}  // namespace weft::proxy
