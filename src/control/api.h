@@ -1,9 +1,8 @@
 // The JSON API on the server's Unix socket, and the values the rest of the server fills for it.
 //
-//   POST   /v1/apply?dry-run=true            body: YAML or JSON; header weft-file names it in messages,
-//                                            or {"files":[{"file","text"},…]} with content-type
-//                                            application/json+files. 200 {"objects":[{kind,namespace,
-//                                            name,action}],"warnings":[…],"version"}, 422 {"errors":[…]}
+//   POST   /v1/apply[?dry-run=true]          {"files": [{"file": NAME, "text": YAML}, …]}
+//                                            200 {"objects":[{kind,namespace,name,action}],
+//                                            "warnings":[…],"version"}, 422 {"errors":[…]}
 //   GET    /v1/objects[/KIND[/NS[/NAME]]]    {"items":[…]} or one object, status included
 //   DELETE /v1/objects/KIND/NS/NAME
 //   GET    /v1/status                        everything StatusView holds
@@ -105,7 +104,7 @@ struct ApiOptions {
 
 // `plane` outlives the handler.
 http::Handler make_api_handler(const ControlPlane& plane, ApiOptions options);
-// The read-only status page: GET / (HTML). Refuses requests whose Host is not a loopback name or
+// Read-only, for a loopback port: GET / (the status page) and GET /metrics. Refuses requests whose Host is not a loopback name or
 // address, so that a page elsewhere cannot read it by DNS rebinding.
 http::Handler make_status_page_handler(const ControlPlane& plane);
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/text.h"
+
 namespace weft::control {
 namespace {
 
@@ -247,30 +249,6 @@ class Checker {
   Problems& problems_;
 };
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
-// Damerau-Levenshtein with neighbouring swaps, letter case ignored.
-size_t edit_distance(std::string_view a_text, std::string_view b_text) {
-  const std::string a = lower(a_text), b = lower(b_text);
-  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
-  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
-  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + change});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
-        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-      }
-    }
-  }
-  return d[a.size()][b.size()];
-}
-
 }  // namespace
 
 Node check(const Schema& schema, const Node& node, std::string_view file, const std::string& path,
@@ -279,17 +257,9 @@ Node check(const Schema& schema, const Node& node, std::string_view file, const 
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
-  if (word.empty() || word.size() > 64) return "";  // the table below is quadratic in the word
-  std::string_view best;
-  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
-  for (const std::string_view candidate : candidates) {
-    const size_t distance = edit_distance(word, candidate);
-    if (!candidate.empty() && distance < best_distance) {
-      best_distance = distance;
-      best = candidate;
-    }
-  }
-  return best.empty() ? "" : fmt::format("did you mean '{}'?", best);
+  if (word.empty() || word.size() > 64) return "";  // the comparison is quadratic in the word
+  const auto best = nearest(word, candidates);
+  return best && !best->empty() ? fmt::format("did you mean '{}'?", *best) : "";
 }
 
 }  // namespace weft::control

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <tuple>
 
+#include "base/text.h"
+
 namespace weft::control {
 namespace {
 
@@ -46,12 +48,6 @@ constexpr Field kHttpRouteMetadataFields[] = {
     metadata_name(&kDnsSubdomain, 253), kNamespace, kLabels, kAnnotations,
     server_set("uid"), server_set("generation"), server_set("creationTimestamp"),
     server_set("resourceVersion"), server_set("managedFields"), server_set("selfLink")};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 Position place_of(const Node& document, std::string_view field) {
   const Node* node = document.find(field);
@@ -158,7 +154,7 @@ const Schema kHttpRouteMetadata{"metadata", "Who the object is.", kHttpRouteMeta
 std::span<const Kind> kinds() { return kKinds; }
 
 std::optional<std::string> parse_kind(std::string_view text) {
-  const std::string word = lower(text);
+  const std::string word = to_lower(text);
   for (const Kind& kind : kKinds) {
     if (std::ranges::any_of(kind.aliases, [&](std::string_view a) { return a == word; })) {
       return kind.kind;

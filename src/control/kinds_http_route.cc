@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
 #include "control/duration.h"
 #include "control/kinds.h"
 
@@ -21,12 +22,6 @@ const std::vector<Node>& items_of(const Node& parent, std::string_view name) {
 uint32_t number_of(const Node& parent, std::string_view name) {
   const Node* node = parent.find(name);
   return node ? static_cast<uint32_t>(node->number) : 0;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
 }
 
 // Fields that frame or route a message: changing them would make a sidecar send something else than it
@@ -214,7 +209,7 @@ class RouteReader {
       one.value = nodes[i].text_of("value");
       const std::string here = fmt::format("{}[{}]", path, i);
       if (one.kind == model::StringMatch::kRegex) check_regex(*nodes[i].find("value"), here + ".value");
-      if (!names.insert(ignore_case ? lower(one.name) : one.name).second) {
+      if (!names.insert(ignore_case ? to_lower(one.name) : one.name).second) {
         report(nodes[i].find("name")->at, here + ".name",
                fmt::format("'{}' is matched twice: only the first would count", one.name),
                "write one regular expression, or two matches");
@@ -252,7 +247,7 @@ class RouteReader {
 
   void check_modified_name(const Node& name, const std::string& path,
                            std::set<std::string, std::less<>>& seen) {
-    const std::string key = lower(name.text);
+    const std::string key = to_lower(name.text);
     if (reserved_header(key)) {
       report(name.at, path, fmt::format("'{}' cannot be modified", name.text),
              "it belongs to the connection or to Weft");

@@ -47,11 +47,12 @@ class Node {
   std::vector<Node> items;     // kList
   std::vector<Entry> entries;  // kMap, in the order written, names unique
 
-  static Node string(std::string_view text, Position at);
-  static Node integer(int64_t value, Position at);
-  static Node boolean(bool value, Position at);
-  static Node list(Position at);
-  static Node map(Position at);
+  static Node string(std::string_view text, Position at = {});
+  static Node integer(int64_t value, Position at = {});
+  static Node real(double value);
+  static Node boolean(bool value, Position at = {});
+  static Node list(Position at = {});
+  static Node map(Position at = {});
 
   bool is(Kind k) const { return kind == k; }
   // The value under `name`, or nothing.
@@ -60,7 +61,9 @@ class Node {
   const Node* find_path(std::initializer_list<std::string_view> names) const;
   // The string under `name`, or "".
   std::string_view text_of(std::string_view name) const;
-  void add(std::string_view name, Node value);
+  // Adds an entry to a map; returns the value in its place.
+  Node& add(std::string_view name, Node value);
+  Node& add(std::string_view name, std::string_view text);
 };
 
 struct Node::Entry {
@@ -68,6 +71,8 @@ struct Node::Entry {
   Position at;  // of the name
   Node value;
 };
+
+inline Node& Node::add(std::string_view name, std::string_view text) { return add(name, string(text)); }
 
 // "a list", "the number 5", "the text 'x'": how messages name a value.
 std::string describe(const Node& node);

@@ -6,27 +6,12 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace weft::control {
 namespace {
 
 bool digit(char c) { return c >= '0' && c <= '9'; }
-
-// Length of the well-formed UTF-8 sequence at the front (RFC 3629), 0 when there is none.
-size_t utf8_length(std::string_view s) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || s.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  if (first == 0xE0 && byte(1) < 0xA0) return 0;  // overlong
-  if (first == 0xED && byte(1) > 0x9F) return 0;  // surrogates
-  if (first == 0xF0 && byte(1) < 0x90) return 0;
-  if (first == 0xF4 && byte(1) > 0x8F) return 0;  // beyond U+10FFFF
-  return length;
-}
 
 // [-+]?[0-9]+, 0o[0-7]+, 0x[0-9a-fA-F]+ within 64 bits.
 std::optional<int64_t> parse_integer(std::string_view text) {
@@ -80,7 +65,7 @@ std::optional<UncleanText> find_unclean_text(std::string_view text) {
   Position at;
   for (size_t i = 0; i < text.size();) {
     const unsigned char c = static_cast<unsigned char>(text[i]);
-    const size_t length = utf8_length(text.substr(i));
+    const size_t length = utf8_sequence(text.substr(i));
     if (length == 0) return UncleanText{at, fmt::format("the byte 0x{:02x} is not UTF-8 text", c)};
     if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f) {
       return UncleanText{at, fmt::format("the control character 0x{:02x} is not allowed", c)};

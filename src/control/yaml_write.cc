@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/text.h"
 #include "control/yaml.h"
 #include "control/yaml_scalar.h"
 
@@ -34,9 +35,9 @@ std::string quote(std::string_view text) {
 }
 
 // Words YAML 1.1 readers take for booleans.
-bool old_boolean(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text == "yes" || text == "no" || text == "on" || text == "off" || text == "y" || text == "n";
+bool old_boolean(std::string_view text) {
+  static constexpr std::string_view kWords[] = {"yes", "no", "on", "off", "y", "n"};
+  return std::ranges::find(kWords, to_lower(text)) != std::end(kWords);
 }
 
 bool safe_plain(const std::string& text) {
@@ -127,6 +128,13 @@ Node Node::integer(int64_t value, Position at) {
   return node;
 }
 
+Node Node::real(double value) {
+  Node node;
+  node.kind = Kind::kFloat;
+  node.text = std::isfinite(value) ? fmt::format("{}", value) : ".nan";
+  return node;
+}
+
 Node Node::boolean(bool value, Position at) {
   Node node;
   node.kind = Kind::kBoolean;
@@ -168,9 +176,10 @@ std::string_view Node::text_of(std::string_view name) const {
   return node && node->is(Kind::kString) ? std::string_view(node->text) : std::string_view();
 }
 
-void Node::add(std::string_view name, Node value) {
+Node& Node::add(std::string_view name, Node value) {
   const Position at = value.at;
   entries.push_back({std::string(name), at, std::move(value)});
+  return entries.back().value;
 }
 
 std::string describe(const Node& node) {

@@ -1,0 +1,255 @@
+// Trees are built with the same Node that YAML is read into: one writer, one escape routine.
+#include "control/api_json.h"
+
+#include "base/log.h"
+
+namespace weft::control {
+namespace {
+
+Node number(uint64_t value) { return Node::integer(static_cast<int64_t>(value)); }
+
+Node strings(const std::vector<std::string>& texts) {
+  Node out = Node::list();
+  for (const std::string& text : texts) out.items.push_back(Node::string(text));
+  return out;
+}
+
+Node labels_map(const Labels& labels) {
+  Node out = Node::map();
+  for (const auto& [name, value] : labels) out.add(name, value);
+  return out;
+}
+
+Node conditions_list(const std::vector<Condition>& conditions) {
+  Node out = Node::list();
+  for (const Condition& condition : conditions) {
+    Node one = Node::map();
+    one.add("type", condition.type);
+    one.add("status", condition.ok ? "True" : "False");
+    one.add("reason", condition.reason);
+    one.add("message", condition.message);
+    one.add("observedGeneration", Node::integer(condition.generation));
+    out.items.push_back(std::move(one));
+  }
+  return out;
+}
+
+Node served_map(const Served& served) {
+  Node out = Node::map();
+  out.add("current", number(served.current));
+  out.add("users", number(served.users));
+  if (!served.problem.empty()) out.add("problem", served.problem);
+  return out;
+}
+
+Node service_map(const ServiceRow& row) {
+  Node out = Node::map();
+  out.add("name", row.name.name);
+  out.add("namespace", row.name.ns);
+  out.add("headless", Node::boolean(row.headless));
+  out.add("fromClaims", Node::boolean(row.implicit));
+  Node& addresses = out.add("addresses", Node::list());
+  for (const std::string& address : {row.vip4, row.vip6}) {
+    if (!address.empty()) addresses.items.push_back(Node::string(address));
+  }
+  Node& ports = out.add("ports", Node::list());
+  for (const ServiceRow::Port& port : row.ports) {
+    Node one = Node::map();
+    one.add("port", number(port.port));
+    if (!port.name.empty()) one.add("name", port.name);
+    one.add("protocol", port.protocol);
+    one.add("rules", number(port.rules));
+    ports.items.push_back(std::move(one));
+  }
+  out.add("ready", number(row.ready));
+  out.add("instances", number(row.instances));
+  out.add("served", served_map(row.served));
+  out.add("conditions", conditions_list(row.conditions));
+  return out;
+}
+
+Node route_map(const RouteRow& row) {
+  Node out = Node::map();
+  out.add("name", row.key.name);
+  out.add("namespace", row.key.ns);
+  out.add("parents", strings(row.parents));
+  out.add("rules", strings(row.rules));
+  out.add("served", served_map(row.served));
+  out.add("conditions", conditions_list(row.conditions));
+  return out;
+}
+
+Node instance_map(const InstanceStatus& row) {
+  Node out = Node::map();
+  out.add("name", row.id);
+  out.add("namespace", row.ns);
+  out.add("identity", row.identity);
+  out.add("machine", row.machine);
+  out.add("address", row.address);
+  out.add("meshAddresses", strings({row.mesh4, row.mesh6}));
+  out.add("labels", labels_map(row.labels));
+  out.add("services", strings(row.services));
+  out.add("state", row.state);
+  out.add("why", row.why);
+  out.add("registered", json_time(row.registered));
+  out.add("certificateExpires", json_time(row.svid_expires));
+  out.add("silentSeconds", Node::integer(row.silent_for.to_seconds()));
+  out.add("staleTcpConnections", number(row.stale_tcp_connections));
+  out.add("notes", strings(row.notes));
+  return out;
+}
+
+Node edge_map(const EdgeStatus& row) {
+  Node out = Node::map();
+  out.add("source", row.source);
+  out.add("destination", row.destination);
+  out.add("service", row.service);
+  out.add("port", number(row.port));
+  out.add("protocol", row.protocol);
+  out.add("mtls", Node::boolean(row.mtls));
+  out.add("requestsPerSecond", Node::real(row.requests_per_second));
+  out.add("successRatio", Node::real(row.success_ratio));
+  out.add("p50Ms", Node::real(static_cast<double>(row.p50.ns) / 1e6));
+  out.add("p99Ms", Node::real(static_cast<double>(row.p99.ns) / 1e6));
+  out.add("requests", number(row.requests));
+  out.add("errors", number(row.errors));
+  out.add("retries", number(row.retries));
+  out.add("connections", number(row.connections));
+  return out;
+}
+
+Node certificate_map(const CertificateStatus& row) {
+  Node out = Node::map();
+  out.add("what", row.what);
+  out.add("notBefore", json_time(row.not_before));
+  out.add("notAfter", json_time(row.not_after));
+  if (!row.note.empty()) out.add("note", row.note);
+  return out;
+}
+
+template <typename Rows, typename ToNode>
+Node list_of(const Rows& rows, ToNode to_node) {
+  Node out = Node::list();
+  for (const auto& row : rows) out.items.push_back(to_node(row));
+  return out;
+}
+
+}  // namespace
+
+std::string json_time(WallTime time) {
+  if (time.unix_ns == 0) return "";
+  const std::string text = to_rfc3339(time);  // 2026-03-01T10:00:00.123Z
+  return text.substr(0, text.find('.')) + "Z";
+}
+
+Node json_object(const Object& object, const Compiler& compiler, const ServedFn& served) {
+  Problems none;
+  auto parsed = read_yaml("object", object.body, none);
+  Node out = parsed.empty() ? Node::map() : std::move(parsed.front());
+  for (Node::Entry& entry : out.entries) {
+    if (entry.name != "metadata") continue;
+    entry.value.add("uid", object.meta.uid);
+    entry.value.add("generation", Node::integer(object.meta.generation));
+    entry.value.add("creationTimestamp", json_time(object.meta.created));
+  }
+  Node status = Node::map();
+  if (std::holds_alternative<ServiceSpec>(object.spec)) {
+    if (const auto compiled = compiler.compile(object.service_name())) {
+      Node& addresses = status.add("addresses", Node::list());
+      for (const IpAddress& ip : {compiled->service.vip4, compiled->service.vip6}) {
+        if (!compiled->service.headless) addresses.items.push_back(Node::string(ip.to_string()));
+      }
+      Node& endpoints = status.add("endpoints", Node::list());
+      for (const model::Endpoint& endpoint : compiled->endpoints.endpoints) {
+        Node one = Node::map();
+        one.add("workload", endpoint.workload);
+        one.add("ready", Node::boolean(endpoint.ready));
+        endpoints.items.push_back(std::move(one));
+      }
+    }
+  }
+  status.add("conditions", conditions_list(full_conditions(compiler, object, served)));
+  status.add("served", served_map(served_of(compiler, object, served)));
+  out.add("status", std::move(status));
+  return out;
+}
+
+Node json_outcome(const ApplyOutcome& outcome) {
+  Node out = Node::map();
+  if (!outcome.errors.empty()) {
+    out.add("errors", strings(outcome.errors));
+    return out;
+  }
+  out.add("objects", list_of(outcome.rows, [](const ApplyOutcome::Row& row) {
+            Node one = Node::map();
+            one.add("kind", row.key.kind);
+            one.add("namespace", row.key.ns);
+            one.add("name", row.key.name);
+            one.add("action", row.action);
+            return one;
+          }));
+  out.add("warnings", strings(outcome.warnings));
+  out.add("version", number(outcome.version));
+  return out;
+}
+
+Node json_status(const StatusView& view, const Compiler& compiler, uint64_t version,
+                 const ServedFn& served) {
+  Node out = Node::map();
+  Node& server = out.add("server", Node::map());
+  server.add("version", view.version);
+  server.add("trustDomain", view.trust_domain);
+  server.add("now", json_time(view.now));
+  server.add("started", json_time(view.started));
+  server.add("discovery", view.discovery);
+  server.add("statusPage", view.status_page);
+  server.add("proxies", number(view.proxies));
+  server.add("configurationVersion", number(version));
+  out.add("warnings", strings(view.warnings));
+  out.add("services", list_of(service_rows(compiler, served), service_map));
+  out.add("routes", list_of(route_rows(compiler, served), route_map));
+  out.add("instances", list_of(view.instances, instance_map));
+  out.add("edges", list_of(view.edges, edge_map));
+  out.add("certificates", list_of(view.certificates, certificate_map));
+  return out;
+}
+
+Node json_workloads(const StatusView& view) {
+  Node out = Node::map();
+  out.add("items", list_of(view.instances, instance_map));
+  return out;
+}
+
+Node json_tokens(const std::vector<TokenRow>& tokens, WallTime now) {
+  Node out = Node::map();
+  out.add("items", list_of(tokens, [&](const TokenRow& row) {
+            Node one = Node::map();
+            one.add("id", row.id);
+            one.add("namespace", row.ns);
+            one.add("service", row.service);
+            one.add("created", json_time(row.created));
+            one.add("expires", json_time(row.expires));
+            const char* state = row.expires <= now ? "expired" : "unused";
+            one.add("state", row.used_by.empty() ? state : "used");
+            one.add("usedBy", row.used_by);
+            return one;
+          }));
+  return out;
+}
+
+Node json_new_token(const NewToken& token) {
+  Node out = Node::map();
+  out.add("id", token.id);
+  out.add("token", token.token);
+  out.add("expires", json_time(token.expires));
+  out.add("joinLine", token.join_line);
+  return out;
+}
+
+Node json_error(std::string_view text) {
+  Node out = Node::map();
+  out.add("error", text);
+  return out;
+}
+
+}  // namespace weft::control

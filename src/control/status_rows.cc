@@ -1,0 +1,129 @@
+// Rows are rebuilt for each question: a status page every few seconds costs less than keeping them.
+#include "control/status_rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weft::control {
+namespace {
+
+std::string match_text(const model::RouteMatch& match) {
+  std::string out = match.method.empty() ? "" : match.method + " ";
+  switch (match.path.kind) {
+    case model::PathMatch::kExact: out += "=" + match.path.value; break;
+    case model::PathMatch::kPrefix: out += match.path.value; break;
+    case model::PathMatch::kRegex: out += "~" + match.path.value; break;
+  }
+  for (const model::StringMatch& one : match.headers) {
+    out += fmt::format(" {}{}{}", one.name, one.kind == model::StringMatch::kRegex ? "~" : ":", one.value);
+  }
+  for (const model::StringMatch& one : match.query) {
+    out += fmt::format(" ?{}{}{}", one.name, one.kind == model::StringMatch::kRegex ? "~" : "=", one.value);
+  }
+  return out;
+}
+
+std::string backends_text(const std::vector<model::Backend>& backends) {
+  uint64_t total = 0;
+  for (const model::Backend& backend : backends) total += backend.weight;
+  if (total == 0) return "nobody (status 500)";
+  std::string out;
+  for (const model::Backend& backend : backends) {
+    out += fmt::format("{}{}:{}", out.empty() ? "" : ", ", backend.service.to_string(), backend.port);
+    if (backends.size() > 1) {
+      out += fmt::format(" {:.3g} %", 100.0 * backend.weight / static_cast<double>(total));
+    }
+  }
+  return out;
+}
+
+// Further behind: a refusal first, then the smaller part of users served.
+bool lags_more(const Served& a, const Served& b) {
+  if (a.problem.empty() != b.problem.empty()) return !a.problem.empty();
+  return static_cast<uint64_t>(a.current) * b.users < static_cast<uint64_t>(b.current) * a.users;
+}
+
+ServiceRow service_row(const Compiler& compiler, const model::ServiceName& name,
+                       const ServedFn& served) {
+  ServiceRow row;
+  row.name = name;
+  row.served = served(name);
+  const Object* object = compiler.object({"Service", name.ns, name.name});
+  row.implicit = object == nullptr;
+  if (object) row.conditions = full_conditions(compiler, *object, served);
+  const auto compiled = compiler.compile(name);
+  if (!compiled) return row;
+  row.headless = compiled->service.headless;
+  if (!row.headless) {
+    row.vip4 = compiled->service.vip4.to_string();
+    row.vip6 = compiled->service.vip6.to_string();
+  }
+  for (const model::ServicePort& port : compiled->service.ports) {
+    row.ports.push_back({port.port, port.name, std::string(model::to_string(port.protocol)),
+                         port.rules.size()});
+  }
+  row.instances = compiled->endpoints.endpoints.size();
+  row.ready = static_cast<size_t>(
+      std::ranges::count_if(compiled->endpoints.endpoints, &model::Endpoint::ready));
+  return row;
+}
+
+}  // namespace
+
+std::vector<ServiceRow> service_rows(const Compiler& compiler, const ServedFn& served) {
+  std::vector<ServiceRow> rows;
+  for (const model::ServiceName& name : compiler.services()) {
+    rows.push_back(service_row(compiler, name, served));
+  }
+  return rows;
+}
+
+std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& served) {
+  std::vector<RouteRow> rows;
+  for (const Object* object : compiler.objects()) {
+    const auto* spec = std::get_if<HttpRouteSpec>(&object->spec);
+    if (!spec) continue;
+    RouteRow row;
+    row.key = object->key();
+    for (const ParentRef& parent : spec->parents) {
+      row.parents.push_back(parent.service.to_string() +
+                            (parent.port ? ":" + std::to_string(parent.port) : ""));
+    }
+    for (const HttpRouteRule& rule : spec->rules) {
+      for (const model::RouteMatch& match : rule.matches) {
+        row.rules.push_back(match_text(match) + " → " + backends_text(rule.backends));
+      }
+    }
+    row.served = served_of(compiler, *object, served);
+    row.conditions = full_conditions(compiler, *object, served);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Served served_of(const Compiler& compiler, const Object& object, const ServedFn& served) {
+  Served worst;
+  bool first = true;
+  for (const model::ServiceName& name : compiler.carriers(object)) {
+    const Served one = served(name);
+    if (first || lags_more(one, worst)) worst = one;
+    first = false;
+  }
+  return worst;
+}
+
+std::vector<Condition> full_conditions(const Compiler& compiler, const Object& object,
+                                       const ServedFn& served) {
+  std::vector<Condition> conditions = compiler.conditions(object);
+  const Served state = served_of(compiler, object, served);
+  for (Condition& condition : conditions) {
+    if (condition.type != "Programmed" || state.problem.empty()) continue;
+    condition.ok = false;
+    condition.reason = "Refused";
+    condition.message = "a proxy keeps the version before: " + state.problem;
+  }
+  return conditions;
+}
+
+}  // namespace weft::control

@@ -1,0 +1,49 @@
+// What people look at, as rows of plain values: services and routes as `weft status`, `weft get` and the
+// status page show them. Made from the compiler's state and the proxies' acknowledgements.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "control/compile.h"
+
+namespace weft::control {
+
+using ServedFn = std::function<Served(const model::ServiceName&)>;
+
+struct ServiceRow {
+  struct Port {
+    uint16_t port = 0;
+    std::string name;
+    std::string protocol;  // "auto" when nobody declared it
+    size_t rules = 0;
+  };
+  model::ServiceName name;
+  bool headless = false;
+  bool implicit = false;  // made from claims, there is no Service object
+  std::string vip4, vip6;  // "" when headless
+  std::vector<Port> ports;
+  size_t ready = 0;      // endpoints that may be picked
+  size_t instances = 0;  // all behind it, leaving ones excepted
+  Served served;
+  std::vector<Condition> conditions;  // of the object, when there is one
+};
+std::vector<ServiceRow> service_rows(const Compiler& compiler, const ServedFn& served);
+
+struct RouteRow {
+  ObjectKey key;
+  std::vector<std::string> parents;  // "cart.default:80", "cart.default"
+  std::vector<std::string> rules;    // "GET /api → cart-v1.default:80 90 %, cart-v2.default:80 10 %"
+  Served served;                     // of the parent that lags most
+  std::vector<Condition> conditions;
+};
+std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& served);
+
+// The object's conditions with what the proxies say added: a refusal makes Programmed false.
+std::vector<Condition> full_conditions(const Compiler& compiler, const Object& object,
+                                       const ServedFn& served);
+// Of all services that carry the object out, the one that lags most.
+Served served_of(const Compiler& compiler, const Object& object, const ServedFn& served);
+
+}  // namespace weft::control
