@@ -1,0 +1,154 @@
+// A stream is two coroutines over one state machine: one reads requests into it, one writes what it
+// says is due and sleeps until there is more. A proxy that reads slowly holds up only its own writer,
+// and gets the newest state when it reads again.
+#include "control/discovery.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "xds/convert.h"
+
+namespace weft::control {
+
+using xds::ResourceType;
+
+struct Discovery::Client {
+  Client(Discovery& owner, std::string peer)
+      : owner(owner), peer(std::move(peer)), stream(owner.cache_), due(owner.loop_) {
+    owner.clients_.insert(this);
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  ~Client() { owner.clients_.erase(this); }
+
+  Discovery& owner;
+  std::string peer;  // SPIFFE ID
+  xds::DeltaServerStream stream;
+  io::Event due;
+};
+
+class Discovery::Push final : public io::Runnable {
+ public:
+  explicit Push(Discovery& owner) : owner_(owner) {}
+  void run() override { owner_.push(); }
+
+ private:
+  Discovery& owner_;
+};
+
+Discovery::Discovery(io::Loop& loop, const Compiler& compiler)
+    : loop_(loop), compiler_(compiler), push_(std::make_unique<Push>(*this)) {}
+Discovery::~Discovery() = default;
+
+void Discovery::publish(const Affected& services) {
+  for (const auto& service : services) {
+    std::string name = service.to_string();
+    auto compiled = compiler_.compile(service);
+    if (compiled) {
+      cache_.set(ResourceType::kEndpoints, name, xds::encode_endpoints(compiled->endpoints));
+      cache_.set(ResourceType::kService, name, xds::encode_service(compiled->service));
+      cache_.set(ResourceType::kName, name, xds::encode_name(compiled->entry));
+    } else {
+      for (auto type : {ResourceType::kEndpoints, ResourceType::kService, ResourceType::kName}) {
+        cache_.remove(type, name);
+      }
+    }
+  }
+  if (!services.empty()) loop_.at_end_of_turn(*push_);
+}
+
+void Discovery::publish_instance(const std::string& id) {
+  auto address = compiler_.workload_address(id);
+  std::vector<std::string> names;
+  if (address) {
+    std::string payload = xds::encode_workload_address(*address);
+    for (const IpAddress& ip : {address->endpoint.mesh4, address->endpoint.mesh6}) {
+      if (ip.is_unspecified()) continue;
+      names.push_back(ip.to_string());
+      cache_.set(ResourceType::kWorkloadAddress, names.back(), payload);
+    }
+  }
+  for (const auto& old : address_names_[id]) {
+    if (std::find(names.begin(), names.end(), old) == names.end()) {
+      cache_.remove(ResourceType::kWorkloadAddress, old);
+    }
+  }
+  if (names.empty()) {
+    address_names_.erase(id);
+  } else {
+    address_names_[id] = std::move(names);
+  }
+  loop_.at_end_of_turn(*push_);
+}
+
+void Discovery::push() {
+  auto changed = cache_.take_changed();
+  if (changed.empty()) return;
+  for (Client* client : clients_) {
+    for (const auto& key : changed) client->stream.changed(key);
+    if (client->stream.has_output()) client->due.set();
+  }
+}
+
+void Discovery::close() {
+  closed_ = true;
+  for (Client* client : clients_) client->due.set();
+}
+
+io::Task<void> Discovery::write(http::GrpcServerCall& call, Client& client) {
+  while (!closed_) {
+    for (auto& message : client.stream.take_output()) {
+      if (auto ok = co_await call.write(std::move(message)); !ok) co_return;
+    }
+    if (client.stream.has_output()) continue;
+    client.due.reset();
+    co_await client.due.wait();
+  }
+  call.finish(http::GrpcStatus::kUnavailable, "the server stops");
+}
+
+io::Task<void> Discovery::serve(std::unique_ptr<http::GrpcServerCall> call) {
+  Client client(*this, call->connection().peer_spiffe_id);
+  io::TaskScope writer;
+  writer.spawn(write(*call, client));
+  while (true) {
+    auto message = co_await call->read();
+    if (!message) co_return;  // the connection is gone
+    if (!*message) break;
+    if (auto ok = client.stream.receive(**message); !ok) {
+      call->finish(http::GrpcStatus::kInvalidArgument, ok.error().message());
+      co_return;
+    }
+    if (client.stream.has_output()) client.due.set();
+  }
+  call->finish(http::GrpcStatus::kOk);
+}
+
+Served Discovery::served(const model::ServiceName& service) const {
+  Served out;
+  std::string name = service.to_string();
+  auto current = cache_.find(ResourceType::kService, name);
+  for (const Client* client : clients_) {
+    auto standing = client->stream.standing(ResourceType::kService, name);
+    if (!standing.subscribed) continue;
+    ++out.users;
+    if (current && standing.serving == current->version) ++out.current;
+    if (!standing.refused.empty() && out.problem.empty()) {
+      out.problem = fmt::format("{}: {}", client->stream.node().id, standing.refused);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> Discovery::refusals() const {
+  std::vector<std::string> out;
+  for (const Client* client : clients_) {
+    for (const auto& refusal : client->stream.rejections()) {
+      out.push_back(fmt::format("{} cannot use {}: {}", client->stream.node().id, refusal.name, refusal.why));
+    }
+  }
+  return out;
+}
+
+}  // namespace weft::control

@@ -1,0 +1,60 @@
+// Discovery: compiled services out to the proxies that asked for them. Owns the cache of serialized
+// resources and one delta stream a proxy. publish_*() recompiles at once; what changed goes out at the
+// end of the loop's turn, so ten changes of one turn are one push to each proxy.
+// Threading: the server's loop. Streams are served by coroutines that the connections own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "control/api.h"
+#include "control/compile.h"
+#include "http/grpc.h"
+#include "io/event.h"
+#include "io/loop.h"
+#include "io/task.h"
+#include "xds/delta_server.h"
+#include "xds/resource_cache.h"
+
+namespace weft::control {
+
+class Discovery {
+ public:
+  // Both outlive it. Streams must be gone before it is destroyed.
+  Discovery(io::Loop& loop, const Compiler& compiler);
+  ~Discovery();
+
+  void publish(const Affected& services);
+  // The instance's own addresses; also when it is gone.
+  void publish_instance(const std::string& id);
+
+  // Ends all streams in order; new ones are turned away.
+  void close();
+  // Serves one DeltaAggregatedResources call to its end.
+  io::Task<void> serve(std::unique_ptr<http::GrpcServerCall> call);
+
+  // Of the proxies that subscribe to the service, how many use its present version.
+  Served served(const model::ServiceName& service) const;
+  size_t proxies() const { return clients_.size(); }
+  // What proxies refuse now: "web-7f3a9c cannot use cart.default: needs proxy level 2 …".
+  std::vector<std::string> refusals() const;
+
+ private:
+  struct Client;
+  class Push;
+  io::Task<void> write(http::GrpcServerCall& call, Client& client);
+  void push();
+
+  io::Loop& loop_;
+  const Compiler& compiler_;
+  xds::ResourceCache cache_;
+  std::set<Client*> clients_;
+  std::map<std::string, std::vector<std::string>> address_names_;  // instance → resource names
+  std::unique_ptr<Push> push_;
+  bool closed_ = false;
+};
+
+}  // namespace weft::control
