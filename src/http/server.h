@@ -19,6 +19,8 @@ struct ServerLimits {
   size_t header_lines = 100;
   size_t request_line_bytes = 8 * 1024;
   uint32_t concurrent_streams = 100;
+  // HTTP/2 streams a peer may have reset (or make us reset) at once, refilled within 30 s; then GOAWAY.
+  uint32_t reset_burst = 100;
   uint32_t stream_window = 64 * 1024;
   uint32_t connection_window = 1024 * 1024;
   Duration header_timeout = Duration::seconds(10);

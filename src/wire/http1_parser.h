@@ -64,6 +64,9 @@ class Http1Parser {
   // Nothing of a message has arrived since the last kEnd (or since the start).
   bool between_messages() const { return state_ == State::kStart && !seen_bytes_; }
 
+  // All content is out and the next call says kEnd.
+  bool finishing() const { return state_ == State::kFinish; }
+
   RequestHead& request() { return request_; }
   ResponseHead& response() { return response_; }
   Fields& trailers() { return trailers_; }

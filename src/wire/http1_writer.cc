@@ -111,6 +111,9 @@ Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseCo
                                                        : std::string_view(head.reason));
   out.append("\r\n");
 
+  if (context.close && !head.fields.has_token("connection", "close")) {
+    append_line("Connection", "close", out);
+  }
   const LengthText size(head.length.size);
   const bool tunnel = head.status == 101 || (context.request_method == "CONNECT" && head.status / 100 == 2);
   if (tunnel || head.status / 100 == 1 || head.status == 204) {

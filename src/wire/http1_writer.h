@@ -21,6 +21,7 @@ enum class Http1Framing : uint8_t {
 struct Http1ResponseContext {
   std::string_view request_method;
   Version request_version = Version::kHttp11;
+  bool close = false;  // say "Connection: close" unless the fields do
 };
 
 // `end`: no content follows (a chunked message then still needs its last chunk from the caller).

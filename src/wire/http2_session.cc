@@ -40,6 +40,7 @@ struct Http2Stream {
   bool deferred = false;      // the library waits for resume_data
   bool above_high = false;    // send_data() said "wait"
   bool local_ended = false;   // END_STREAM is queued or sent
+  bool end_sent = false;      // END_STREAM has left
   bool sent = false;          // our first HEADERS has left
   Http2Section section;
   Buffer out;
@@ -72,6 +73,13 @@ struct Http2Session::Impl {
   void response_complete(Http2Stream& stream, bool end);
   void reject(Http2Stream& stream, int status);
   int frame_received(const nghttp2_frame* frame);
+  void frame_sent(const nghttp2_frame* frame);
+  // Everything is said and nobody listens any more: no need for the peer to go on.
+  void stop_peer(const Http2Stream& stream) {
+    if (role == Role::kServer && stream.end_sent && !stream.user && !stream.peer_ended) {
+      reset(stream.id, Http2Code::kNoError);
+    }
+  }
   static nghttp2_data_provider provider(Http2Stream& stream);
   void resume(Http2Stream& stream);
   ssize_t read_body(Http2Stream& stream, size_t length, uint32_t* flags);
@@ -155,7 +163,6 @@ void Http2Session::Impl::reject(Http2Stream& stream, int status) {
   to_nv();
   stream.local_ended = true;
   nghttp2_submit_response(session, stream.id, nv.data(), nv.size(), nullptr);
-  if (!stream.peer_ended) reset(stream.id, Http2Code::kNoError);
 }
 
 void Http2Session::Impl::request_complete(Http2Stream& stream, bool end) {
@@ -233,6 +240,15 @@ int Http2Session::Impl::frame_received(const nghttp2_frame* frame) {
       return 0;
     default: return 0;
   }
+}
+
+void Http2Session::Impl::frame_sent(const nghttp2_frame* frame) {
+  Http2Stream* stream = state(frame->hd.stream_id);
+  if (!stream) return;
+  stream->sent = true;
+  if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return;
+  stream->end_sent = true;
+  stop_peer(*stream);
 }
 
 nghttp2_data_provider Http2Session::Impl::provider(Http2Stream& stream) {
@@ -343,8 +359,8 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
       });
   nghttp2_session_callbacks_set_on_frame_send_callback(
       cb, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
-        if (frame->hd.type == NGHTTP2_HEADERS) {
-          if (Http2Stream* stream = self(user).state(frame->hd.stream_id)) stream->sent = true;
+        if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) {
+          self(user).frame_sent(frame);
         }
         // A peer can also make us do the resetting (CVE-2025-8671): the same budget.
         if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
@@ -495,7 +511,13 @@ void Http2Session::finish(Http2Stream& stream, Fields&& trailers) {
 }
 
 void Http2Session::reset(Http2Stream& stream, Http2Code code) { impl_->reset(stream.id, code); }
-void Http2Session::forget(Http2Stream& stream) { stream.user = nullptr; }
+
+void Http2Session::forget(Http2Stream& stream) {
+  stream.user = nullptr;
+  impl_->stop_peer(stream);
+}
+
+bool Http2Session::sent(const Http2Stream& stream) { return stream.sent; }
 
 void Http2Session::consume(Http2Stream& stream, size_t size) {
   if (size > 0) nghttp2_session_consume_stream(impl_->session, stream.id, size);

@@ -105,8 +105,11 @@ class Http2Session {
   bool send_data(Http2Stream& stream, Buffer&& data);
   void finish(Http2Stream& stream, Fields&& trailers);
   void reset(Http2Stream& stream, Http2Code code);
-  // No more events for this stream; the session closes it by itself when it ends.
+  // No more events for this stream, and what the peer still sends on it is dropped. What was queued goes
+  // out; a server then tells a peer that is not done to stop (RFC 9113 §8.1).
   void forget(Http2Stream& stream);
+  // Client: has the head left produce()?
+  static bool sent(const Http2Stream& stream);
   // Gives the sender `size` octets of its window back.
   void consume(Http2Stream& stream, size_t size);
 

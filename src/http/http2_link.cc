@@ -1,0 +1,208 @@
+// Input is handed to the session as it comes: the windows bound what may arrive. When the peer does not
+// read what we send (acknowledgements included), reading stops as well, so it cannot make us queue.
+#include "http/http2_link.h"
+
+#include <string>
+#include <utility>
+
+namespace weft::http {
+
+Http2Link::Http2Link(io::Loop& loop, io::StreamPtr stream, wire::Http2Session::Role role,
+                     const wire::Http2Limits& limits, ConnectionInfo info)
+    : loop_(loop),
+      stream_(std::move(stream)),
+      info_(std::move(info)),
+      session_(role, limits, loop, *this) {
+  stream_->set_handler(this);
+  schedule_flush();
+}
+
+Http2Link::~Http2Link() {
+  if (stream_) stream_->set_handler(nullptr);
+  const Error why = lost_ ? *lost_ : Error(ErrorKind::kClosed, "the connection is closed");
+  while (first_) {
+    Http2Exchange& exchange = *first_;
+    exchange.on_lost(why);
+    unlink(exchange);
+    exchange.link_ = nullptr;
+    exchange.stream_ = nullptr;
+  }
+}
+
+void Http2Link::link(Http2Exchange& exchange) {
+  exchange.next_ = first_;
+  if (first_) first_->prev_ = &exchange;
+  first_ = &exchange;
+  ++exchanges_;
+}
+
+void Http2Link::unlink(Http2Exchange& exchange) {
+  (exchange.prev_ ? exchange.prev_->next_ : first_) = exchange.next_;
+  if (exchange.next_) exchange.next_->prev_ = exchange.prev_;
+  exchange.prev_ = exchange.next_ = nullptr;
+  --exchanges_;
+}
+
+void Http2Link::receive(std::string_view bytes) {
+  if (!bytes.empty() && !session_.receive(bytes)) {
+    flush();
+    close(Error(ErrorKind::kProtocol, "the peer broke the HTTP/2 protocol"));
+  }
+}
+
+void Http2Link::on_readable() {
+  Buffer in;
+  while (stream_) {
+    if (stream_->write_queued() > io::Stream::kHighMark) {
+      input_paused_ = true;
+      break;
+    }
+    const io::ReadOutcome outcome = stream_->read(in);
+    if (outcome.kind == io::ReadOutcome::kData) {
+      receive(in.view());
+      in.clear();
+      continue;
+    }
+    if (outcome.kind == io::ReadOutcome::kEof) {
+      close(Error(ErrorKind::kClosed, "the peer closed the connection"));
+    } else if (outcome.kind == io::ReadOutcome::kError) {
+      close(*stream_->error());
+    }
+    break;
+  }
+  if (stream_) schedule_flush();
+  input_done();
+}
+
+void Http2Link::on_writable() {
+  schedule_flush();
+  if (std::exchange(input_paused_, false)) on_readable();
+}
+
+void Http2Link::flush() {
+  if (!stream_) return;
+  while (stream_->write_queued() < io::Stream::kHighMark) {
+    Buffer out;
+    session_.produce(out, io::Stream::kHighMark - stream_->write_queued());
+    if (out.empty()) break;
+    if (!stream_->write(std::move(out))) break;
+  }
+  if (session_.finished()) close(Error(ErrorKind::kClosed, "the connection has ended"));
+}
+
+void Http2Link::close(Error why) {
+  if (!stream_) return;
+  stream_->set_handler(nullptr);
+  io::close_gracefully(loop_, std::move(stream_));
+  lost_ = std::move(why);
+  for (Http2Exchange* exchange = first_; exchange; exchange = exchange->next_) exchange->on_lost(*lost_);
+  ended();
+}
+
+void Http2Link::on_data(void* user, std::string_view data) {
+  static_cast<Http2Exchange*>(user)->on_data(data);
+}
+void Http2Link::on_end(void* user, wire::Fields&& trailers) {
+  static_cast<Http2Exchange*>(user)->on_end(std::move(trailers));
+}
+void Http2Link::on_drained(void* user) { static_cast<Http2Exchange*>(user)->on_drained(); }
+void Http2Link::on_closed(void* user, wire::Http2Code code) {
+  static_cast<Http2Exchange*>(user)->on_closed(code);
+}
+
+Http2Exchange::Http2Exchange(Http2Link& link, wire::Http2Stream* stream)
+    : link_(&link), stream_(stream), readable_(link.loop()), writable_(link.loop()) {
+  link.link(*this);
+}
+
+Http2Exchange::~Http2Exchange() {
+  if (!link_) return;
+  link_->unlink(*this);
+  if (stream_ && !link_->lost()) {
+    if (!out_end_) link_->session().reset(*stream_, wire::Http2Code::kCancel);
+    link_->session().forget(*stream_);
+    link_->schedule_flush();
+  }
+  link_->exchange_unlinked();
+}
+
+void Http2Exchange::on_data(std::string_view data) {
+  in_.append(data);
+  readable_.pulse();
+}
+
+void Http2Exchange::on_end(wire::Fields&& trailers) {
+  in_end_ = true;
+  in_trailers_ = std::move(trailers);
+  readable_.pulse();
+}
+
+void Http2Exchange::on_drained() {
+  blocked_ = false;
+  writable_.pulse();
+}
+
+void Http2Exchange::on_closed(wire::Http2Code code) {
+  stream_ = nullptr;
+  if (in_end_ && out_end_) return;
+  fail_with(closed_error(code));
+}
+
+void Http2Exchange::on_lost(const Error& why) {
+  if (!(in_end_ && out_end_)) fail_with(why);
+  stream_ = nullptr;
+}
+
+void Http2Exchange::fail_with(Error error) {
+  if (!error_) error_ = std::move(error);
+  blocked_ = false;
+  readable_.pulse();
+  writable_.pulse();
+}
+
+io::Task<Result<BodyPiece>> Http2Exchange::do_read_body() {
+  while (in_.empty() && !in_end_ && !error_) co_await readable_.wait();
+  BodyPiece piece;
+  if (!in_.empty()) {
+    if (stream_ && link_) {
+      link_->session().consume(*stream_, in_.size());
+      link_->schedule_flush();
+    }
+    piece.data = std::move(in_);
+  } else if (!in_end_) {
+    co_return std::unexpected(*error_);
+  }
+  if (in_end_) {
+    piece.end = true;
+    piece.trailers = std::move(in_trailers_);
+  }
+  co_return piece;
+}
+
+io::Task<Result<void>> Http2Exchange::do_send_body(Buffer data) {
+  if (data.empty()) co_return Result<void>();
+  if (error_) co_return std::unexpected(*error_);
+  if (!stream_ || !link_) co_return fail(ErrorKind::kClosed, "the stream is closed");
+  if (!out_begun_ || out_end_) co_return fail(ErrorKind::kInternal, "this message has no body, or has ended");
+  blocked_ = !link_->session().send_data(*stream_, std::move(data));
+  link_->schedule_flush();
+  while (blocked_) co_await writable_.wait();
+  if (error_) co_return std::unexpected(*error_);
+  co_return Result<void>();
+}
+
+void Http2Exchange::do_finish(wire::Fields&& trailers) {
+  if (out_end_ || !out_begun_) return;
+  out_end_ = true;
+  if (!stream_ || !link_) return;
+  link_->session().finish(*stream_, std::move(trailers));
+  link_->schedule_flush();
+}
+
+void Http2Exchange::do_reset(wire::Http2Code code) {
+  if (!stream_ || !link_) return;
+  link_->session().reset(*stream_, code);
+  link_->schedule_flush();
+}
+
+}  // namespace weft::http
