@@ -8,7 +8,7 @@ command -v weft >/dev/null || { echo "no weft in PATH: run \`make build\` first"
 
 state=${WEFT_EXAMPLE_DIR:-$(mktemp -d)}
 mkdir -p "$state"
-export WEFT_SOCKET=$state/server.sock XDG_STATE_HOME=$state XDG_RUNTIME_DIR=$state
+export WEFT_SOCKET=$state/server.sock WEFT_STATE_DIR=$state/weft
 started=()
 
 finish() {
@@ -59,7 +59,7 @@ print(sum(i["state"] == "serving" and any(s.startswith(name) for s in i["service
 }
 
 start_server() {
-  background server weft server --state-dir "$state/weft" --listen "0.0.0.0:$(free_port)" \
+  background server weft server --listen "0.0.0.0:$(free_port)" \
     --status-listen "127.0.0.1:$(free_port)"
   eventually 20 weft status
 }

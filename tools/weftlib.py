@@ -179,6 +179,7 @@ class Mesh:
         self.environment = {
             "PATH": f"{self.bin}:{os.environ.get('PATH', '')}:{SYSTEM_PATH}", "LANG": "C.UTF-8",
             "HOME": str(self.folder / "home"), "XDG_STATE_HOME": str(self.folder / "state"),
+            "WEFT_STATE_DIR": str(self.folder / "state" / "weft"),
             "XDG_RUNTIME_DIR": str(self.folder / "runtime"), "WEFT_SOCKET": str(self.socket)}
         if "TERM" in os.environ:
             self.environment["TERM"] = os.environ["TERM"]
@@ -211,7 +212,7 @@ class Mesh:
         self.server_starts += 1
         self.server = Program(
             f"server-{self.server_starts}",
-            [*self.prefix, self.bin / "weft", "server", "--state-dir", self.folder / "state" / "weft",
+            [*self.prefix, self.bin / "weft", "server",
              "--listen", f"0.0.0.0:{self.discovery_port}", "--status-listen", f"127.0.0.1:{self.status_port}",
              *self.server_options],
             self.logs, self.environment, self.user)

@@ -19,6 +19,7 @@ std::string variable(const char* name) {
 Environment read_environment() {
   Environment e{.uid = geteuid(),
                 .weft_socket = variable("WEFT_SOCKET"),
+                .weft_state_dir = variable("WEFT_STATE_DIR"),
                 .xdg_runtime_dir = variable("XDG_RUNTIME_DIR"),
                 .xdg_state_home = variable("XDG_STATE_HOME"),
                 .home = variable("HOME")};
@@ -29,6 +30,7 @@ Environment read_environment() {
 }
 
 std::string state_dir(const Environment& e) {
+  if (!e.weft_state_dir.empty()) return e.weft_state_dir;
   if (e.uid == 0) return "/var/lib/weft";
   if (!e.xdg_state_home.empty()) return e.xdg_state_home + "/weft";
   return e.home + "/.local/state/weft";

@@ -12,13 +12,14 @@ namespace weft::app {
 struct Environment {
   uid_t uid = 0;
   std::string weft_socket;      // $WEFT_SOCKET
+  std::string weft_state_dir;   // $WEFT_STATE_DIR
   std::string xdg_runtime_dir;  // $XDG_RUNTIME_DIR
   std::string xdg_state_home;   // $XDG_STATE_HOME
   std::string home;             // $HOME, else the password file's
 };
 Environment read_environment();
 
-// /var/lib/weft as root, else $XDG_STATE_HOME/weft, else ~/.local/state/weft.
+// $WEFT_STATE_DIR, else /var/lib/weft as root, else $XDG_STATE_HOME/weft, else ~/.local/state/weft.
 std::string state_dir(const Environment& environment);
 // $WEFT_SOCKET, else /run/weft/server.sock as root, else $XDG_RUNTIME_DIR/weft/server.sock, else
 // STATE-DIR/server.sock.
