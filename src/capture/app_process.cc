@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "capture/fd.h"
+#include "base/fd.h"
 #include "capture/privileges.h"
 
 namespace weft::capture {
@@ -25,7 +25,8 @@ bool in_path(const std::string& program) {
   while (!rest.empty()) {
     const std::string directory(rest.substr(0, rest.find(':')));
     rest.remove_prefix(std::min(rest.size(), directory.size() + 1));
-    if (::access(((directory.empty() ? "." : directory) + "/" + program).c_str(), F_OK) == 0) return true;
+    if (::access(((directory.empty() ? "." : directory) + "/" + program).c_str(), F_OK) == 0)
+      return true;
   }
   return false;
 }
@@ -64,7 +65,8 @@ std::expected<pid_t, CannotRun> start_app(const std::vector<std::string>& comman
   if (::pipe2(ends, O_CLOEXEC) != 0) return cannot(errno, "starting ");
   Fd from_child(ends[0]), to_parent(ends[1]);
   std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : command)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
 
   const pid_t child = ::fork();
@@ -81,7 +83,7 @@ std::expected<pid_t, CannotRun> start_app(const std::vector<std::string>& comman
     [[maybe_unused]] const ssize_t written = ::write(to_parent.get(), &error, sizeof error);
     ::_exit(127);
   }
-  to_parent.reset();
+  to_parent.close();
   int error = 0;
   ssize_t size;
   do {

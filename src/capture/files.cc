@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "capture/fd.h"
+#include "base/fd.h"
 
 namespace weft::capture {
 

@@ -55,7 +55,7 @@ enum class BootstrapFd : uint8_t {
   kDnsUdp6,        // *
   kDnsTcp4,        // *
   kDnsTcp6,        // *
-  kSockDiag,       // * NETLINK_SOCK_DIAG socket made inside: lists what the app listens on (sock_diag(7))
+  kSockDiag,  // * NETLINK_SOCK_DIAG socket made inside: lists what the app listens on (sock_diag(7))
 };
 
 struct HandoffMessage {

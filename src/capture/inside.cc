@@ -34,11 +34,11 @@ Result<Inside> Inside::start(const InsideOptions& options) {
   const pid_t child = ::fork();
   if (child < 0) return std::unexpected(Error::from_errno(errno, "forking the process inside"));
   if (child == 0) {
-    pair->first.reset();
+    pair->first.close();
     ::_exit(run_inside(options, std::move(pair->second)));
   }
   Inside inside(std::move(pair->first), child);
-  pair->second.reset();
+  pair->second.close();
   auto answer = inside.receive();
   if (answer && answer->kind == InsideKind::kEntered) return inside;
   ::waitpid(child, nullptr, 0);
@@ -57,7 +57,8 @@ Result<std::vector<Fd>> Inside::configure(const NetworkPlan& plan) {
 }
 
 Result<void> Inside::run(const std::vector<std::string>& environment) {
-  return send_inside(socket_.get(), InsideKind::kRun, fmt::format("{}", fmt::join(environment, "\n")));
+  return send_inside(socket_.get(), InsideKind::kRun,
+                     fmt::format("{}", fmt::join(environment, "\n")));
 }
 
 Result<void> Inside::signal(int number) {

@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "capture/app_process.h"
-#include "capture/fd.h"
 #include "capture/plan.h"
 
 namespace weft::capture {
@@ -35,8 +35,9 @@ enum class InsideKind : uint8_t {
   kSockets,           // "4" or "6", with descriptors
   kRefused,           // one sentence
   kRefusedDatagrams,  // decimal
-  kStopped,           // the app was stopped (job control): the keeper stops too, then sends SIGCONT
-  kExited,            // decimal wait(2) status of the app
+  kStopped,  // decimal signal that stopped the app (job control): the keeper stops too. When
+             // the app goes on, the keeper gets SIGCONT.
+  kExited,   // decimal wait(2) status of the app
 };
 
 struct InsideMessage {

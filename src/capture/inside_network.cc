@@ -110,7 +110,8 @@ Result<void> set_up_addresses(const NetworkPlan& plan, bool ipv6) {
 Result<InsideNetwork> set_up_network(const NetworkPlan& plan) {
   const bool ipv6 = kernel_has_ipv6();
   for (const Sysctl& sysctl : kSysctls) (void)write_file(sysctl.path, sysctl.value);
-  if (auto done = set_up_addresses(plan, ipv6); !done) return std::unexpected(std::move(done.error()));
+  if (auto done = set_up_addresses(plan, ipv6); !done)
+    return std::unexpected(std::move(done.error()));
 
   InsideNetwork network;
   if (auto log = RefusalLog::open()) network.refusals.push_back(std::move(*log));
@@ -141,7 +142,8 @@ std::vector<Fd> make_sidecar_sockets(int family, int count) {
     // target), and any source address may be bound even where no sysctl allows it.
     ::setsockopt(socket.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     ::setsockopt(socket.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
-    if (family == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, 78 /* IPV6_FREEBIND */, &on, sizeof on);
+    if (family == AF_INET6)
+      ::setsockopt(socket.get(), IPPROTO_IPV6, 78 /* IPV6_FREEBIND */, &on, sizeof on);
     sockets.push_back(std::move(socket));
   }
   return sockets;

@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
-#include "capture/fd.h"
 #include "capture/plan.h"
 #include "capture/refusals.h"
 

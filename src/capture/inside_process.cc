@@ -31,7 +31,9 @@ namespace {
 class InsideProcess {
  public:
   InsideProcess(const InsideOptions& options, Fd socket)
-      : options_(options), socket_(std::move(socket)), as_root_(::geteuid() == 0 && may_administer()) {}
+      : options_(options),
+        socket_(std::move(socket)),
+        as_root_(::geteuid() == 0 && may_administer()) {}
 
   int run() {
     take_over_signals();
@@ -79,7 +81,8 @@ class InsideProcess {
 void InsideProcess::take_over_signals() {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   ::prctl(PR_SET_NAME, "weft-inside", 0, 0, 0);
-  for (int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGUSR1, SIGUSR2})
+  for (int number :
+       {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE, SIGUSR1, SIGUSR2})
     ::signal(number, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);
   sigset_t children;
@@ -114,17 +117,10 @@ void InsideProcess::on_keeper() {
     case InsideKind::kConfigure:
       if (auto ready = configure(message->text); !ready) failed(ready.error());
       break;
-    case InsideKind::kRun:
-      start(message->text);
-      break;
-    case InsideKind::kSignal:
-      signal(std::atoi(message->text.c_str()));
-      break;
-    case InsideKind::kMakeSockets:
-      make_sockets(message->text);
-      break;
-    default:
-      break;
+    case InsideKind::kRun: start(message->text); break;
+    case InsideKind::kSignal: signal(std::atoi(message->text.c_str())); break;
+    case InsideKind::kMakeSockets: make_sockets(message->text); break;
+    default: break;
   }
 }
 
@@ -188,10 +184,12 @@ void InsideProcess::on_child() {
   }
   int status = 0;
   pid_t pid;
-  while ((pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+  while ((pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
     if (pid != app_) continue;
     if (WIFSTOPPED(status)) {
-      tell(InsideKind::kStopped, "");
+      tell(InsideKind::kStopped, std::to_string(WSTOPSIG(status)));
+    } else if (WIFCONTINUED(status)) {
+      ::kill(::getppid(), SIGCONT);  // the keeper stopped with the app and goes on with it
     } else {
       app_ = 0;
       tell(InsideKind::kExited, std::to_string(status));

@@ -1,7 +1,7 @@
 // What runs in the forked child: see inside.h.
 #pragma once
 
-#include "capture/fd.h"
+#include "base/fd.h"
 #include "capture/inside.h"
 
 namespace weft::capture {

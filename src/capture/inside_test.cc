@@ -72,8 +72,8 @@ Accepted accept_redirected(int listener, int family) {
   if (!accepted.socket) return accepted;
   accepted.peer = peer_ip(peer);
   size = sizeof original;
-  ::getsockopt(accepted.socket.get(), family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, SO_ORIGINAL_DST,
-               &original, &size);
+  ::getsockopt(accepted.socket.get(), family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+               SO_ORIGINAL_DST, &original, &size);
   accepted.original = to_text(original);
   return accepted;
 }
@@ -144,9 +144,11 @@ void as_root_and_as_user(const std::function<void()>& body) {
     ASSERT_GE(child, 0);
     if (child == 0) {
       ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-      if (uid != ::geteuid() && (::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0))
+      if (uid != ::geteuid() &&
+          (::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0))
         ::_exit(1);
-      ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // changing uid cleared it; a real user's program is dumpable
+      ::prctl(PR_SET_DUMPABLE, 1, 0, 0,
+              0);  // changing uid cleared it; a real user's program is dumpable
       if (Instance probe("true"); !probe.ready()) {
         std::fprintf(stderr, "no namespaces for uid %u: %s\n", uid, probe.why().c_str());
         ::_exit(kSkipped);
@@ -170,11 +172,13 @@ TEST(Inside, BringsTcpToTheSidecarWithItsOriginalDestination) {
       Place place;
       int family;
     };
-    for (const Case& c : {Case{"240.240.0.9/80", "240.240.0.9:80", "240.241.0.7", kOut4, AF_INET},
-                          Case{"192.0.2.1/443", "192.0.2.1:443", "240.241.0.7", kOut4, AF_INET},
-                          Case{"127.0.0.1/7432", "127.0.0.1:7432", "127.0.0.1", kOut4, AF_INET},
-                          Case{"2001:db8::9/81", "[2001:db8::9]:81", "fd00:1:2:2::7", kOut6, AF_INET6}}) {
-      Instance instance(std::string("exec 3<>/dev/tcp/") + c.host + " && read -r line <&3 && [ \"$line\" = hi ]");
+    for (const Case& c :
+         {Case{"240.240.0.9/80", "240.240.0.9:80", "240.241.0.7", kOut4, AF_INET},
+          Case{"192.0.2.1/443", "192.0.2.1:443", "240.241.0.7", kOut4, AF_INET},
+          Case{"127.0.0.1/7432", "127.0.0.1:7432", "127.0.0.1", kOut4, AF_INET},
+          Case{"2001:db8::9/81", "[2001:db8::9]:81", "fd00:1:2:2::7", kOut6, AF_INET6}}) {
+      Instance instance(std::string("exec 3<>/dev/tcp/") + c.host +
+                        " && read -r line <&3 && [ \"$line\" = hi ]");
       ASSERT_TRUE(instance.ready()) << instance.why();
       instance.run();
       Accepted accepted = accept_redirected(instance.socket(c.place), c.family);
@@ -190,8 +194,9 @@ TEST(Inside, BringsTcpToTheSidecarWithItsOriginalDestination) {
 TEST(Inside, BringsDnsToTheSidecarWhateverServerIsAsked) {
   as_root_and_as_user([] {
     for (const char* server : {"10.255.255.53", "127.0.0.53", "8.8.8.8"}) {
-      Instance instance(std::string("exec 3<>/dev/udp/") + server +
-                        "/53 && echo -n question >&3 && [ \"$(timeout 10 head -c 6 <&3)\" = answer ]");
+      Instance instance(
+          std::string("exec 3<>/dev/udp/") + server +
+          "/53 && echo -n question >&3 && [ \"$(timeout 10 head -c 6 <&3)\" = answer ]");
       ASSERT_TRUE(instance.ready()) << instance.why();
       instance.run();
       pollfd ready{instance.socket(kUdp4), POLLIN, 0};
@@ -202,7 +207,9 @@ TEST(Inside, BringsDnsToTheSidecarWhateverServerIsAsked) {
       const ssize_t length = ::recvfrom(instance.socket(kUdp4), question, sizeof question, 0,
                                         reinterpret_cast<sockaddr*>(&from), &size);
       EXPECT_EQ(std::string(question, static_cast<size_t>(length)), "question");
-      ASSERT_EQ(::sendto(instance.socket(kUdp4), "answer", 6, 0, reinterpret_cast<sockaddr*>(&from), size), 6);
+      ASSERT_EQ(::sendto(instance.socket(kUdp4), "answer", 6, 0, reinterpret_cast<sockaddr*>(&from),
+                         size),
+                6);
       EXPECT_EQ(instance.exit_status(), 0) << server;
     }
   });
@@ -223,7 +230,8 @@ TEST(Inside, RefusesOtherDatagramsAtOnceCountsThemAndNamesEachTargetOnce) {
   as_root_and_as_user([] {
     // The second write meets the ICMP error of the first.
     Instance instance(
-        "exec 3<>/dev/udp/203.0.113.5/443; echo a >&3; echo b >&3 && exit 9; exec 3<>/dev/udp/2001:db8::5/443; "
+        "exec 3<>/dev/udp/203.0.113.5/443; echo a >&3; echo b >&3 && exit 9; exec "
+        "3<>/dev/udp/2001:db8::5/443; "
         "echo a >&3; echo b >&3 && exit 9; exit 0");
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
@@ -236,7 +244,8 @@ TEST(Inside, RefusesOtherDatagramsAtOnceCountsThemAndNamesEachTargetOnce) {
 
 TEST(Inside, CountsEveryRefusedDatagram) {
   as_root_and_as_user([] {
-    Instance instance("for ((i = 0; i < 500; i++)); do echo x > /dev/udp/203.0.113.5/9; done; sleep 30");
+    Instance instance(
+        "for ((i = 0; i < 500; i++)); do echo x > /dev/udp/203.0.113.5/9; done; sleep 30");
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
     unsigned long sum = 0;
@@ -254,7 +263,8 @@ TEST(Inside, ExplainsAConnectToALoopbackPortWhereNothingListens) {
     Instance instance("exec 3<>/dev/tcp/127.0.0.1/5432");
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
-    EXPECT_NE(instance.wait_for(InsideKind::kRefused).text.find("--host-port 5432"), std::string::npos);
+    EXPECT_NE(instance.wait_for(InsideKind::kRefused).text.find("--host-port 5432"),
+              std::string::npos);
     EXPECT_TRUE(instance.ended());
   });
 }
@@ -275,7 +285,8 @@ TEST(Inside, GivesTheSidecarSocketsThatReachTheAppFromAForeignAddress) {
     ASSERT_EQ(::listen(listener, 8), 0);
 
     for (const auto& [family, from, to] :
-         {std::tuple("4", "240.241.0.99", "127.0.0.1:8080"), std::tuple("4", "240.241.0.99", "240.241.0.7:8080"),
+         {std::tuple("4", "240.241.0.99", "127.0.0.1:8080"),
+          std::tuple("4", "240.241.0.99", "240.241.0.7:8080"),
           std::tuple("6", "fd00:1:2:2::99", "[fd00:1:2:2::7]:8080")}) {
       ASSERT_TRUE(instance.inside().make_sockets(family).has_value());
       InsideMessage more = instance.wait_for(InsideKind::kSockets);
@@ -301,7 +312,8 @@ TEST(Inside, GivesTheSidecarSocketsThatReachTheAppFromAForeignAddress) {
         t.sin6_port = htons(destination.port);
         size = sizeof s;
       }
-      ASSERT_EQ(::bind(dial, reinterpret_cast<sockaddr*>(&source), size), 0) << from << std::strerror(errno);
+      ASSERT_EQ(::bind(dial, reinterpret_cast<sockaddr*>(&source), size), 0)
+          << from << std::strerror(errno);
       const int connected = ::connect(dial, reinterpret_cast<sockaddr*>(&target), size);
       ASSERT_TRUE(connected == 0 || errno == EINPROGRESS) << std::strerror(errno);
       pollfd ready{listener, POLLIN, 0};
@@ -334,9 +346,12 @@ TEST(Inside, KeepsUidAndGidAndHoldsNoCapability) {
     Instance instance(
         "[ \"$(id -u) $(id -g)\" = '" + ids + "' ] || exit 1; " +
         (root ? "unshare -n true 2>/dev/null && exit 2; nft flush ruleset 2>/dev/null && exit 3; "
-                "nsenter -t $PPID -n true 2>/dev/null && exit 4; chown 1 /dev/null/x 2>/dev/null; exit 0"
-              : "grep -qE '^CapEff:\\s0+$' /proc/self/status && grep -qE '^CapPrm:\\s0+$' /proc/self/status && "
-                "grep -qE '^CapInh:\\s0+$' /proc/self/status && grep -qE '^CapAmb:\\s0+$' /proc/self/status "
+                "nsenter -t $PPID -n true 2>/dev/null && exit 4; chown 1 /dev/null/x 2>/dev/null; "
+                "exit 0"
+              : "grep -qE '^CapEff:\\s0+$' /proc/self/status && grep -qE '^CapPrm:\\s0+$' "
+                "/proc/self/status && "
+                "grep -qE '^CapInh:\\s0+$' /proc/self/status && grep -qE '^CapAmb:\\s0+$' "
+                "/proc/self/status "
                 "|| exit 2; nft flush ruleset 2>/dev/null && exit 3; exit 0"));
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
@@ -363,8 +378,9 @@ TEST(Inside, GivesTheAppItsEnvironmentAndStatus) {
 
 TEST(Inside, SaysWhyAProgramCannotRun) {
   as_root_and_as_user([] {
-    for (const auto& [program, answer] : {std::pair("no-such-program", "127 no-such-program: No such file or directory"),
-                                          std::pair("/etc/passwd", "126 /etc/passwd: Permission denied")}) {
+    for (const auto& [program, answer] :
+         {std::pair("no-such-program", "127 no-such-program: No such file or directory"),
+          std::pair("/etc/passwd", "126 /etc/passwd: Permission denied")}) {
       Instance instance(std::vector<std::string>{program});
       ASSERT_TRUE(instance.ready()) << instance.why();
       instance.run();
@@ -378,7 +394,8 @@ TEST(Inside, LastsAsLongAsADaemonTheAppLeftBehind) {
   as_root_and_as_user([] {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
-    Instance instance("setsid bash -c 'read -r line <&" + std::to_string(ends[0]) + "' & disown; exit 3");
+    Instance instance("setsid bash -c 'read -r line <&" + std::to_string(ends[0]) +
+                      "' & disown; exit 3");
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
     EXPECT_EQ(instance.exit_status(), 3);
@@ -394,7 +411,8 @@ TEST(Inside, KillsAllThatIsLeftWhenTheKeeperGoes) {
     const pid_t keeper = ::fork();
     if (keeper == 0) {
       // Two generations, one of them in a session of its own and deaf to signals.
-      Instance instance("trap '' TERM HUP; setsid bash -c 'trap \"\" TERM HUP; sleep 60 & wait' & sleep 60");
+      Instance instance(
+          "trap '' TERM HUP; setsid bash -c 'trap \"\" TERM HUP; sleep 60 & wait' & sleep 60");
       if (!instance.ready()) ::_exit(1);
       instance.run();
       instance.wait_for(InsideKind::kRunning);
@@ -414,9 +432,10 @@ TEST(Inside, KillsAllThatIsLeftWhenTheKeeperGoes) {
 TEST(Inside, ChangesNothingOnTheHost) {
   const auto state = [] {
     std::string text;
-    for (const char* path : {"/proc/self/mountinfo", "/proc/self/net/route", "/proc/self/net/ipv6_route",
-                             "/proc/self/net/if_inet6", "/proc/sys/net/ipv4/ip_unprivileged_port_start",
-                             "/proc/sys/net/ipv6/ip_nonlocal_bind", "/etc/nsswitch.conf", "/etc/resolv.conf"}) {
+    for (const char* path :
+         {"/proc/self/mountinfo", "/proc/self/net/route", "/proc/self/net/ipv6_route",
+          "/proc/self/net/if_inet6", "/proc/sys/net/ipv4/ip_unprivileged_port_start",
+          "/proc/sys/net/ipv6/ip_nonlocal_bind", "/etc/nsswitch.conf", "/etc/resolv.conf"}) {
       auto part = read_small_file(path);
       text += std::string(path) + ":\n" + (part ? *part : "-") + "\n";
     }

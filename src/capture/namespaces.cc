@@ -54,7 +54,8 @@ std::string why_namespaces_are_refused() {
   if (setting("/proc/sys/user/max_net_namespaces") == "0")
     return "user.max_net_namespaces is 0 (sysctl user.max_net_namespaces=10000 allows them)";
   if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1")
-    return "kernel.apparmor_restrict_unprivileged_userns is 1: AppArmor takes the capabilities away "
+    return "kernel.apparmor_restrict_unprivileged_userns is 1: AppArmor takes the capabilities "
+           "away "
            "in user namespaces (give weft a profile with 'userns,', or set it to 0)";
   if (seccomp_filtered())
     return "a seccomp filter is active, as containers have: it may forbid namespaces (run the "

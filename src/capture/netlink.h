@@ -2,9 +2,9 @@
 // namespace and need CAP_NET_ADMIN there.
 #pragma once
 
+#include "base/fd.h"
 #include "base/ip.h"
 #include "base/result.h"
-#include "capture/fd.h"
 
 namespace weft::capture {
 

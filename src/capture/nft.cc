@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "capture/fd.h"
+#include "base/fd.h"
 #include "capture/privileges.h"
 
 namespace weft::capture {
@@ -72,19 +72,21 @@ Result<void> load_ruleset(std::string_view ruleset) {
     ::execl(program.c_str(), "nft", "-f", "-", nullptr);
     ::_exit(127);
   }
-  output->write.reset();
+  output->write.close();
   const ssize_t written = ::write(input->write.get(), ruleset.data(), ruleset.size());
-  input->write.reset();
+  input->write.close();
   const std::string said = read_all(output->read.get());
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (written == static_cast<ssize_t>(ruleset.size()) && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+  if (written == static_cast<ssize_t>(ruleset.size()) && WIFEXITED(status) &&
+      WEXITSTATUS(status) == 0)
     return {};
-  return fail(ErrorKind::kIo,
-              fmt::format("nft refused the ruleset: {}(are the kernel modules nf_tables, nft_chain_nat "
-                          "and nft_redir there? `modprobe nft_redir` as root loads them)",
-                          said.empty() ? "" : said + " "));
+  return fail(
+      ErrorKind::kIo,
+      fmt::format("nft refused the ruleset: {}(are the kernel modules nf_tables, nft_chain_nat "
+                  "and nft_redir there? `modprobe nft_redir` as root loads them)",
+                  said.empty() ? "" : said + " "));
 }
 
 }  // namespace weft::capture

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
-#include "capture/fd.h"
 
 namespace weft::capture {
 

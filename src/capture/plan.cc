@@ -91,8 +91,7 @@ std::string make_ruleset(const NetworkPlan& plan, bool with_log) {
 }
 
 std::string NetworkPlan::to_text() const {
-  std::string text =
-      fmt::format("mesh4 {}\nmesh6 {}\n", mesh4.to_string(), mesh6.to_string());
+  std::string text = fmt::format("mesh4 {}\nmesh6 {}\n", mesh4.to_string(), mesh6.to_string());
   for (uint16_t port : host_ports) text += fmt::format("host-port {}\n", port);
   return text;
 }
@@ -114,9 +113,12 @@ Result<NetworkPlan> NetworkPlan::from_text(std::string_view text) {
     }
     auto address = IpAddress::parse(value);
     if (!address) return std::unexpected(std::move(address.error()));
-    if (key == "mesh4" && address->is_v4()) plan.mesh4 = *address;
-    else if (key == "mesh6" && !address->is_v4()) plan.mesh6 = *address;
-    else return fail(ErrorKind::kInvalid, fmt::format("network plan: '{}' is not known", line));
+    if (key == "mesh4" && address->is_v4())
+      plan.mesh4 = *address;
+    else if (key == "mesh6" && !address->is_v4())
+      plan.mesh6 = *address;
+    else
+      return fail(ErrorKind::kInvalid, fmt::format("network plan: '{}' is not known", line));
   }
   if (plan.mesh4.is_unspecified() || plan.mesh6.is_v4())
     return fail(ErrorKind::kInvalid, "network plan: a mesh address is missing");

@@ -23,8 +23,8 @@ TEST(NetworkPlan, SurvivesTheWayToTheProcessInside) {
 }
 
 TEST(NetworkPlan, RefusesWhatItDoesNotKnow) {
-  for (const char* text : {"mesh4 240.241.0.7\n",                          // no mesh6
-                           "mesh4 fd00::1\nmesh6 fd00::1\n",               // a v6 address as v4
+  for (const char* text : {"mesh4 240.241.0.7\n",             // no mesh6
+                           "mesh4 fd00::1\nmesh6 fd00::1\n",  // a v6 address as v4
                            "mesh4 240.241.0.7\nmesh6 fd00::1\nhost-port 0\n",
                            "mesh4 240.241.0.7\nmesh6 fd00::1\nhost-port 70000\n",
                            "mesh4 240.241.0.7\nmesh6 fd00::1\nhost-port 80x\n",

@@ -45,7 +45,8 @@ int write_sets(const Sets& sets) {
   __user_cap_data_struct data[2];
   data[0] = {static_cast<uint32_t>(sets.effective), static_cast<uint32_t>(sets.permitted),
              static_cast<uint32_t>(sets.inheritable)};
-  data[1] = {static_cast<uint32_t>(sets.effective >> 32), static_cast<uint32_t>(sets.permitted >> 32),
+  data[1] = {static_cast<uint32_t>(sets.effective >> 32),
+             static_cast<uint32_t>(sets.permitted >> 32),
              static_cast<uint32_t>(sets.inheritable >> 32)};
   return ::syscall(SYS_capset, &header, data) == 0 ? 0 : errno;
 }

@@ -21,6 +21,7 @@ namespace {
 struct Process {
   pid_t parent = 0;
   bool alive = false;
+  bool stopped = false;
 };
 
 // /proc/PID/stat (proc_pid_stat(5)); the name may hold anything, so count from its last ')'. A process
@@ -32,10 +33,12 @@ bool read_process(pid_t pid, Process& process) {
   if (name_end == std::string::npos) return false;
   char state = '?';
   long threads = 0;
-  const int fields = std::sscanf(text->c_str() + name_end + 1,
-                                 " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
-                                 &state, &process.parent, &threads);
+  const int fields =
+      std::sscanf(text->c_str() + name_end + 1,
+                  " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld", &state,
+                  &process.parent, &threads);
   process.alive = (state != 'Z' && state != 'X') || threads > 1;
+  process.stopped = state == 'T';
   return fields == 3;
 }
 
@@ -46,7 +49,7 @@ std::multimap<pid_t, std::pair<pid_t, bool>> children_by_parent() {
   while (const dirent* entry = ::readdir(directory)) {
     const auto pid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
     Process process;
-    if (pid > 0 && read_process(pid, process)) 
+    if (pid > 0 && read_process(pid, process))
       tree.emplace(process.parent, std::pair(pid, process.alive));
   }
   ::closedir(directory);
@@ -90,6 +93,11 @@ void kill_descendants(pid_t spare) {
     if (found.empty() && descendants(self, spare).empty()) return;
     ::poll(nullptr, 0, 1);  // the kernel needs a moment to take them apart
   }
+}
+
+bool is_stopped(pid_t pid) {
+  Process process;
+  return read_process(pid, process) && process.stopped;
 }
 
 }  // namespace weft::capture

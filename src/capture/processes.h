@@ -18,4 +18,7 @@ std::vector<pid_t> descendants(pid_t root, pid_t spare = 0);
 // stopped, so the loop ends.
 void kill_descendants(pid_t spare = 0);
 
+// Stopped by a signal (job control), not ended.
+bool is_stopped(pid_t pid);
+
 }  // namespace weft::capture

@@ -23,7 +23,8 @@ namespace {
 constexpr size_t kMaxNamed = 1024;
 
 uint16_t big_endian16(std::string_view bytes, size_t at) {
-  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[at]) << 8 | static_cast<uint8_t>(bytes[at + 1]));
+  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[at]) << 8 |
+                               static_cast<uint8_t>(bytes[at + 1]));
 }
 
 template <typename T>
@@ -120,8 +121,8 @@ Result<Refusal> decode_refused_packet(std::string_view packet) {
   const bool tcp = protocol == IPPROTO_TCP;
   refusal.kind = tcp ? Refusal::kConnect : Refusal::kDatagram;
   refusal.protocol = tcp ? "tcp" : protocol_name(protocol);
-  auto ip = IpAddress::from_bytes(
-      packet.substr(source_at + (tcp ? 0 : address_size), address_size));
+  auto ip =
+      IpAddress::from_bytes(packet.substr(source_at + (tcp ? 0 : address_size), address_size));
   if (!ip) return std::unexpected(std::move(ip.error()));
   const bool has_ports = tcp || protocol == IPPROTO_UDP;
   if (!has_ports || packet.size() < header + 4) {
@@ -138,7 +139,8 @@ std::string explain(const Refusal& refusal) {
     return fmt::format("{} to {} was refused: only DNS may leave the instance as datagrams",
                        refusal.protocol, refusal.target);
   return fmt::format(
-      "the app connected to {0}, where nothing listens inside the instance; if the program is on the "
+      "the app connected to {0}, where nothing listens inside the instance; if the program is on "
+      "the "
       "host's loopback, start with --host-port {1}",
       refusal.target, refusal.port);
 }
@@ -153,7 +155,8 @@ Result<RefusalLog> RefusalLog::open() {
 }
 
 void RefusalLog::take(std::string_view message, uint16_t type, News& news) {
-  if (type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) || message.size() < sizeof(nfgenmsg)) return;
+  if (type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) || message.size() < sizeof(nfgenmsg))
+    return;
   const uint16_t group = big_endian16(message, offsetof(nfgenmsg, res_id));
   message.remove_prefix(NLMSG_ALIGN(sizeof(nfgenmsg)));
   while (message.size() >= NLA_HDRLEN) {
@@ -166,7 +169,8 @@ void RefusalLog::take(std::string_view message, uint16_t type, News& news) {
       uint32_t sequence;
       std::memcpy(&sequence, value.data(), 4);
       sequence = ntohl(sequence);
-      news.datagrams += sequence + 1 - next_sequence_;  // the gap included, wrapping as the kernel does
+      news.datagrams +=
+          sequence + 1 - next_sequence_;  // the gap included, wrapping as the kernel does
       next_sequence_ = sequence + 1;
     } else if (kind == NFULA_PAYLOAD) {
       auto refusal = decode_refused_packet(value);

@@ -13,7 +13,9 @@ std::string bytes(std::initializer_list<int> values) {
 
 // RFC 791 header, no options: 240.241.0.7 → 203.0.113.5, then the first bytes of the payload.
 std::string ipv4(int protocol, const std::string& payload) {
-  return bytes({0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, protocol, 0, 0, 240, 241, 0, 7, 203, 0, 113, 5}) + payload;
+  return bytes(
+             {0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, protocol, 0, 0, 240, 241, 0, 7, 203, 0, 113, 5}) +
+         payload;
 }
 
 TEST(DecodeRefusedPacket, NamesWhereADatagramWanted) {
@@ -36,7 +38,7 @@ TEST(DecodeRefusedPacket, NamesWhereAResetCameFrom) {
 
 TEST(DecodeRefusedPacket, ReadsIpv6) {
   std::string packet = bytes({0x60, 0, 0, 0, 0, 8, 17, 64});
-  packet += std::string(15, '\0') + '\1';                                   // from ::1
+  packet += std::string(15, '\0') + '\1';                                    // from ::1
   packet += bytes({0x20, 0x01, 0x0d, 0xb8}) + std::string(11, '\0') + '\5';  // to 2001:db8::5
   packet += bytes({0xc3, 0x50, 0x1f, 0x90});
   auto refusal = decode_refused_packet(packet);

@@ -41,9 +41,12 @@ std::optional<std::string_view> hosts_sources(std::string_view line) {
 bool asks_files_and_dns(std::string_view sources) {
   bool files = false, dns = false;
   for (std::string_view word = next_word(sources); !word.empty(); word = next_word(sources)) {
-    if (word == "files") files = true;
-    else if (word == "dns") dns = true;
-    else return false;
+    if (word == "files")
+      files = true;
+    else if (word == "dns")
+      dns = true;
+    else
+      return false;
   }
   return files && dns;
 }
