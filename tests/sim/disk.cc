@@ -28,16 +28,41 @@ class SimAppendFile final : public io::AppendFile {
 
 }  // namespace
 
-void SimDisk::crash() {
+namespace {
+
+void apply_change(std::string& content, const SimFile::Change& change) {
+  if (change.bytes.empty()) {
+    content.resize(change.offset);
+    return;
+  }
+  const uint64_t end = change.offset + change.bytes.size();
+  if (content.size() < end) content.resize(end);
+  std::ranges::copy(change.bytes, content.begin() + static_cast<ptrdiff_t>(change.offset));
+}
+
+}  // namespace
+
+void SimDisk::crash(Random* survivors) {
   ++generation_;
   for (auto it = files_.begin(); it != files_.end();) {
-    if (!it->second->durable) {
+    const SimFile& lost = *it->second;
+    std::optional<std::string> content = lost.durable;
+    if (survivors) {
+      for (const SimFile::Change& change : lost.unsynced) {
+        if (survivors->below(2) == 0) continue;
+        if (!content) content.emplace();
+        apply_change(*content, change);
+      }
+    }
+    if (!content) {
       it = files_.erase(it);
       continue;
     }
     // A new object: who still has the old one open cannot reach the disk any more.
-    auto survivor = std::make_shared<SimFile>(*it->second);
-    survivor->content = *survivor->durable;
+    auto survivor = std::make_shared<SimFile>();
+    survivor->content = *content;
+    survivor->durable = std::move(content);
+    survivor->mode = lost.mode;
     it->second = std::move(survivor);
     ++it;
   }
@@ -54,6 +79,7 @@ bool SimDisk::corrupt(const std::string& path, size_t at) {
   if (!file || at >= file->content.size()) return false;
   file->content[at] = static_cast<char>(file->content[at] ^ 0x40);
   file->durable = file->content;
+  file->unsynced.clear();
   return true;
 }
 
@@ -74,14 +100,22 @@ Result<> SimDisk::write_at(SimFile& file, uint64_t offset, std::string_view byte
   if (growth > 0 && used() + growth > capacity_) {
     return fail(ErrorKind::kLimit, "writing: No space left on device");
   }
-  if (growth > 0) file.content.resize(end);
-  std::ranges::copy(bytes, file.content.begin() + static_cast<ptrdiff_t>(offset));
+  if (bytes.empty()) return {};
+  file.unsynced.push_back({offset, std::string(bytes)});
+  apply_change(file.content, file.unsynced.back());
   return {};
+}
+
+void SimDisk::truncate(SimFile& file, uint64_t size) {
+  if (size == file.content.size()) return;
+  file.unsynced.push_back({size, {}});
+  file.content.resize(size);
 }
 
 Result<> SimDisk::sync(SimFile& file) {
   if (fail_sync_) return fail(ErrorKind::kIo, "syncing: Input/output error");
   file.durable = file.content;
+  file.unsynced.clear();
   return {};
 }
 
@@ -94,7 +128,7 @@ Result<std::string> SimDisk::read(const std::string& path) {
 Result<> SimDisk::write_atomic(const std::string& path, std::string_view bytes, uint32_t mode) {
   const std::string temporary = path + ".new";
   const auto file = open_or_make(temporary);
-  file->content.clear();
+  truncate(*file, 0);
   file->mode = mode;
   Result<> done = write_at(*file, 0, bytes);
   if (done) done = sync(*file);

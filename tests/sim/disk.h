@@ -1,6 +1,6 @@
-// SimDisk: files in memory, with faults. Every file has the content a reader sees and the content that
-// would survive a crash; fsync makes them equal. Renames and removals are durable at once (as if the
-// directory were always synced).
+// SimDisk: files in memory, with faults. Every file has the content a reader sees, the content that
+// survives any crash, and the writes between the two; fsync makes them equal. Renames and removals are
+// durable at once (as if the directory were always synced).
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,19 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "io/disk.h"
 
 namespace weft::sim {
 
 struct SimFile {
+  // Since the last sync; a truncation has its new size as offset and no bytes.
+  struct Change {
+    uint64_t offset;
+    std::string bytes;
+  };
   std::string content;
+  std::vector<Change> unsynced;
   std::optional<std::string> durable;  // nothing: does not exist after a crash
   uint32_t mode = 0640;
 };
@@ -28,8 +35,9 @@ class SimDisk final : public io::Disk {
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
   // While set, every sync fails with kIo.
   void fail_sync(bool fail) { fail_sync_ = fail; }
-  // Everything not synced is lost; open files are dead.
-  void crash();
+  // What was not synced is lost: all of it, or, with `survivors`, each change for itself with an even
+  // chance, as a real disk may reorder them. Files that are open are dead.
+  void crash(Random* survivors = nullptr);
   uint64_t used() const;
   // Bit rot for tests of verification: false when there is no such file.
   bool corrupt(const std::string& path, size_t at);
@@ -46,6 +54,7 @@ class SimDisk final : public io::Disk {
   std::shared_ptr<SimFile> find(const std::string& path) const;
   std::shared_ptr<SimFile> open_or_make(const std::string& path);
   Result<> write_at(SimFile& file, uint64_t offset, std::string_view bytes);
+  void truncate(SimFile& file, uint64_t size);
   Result<> sync(SimFile& file);
   uint32_t generation() const { return generation_; }  // grows with every crash
 

@@ -107,7 +107,7 @@ void World::run(io::Task<void> task, Duration limit) {
 
 void World::crash(Node& node) {
   fabric_.crash(node.host_);
-  node.disk_.crash();
+  node.disk_.crash(&random_);
   for (auto& [name, thread] : node.threads_) thread->loop.stop();
 }
 

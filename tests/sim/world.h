@@ -105,7 +105,7 @@ class World {
   // Every connection between them is reset, as seen from both ends.
   void reset_connections(Node& a, Node& b) { fabric_.reset_connections(a.host_, b.host_); }
   // The node's processes die: peers see resets, its listeners are gone, its loops stop and lose their
-  // work, its disk loses what was not synced.
+  // work, its disk loses some of what was not synced.
   void crash(Node& node);
   void restart(Node& node);
   // Called for every segment as it arrives.
