@@ -21,17 +21,12 @@
 #include "io/network.h"
 #include "io/task.h"
 #include "proxy/discovery.h"
+#include "proxy/port_state.h"
 #include "telemetry/edges.h"
 #include "trust/rotation.h"
 #include "trust/svid.h"
 
 namespace weft::proxy {
-
-struct PortState {
-  uint16_t app_port = 0;
-  bool ready = false;
-  std::string why;
-};
 
 // What a report says, as of now.
 struct ReportContent {
