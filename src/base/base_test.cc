@@ -32,7 +32,8 @@ TEST(IpAddress, ParsesAndPrintsAsRfc5952Says) {
     ASSERT_TRUE(ip.has_value()) << c.text;
     EXPECT_EQ(ip->to_string(), c.canonical);
   }
-  for (const char* bad : {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", ":::", "cart", "[::1]"}) {
+  for (const char* bad :
+       {"", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4 ", ":::", "cart", "[::1]"}) {
     EXPECT_FALSE(IpAddress::parse(bad).has_value()) << bad;
   }
 }
@@ -60,8 +61,8 @@ TEST(IpAddress, KnowsLoopbackAndUnspecified) {
 TEST(SocketAddress, ParsesWithBracketsForIpv6Only) {
   EXPECT_EQ(SocketAddress::parse("127.0.0.1:80")->to_string(), "127.0.0.1:80");
   EXPECT_EQ(SocketAddress::parse("[::1]:443")->to_string(), "[::1]:443");
-  for (const char* bad : {"", "80", "127.0.0.1", "::1:80", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:8x",
-                          "[::1]", "localhost:80"}) {
+  for (const char* bad : {"", "80", "127.0.0.1", "::1:80", "127.0.0.1:", "127.0.0.1:65536",
+                          "127.0.0.1:8x", "[::1]", "localhost:80"}) {
     EXPECT_FALSE(SocketAddress::parse(bad).has_value()) << bad;
   }
   std::unordered_set<SocketAddress> set{*SocketAddress::parse("1.2.3.4:5")};
@@ -70,9 +71,10 @@ TEST(SocketAddress, ParsesWithBracketsForIpv6Only) {
 }
 
 TEST(Error, ContextGoesInFrontAndKindSourceRetryStay) {
-  const Error error = Error(ErrorKind::kRefused, "connection refused", ErrorSource::kUpstream, Retry::kYes)
-                          .context("at 127.0.0.1:9000")
-                          .context("dialling cart");
+  const Error error =
+      Error(ErrorKind::kRefused, "connection refused", ErrorSource::kUpstream, Retry::kYes)
+          .context("at 127.0.0.1:9000")
+          .context("dialling cart");
   EXPECT_EQ(error.message(), "dialling cart: at 127.0.0.1:9000: connection refused");
   EXPECT_EQ(error.kind(), ErrorKind::kRefused);
   EXPECT_EQ(error.source(), ErrorSource::kUpstream);
@@ -88,7 +90,8 @@ TEST(Error, ErrnoDecidesKindAndWhetherARetryIsSafe) {
   EXPECT_EQ(Error::from_errno(EPIPE, "x").kind(), ErrorKind::kReset);
   EXPECT_EQ(Error::from_errno(EPIPE, "x").retry(), Retry::kNo);
   EXPECT_EQ(Error::from_errno(EMFILE, "x").kind(), ErrorKind::kLimit);
-  EXPECT_EQ(Error::from_errno(ENOENT, "opening f").message(), "opening f: No such file or directory");
+  EXPECT_EQ(Error::from_errno(ENOENT, "opening f").message(),
+            "opening f: No such file or directory");
 }
 
 TEST(SeededRandom, RepeatsFromItsSeed) {
@@ -108,7 +111,8 @@ TEST(SeededRandom, IsUniformWithinItsBound) {
   SeededRandom random(1);
   int counts[10] = {};
   for (int i = 0; i < 100'000; ++i) ++counts[random.below(10)];
-  for (const int count : counts) EXPECT_NEAR(count, 10'000, 500);  // more than 5 standard deviations
+  for (const int count : counts)
+    EXPECT_NEAR(count, 10'000, 500);  // more than 5 standard deviations
   for (int i = 0; i < 1000; ++i) {
     const double unit = random.unit();
     EXPECT_TRUE(unit >= 0 && unit < 1);

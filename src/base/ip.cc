@@ -49,7 +49,8 @@ Result<IpAddress> IpAddress::from_bytes(std::string_view bytes) {
     std::memcpy(six.data(), bytes.data(), 16);
     return v6(six);
   }
-  return fail(ErrorKind::kInvalid, "an IP address has 4 or 16 bytes, not " + std::to_string(bytes.size()));
+  return fail(ErrorKind::kInvalid,
+              "an IP address has 4 or 16 bytes, not " + std::to_string(bytes.size()));
 }
 
 bool IpAddress::is_loopback() const {
@@ -62,7 +63,8 @@ bool IpAddress::is_unspecified() const { return bytes_ == std::array<uint8_t, 16
 
 uint32_t IpAddress::v4_value() const {
   WEFT_ASSERT(v4_);
-  return uint32_t{bytes_[0]} << 24 | uint32_t{bytes_[1]} << 16 | uint32_t{bytes_[2]} << 8 | bytes_[3];
+  return uint32_t{bytes_[0]} << 24 | uint32_t{bytes_[1]} << 16 | uint32_t{bytes_[2]} << 8 |
+         bytes_[3];
 }
 
 std::string IpAddress::to_bytes() const {

@@ -27,7 +27,8 @@ Civil civil_from_days(int64_t days) {
   const auto day_of_era = static_cast<unsigned>(days - era * 146097);
   const unsigned year_of_era =
       (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const unsigned day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const unsigned day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const unsigned mp = (5 * day_of_year + 2) / 153;
   const unsigned month = mp < 10 ? mp + 3 : mp - 9;
   return {static_cast<int64_t>(year_of_era) + era * 400 + (month <= 2 ? 1 : 0), month,
@@ -68,8 +69,8 @@ std::string_view to_string(LogLevel level) {
 }
 
 Result<LogLevel> parse_log_level(std::string_view text) {
-  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError,
-                         LogLevel::kOff}) {
+  for (LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError, LogLevel::kOff}) {
     if (text == to_string(level)) return level;
   }
   return fail(ErrorKind::kInvalid,
@@ -108,7 +109,8 @@ Log Log::named(std::string component) const {
   return Log(*sink_, *clock_, std::move(component), threshold_);
 }
 
-void Log::write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const {
+void Log::write(LogLevel level, std::string_view message,
+                std::initializer_list<LogField> fields) const {
   std::string line = to_rfc3339(clock_->wall_now());
   line += fmt::format(" {:<5} {}: ", to_string(level), component_);
   append_escaped(line, message);

@@ -63,7 +63,8 @@ struct LogField {
   LogField(std::string_view name, const std::string& text) : key(name), text(text) {}
   LogField(std::string_view name, bool value) : key(name), text(value ? "true" : "false") {}
   template <std::integral T>
-  LogField(std::string_view name, T value) : key(name), number(std::to_string(value)), text(number) {}
+  LogField(std::string_view name, T value)
+      : key(name), number(std::to_string(value)), text(number) {}
   LogField(const LogField& other) : key(other.key), number(other.number), text(other.text) {
     if (!number.empty()) text = number;
   }
@@ -76,7 +77,8 @@ struct LogField {
 
 class Log {
  public:
-  Log(LogSink& sink, const Clock& clock, std::string component, LogLevel threshold = LogLevel::kInfo);
+  Log(LogSink& sink, const Clock& clock, std::string component,
+      LogLevel threshold = LogLevel::kInfo);
   // The same sink, clock and threshold under another name.
   Log named(std::string component) const;
 
@@ -95,7 +97,8 @@ class Log {
   }
 
  private:
-  void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const;
+  void write(LogLevel level, std::string_view message,
+             std::initializer_list<LogField> fields) const;
 
   LogSink* sink_;
   const Clock* clock_;

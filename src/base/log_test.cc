@@ -12,7 +12,9 @@ namespace {
 class FixedClock final : public Clock {
  public:
   Instant now() const override { return {}; }
-  WallTime wall_now() const override { return {1'772'359'200'123'456'789}; }  // 2026-03-01T10:00:00Z
+  WallTime wall_now() const override {
+    return {1'772'359'200'123'456'789};
+  }  // 2026-03-01T10:00:00Z
 };
 
 TEST(Log, LinesCarryTimeLevelComponentMessageAndFields) {
@@ -20,9 +22,10 @@ TEST(Log, LinesCarryTimeLevelComponentMessageAndFields) {
   const FixedClock clock;
   const Log log(sink, clock, "proxy");
   log.warn("endpoint ejected", {{"service", "cart"}, {"port", 20004}, {"healthy", false}});
-  EXPECT_EQ(sink.lines(), (std::vector<std::string>{
-                              "2026-03-01T10:00:00.123Z warn  proxy: endpoint ejected  service=cart "
-                              "port=20004 healthy=false"}));
+  EXPECT_EQ(sink.lines(),
+            (std::vector<std::string>{
+                "2026-03-01T10:00:00.123Z warn  proxy: endpoint ejected  service=cart "
+                "port=20004 healthy=false"}));
 }
 
 TEST(Log, NothingAPeerSentCanBreakTheLine) {
@@ -66,7 +69,8 @@ TEST(Log, LinesOfSeveralThreadsNeverMix) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(sink.lines().size(), 800u);
-  for (const std::string& line : sink.lines()) EXPECT_TRUE(line.starts_with("2026-03-01T10:00:00.123Z info  t: message  i="));
+  for (const std::string& line : sink.lines())
+    EXPECT_TRUE(line.starts_with("2026-03-01T10:00:00.123Z info  t: message  i="));
 }
 
 TEST(Log, LevelsHaveNames) {

@@ -17,7 +17,7 @@
 namespace weft {
 
 enum class ErrorKind : uint8_t {
-  kInvalid,          // malformed input: a peer's bytes, a file, a YAML field
+  kInvalid,  // malformed input: a peer's bytes, a file, a YAML field
   kNotFound,
   kConflict,         // the state moved on, or the name is taken
   kUnauthenticated,  // no or no acceptable proof of identity
@@ -25,14 +25,14 @@ enum class ErrorKind : uint8_t {
   kRefused,          // connection refused: nothing of the request was seen
   kUnavailable,      // nobody to serve it now
   kTimeout,
-  kReset,            // the peer cut the connection or stream
-  kClosed,           // orderly end where more was needed
-  kProtocol,         // the peer broke the protocol
-  kLimit,            // a bound of ours was reached
+  kReset,     // the peer cut the connection or stream
+  kClosed,    // orderly end where more was needed
+  kProtocol,  // the peer broke the protocol
+  kLimit,     // a bound of ours was reached
   kUnsupported,
-  kCancelled,        // we were told to stop
-  kIo,               // disk, socket or kernel said no
-  kInternal,         // our own bug
+  kCancelled,  // we were told to stop
+  kIo,         // disk, socket or kernel said no
+  kInternal,   // our own bug
 };
 
 enum class ErrorSource : uint8_t { kInternal, kDownstream, kUpstream };

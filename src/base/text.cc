@@ -61,8 +61,8 @@ struct Unit {
   std::string_view name;
   int64_t ns;
 };
-constexpr Unit kUnits[] = {{"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000},
-                           {"ms", 1'000'000}};
+constexpr Unit kUnits[] = {
+    {"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}, {"ms", 1'000'000}};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -113,7 +113,8 @@ Result<int64_t> parse_duration_ns(std::string_view text) {
     good = part && !__builtin_add_overflow(total, *part, &total);
   }
   if (good) return total;
-  return fail(ErrorKind::kInvalid, "'" + std::string(text) + "' is not a duration like 250ms, 10s or 1h30m");
+  return fail(ErrorKind::kInvalid,
+              "'" + std::string(text) + "' is not a duration like 250ms, 10s or 1h30m");
 }
 
 std::string to_hex(std::string_view bytes) {
@@ -147,8 +148,8 @@ std::string to_lower(std::string_view text) {
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
 }
 
 size_t utf8_sequence(std::string_view text) {

@@ -80,7 +80,10 @@ TEST(Text, JsonStringsAreAlwaysValid) {
   EXPECT_EQ(json(std::string_view("\0\x1b\x7f", 3)), R"("\u0000\u001b\u007f")");
   EXPECT_EQ(json("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80"), "\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80\"");
   EXPECT_EQ(json("\xc2\x85"), R"("\u0085")");
-  EXPECT_EQ(json("a\xff" "b"), "\"a\xef\xbf\xbd" "b\"");
+  EXPECT_EQ(json("a\xff"
+                 "b"),
+            "\"a\xef\xbf\xbd"
+            "b\"");
 }
 
 TEST(Text, EscapedTextStaysOnOneLine) {
@@ -94,11 +97,11 @@ TEST(Text, Utf8FollowsTheTableOfRfc3629) {
     std::string_view bytes;
     size_t length;
   };
-  for (const Case& c : {Case{"a", 1}, Case{"\xc2\x80", 2}, Case{"\xe0\xa0\x80", 3},
-                        Case{"\xed\x9f\xbf", 3}, Case{"\xf4\x8f\xbf\xbf", 4}, Case{"", 0},
-                        Case{"\x80", 0}, Case{"\xc1\xbf", 0}, Case{"\xe0\x9f\xbf", 0},
-                        Case{"\xed\xa0\x80", 0}, Case{"\xf4\x90\x80\x80", 0}, Case{"\xf5\x80\x80\x80", 0},
-                        Case{"\xe2\x82", 0}, Case{"\xe2\x28\xa1", 0}}) {
+  for (const Case& c :
+       {Case{"a", 1}, Case{"\xc2\x80", 2}, Case{"\xe0\xa0\x80", 3}, Case{"\xed\x9f\xbf", 3},
+        Case{"\xf4\x8f\xbf\xbf", 4}, Case{"", 0}, Case{"\x80", 0}, Case{"\xc1\xbf", 0},
+        Case{"\xe0\x9f\xbf", 0}, Case{"\xed\xa0\x80", 0}, Case{"\xf4\x90\x80\x80", 0},
+        Case{"\xf5\x80\x80\x80", 0}, Case{"\xe2\x82", 0}, Case{"\xe2\x28\xa1", 0}}) {
     EXPECT_EQ(utf8_sequence(c.bytes), c.length) << to_hex(c.bytes);
   }
 }

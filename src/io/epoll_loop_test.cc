@@ -115,9 +115,8 @@ TEST(FdWatch, AWatchDestroyedByAnotherInTheSameBatchStaysSilent) {
       other.reset();
       // Takes the slot that has just become free; events of the batch are not for it.
       if (!tenant) {
-        tenant = std::make_unique<FdWatch>(loop, three.near.get(), [&](uint32_t now) {
-          tenant_reads += (now & EPOLLIN) != 0;
-        });
+        tenant = std::make_unique<FdWatch>(
+            loop, three.near.get(), [&](uint32_t now) { tenant_reads += (now & EPOLLIN) != 0; });
       }
     };
   };
@@ -135,7 +134,8 @@ TEST(FdWatch, MayDestroyItselfInItsCallback) {
   SocketPair pair;
   auto token = std::make_shared<int>();
   std::unique_ptr<FdWatch> watch;
-  watch = std::make_unique<FdWatch>(loop, pair.near.get(), [&watch, token](uint32_t) { watch.reset(); });
+  watch = std::make_unique<FdWatch>(loop, pair.near.get(),
+                                    [&watch, token](uint32_t) { watch.reset(); });
   EXPECT_TRUE(loop.run_for_test([&] { return watch == nullptr; }, kLimit));
   EXPECT_EQ(token.use_count(), 1);
 }

@@ -46,7 +46,7 @@ class RealAppendFile final : public AppendFile {
 
   Result<> append(std::string_view bytes) override {
     auto done = write_all(fd_.get(), bytes, path_);
-    struct stat status {};
+    struct stat status{};
     if (fstat(fd_.get(), &status) == 0) size_ = static_cast<uint64_t>(status.st_size);
     return done;
   }
@@ -84,7 +84,8 @@ Result<> RealDisk::write_atomic(const std::string& path, std::string_view bytes,
   Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd) return failed("creating", temporary);
   Result<> done = write_all(fd.get(), bytes, temporary);
-  if (done && (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0)) done = failed("syncing", temporary);
+  if (done && (fchmod(fd.get(), mode) != 0 || fsync(fd.get()) != 0))
+    done = failed("syncing", temporary);
   if (done && ::rename(temporary.c_str(), path.c_str()) != 0) done = failed("replacing", path);
   if (!done) {
     unlink(temporary.c_str());
@@ -97,9 +98,10 @@ Result<> RealDisk::write_atomic(const std::string& path, std::string_view bytes,
 
 Result<std::unique_ptr<AppendFile>> RealDisk::append_open(const std::string& path) {
   Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
-  struct stat status {};
+  struct stat status{};
   if (!fd || fstat(fd.get(), &status) != 0) return failed("opening", path);
-  return std::make_unique<RealAppendFile>(std::move(fd), path, static_cast<uint64_t>(status.st_size));
+  return std::make_unique<RealAppendFile>(std::move(fd), path,
+                                          static_cast<uint64_t>(status.st_size));
 }
 
 Result<> RealDisk::rename(const std::string& from, const std::string& to) {
@@ -117,7 +119,7 @@ Result<> RealDisk::make_dirs(const std::string& path, uint32_t mode) {
     if (end < path.size() && path[end] != '/') continue;
     const std::string prefix = path.substr(0, end);
     if (mkdir(prefix.c_str(), mode) == 0) continue;
-    struct stat status {};
+    struct stat status{};
     const int error_number = errno;
     if (stat(prefix.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) continue;
     return std::unexpected(Error::from_errno(error_number, "making the directory " + prefix));

@@ -17,7 +17,7 @@ class RealDiskTest : public testing::Test {
   }
   ~RealDiskTest() override { std::filesystem::remove_all(root); }
   uint32_t mode_of(const std::string& path) {
-    struct stat status {};
+    struct stat status{};
     EXPECT_EQ(stat(path.c_str(), &status), 0) << path;
     return status.st_mode & 07777;
   }

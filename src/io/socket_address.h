@@ -21,7 +21,9 @@ KernelAddress to_kernel(const SocketAddress& address, int family);
 // Anything but IP (a Unix socket) becomes 0.0.0.0:0.
 SocketAddress from_kernel(const KernelAddress& address);
 
-inline int family_of(const SocketAddress& address) { return address.ip.is_v4() ? AF_INET : AF_INET6; }
+inline int family_of(const SocketAddress& address) {
+  return address.ip.is_v4() ? AF_INET : AF_INET6;
+}
 
 // The local and remote address of a socket; 0.0.0.0:0 when it has none.
 SocketAddress local_address(int fd);

@@ -20,7 +20,7 @@ constexpr int kBatch = 64;
 constexpr Duration kRetryAfter = Duration::millis(100);
 
 uint64_t inode_of(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
@@ -39,7 +39,8 @@ SocketListener::SocketListener(EpollLoop& loop, Fd fd, AcceptFn accept, std::str
 
 SocketListener::~SocketListener() {
   if (destroyed_) *destroyed_ = true;
-  if (!unlink_path_.empty() && inode_of(unlink_path_) == unlink_inode_) unlink(unlink_path_.c_str());
+  if (!unlink_path_.empty() && inode_of(unlink_path_) == unlink_inode_)
+    unlink(unlink_path_.c_str());
 }
 
 void SocketListener::resume() {
@@ -72,13 +73,11 @@ bool SocketListener::accept_one() {
     return true;
   }
   switch (errno) {
-    case EAGAIN:
-      return false;
+    case EAGAIN: return false;
     case ECONNABORTED:
     case EINTR:
     case EPERM:
-    case EPROTO:
-      return true;  // this connection died before it was accepted; the next may be fine
+    case EPROTO: return true;  // this connection died before it was accepted; the next may be fine
     default:
       retry_.arm(kRetryAfter);  // EMFILE, ENFILE, ENOBUFS, ENOMEM
       return false;

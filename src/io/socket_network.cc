@@ -110,7 +110,7 @@ int connect_to(int fd, const sockaddr_un& address) {
 
 // Takes a socket file out of the way that nobody listens on any more.
 Result<> clear_stale_socket(const std::string& path, const sockaddr_un& address) {
-  struct stat status {};
+  struct stat status{};
   if (lstat(path.c_str(), &status) != 0) return {};
   if (!S_ISSOCK(status.st_mode)) {
     return fail(ErrorKind::kConflict, path + " exists and is not a socket");
@@ -133,8 +133,8 @@ Result<> clear_stale_socket(const std::string& path, const sockaddr_un& address)
 }  // namespace
 
 Task<Result<StreamPtr>> SocketNetwork::connect(SocketAddress to, Duration timeout) {
-  return connect_with(loop_, socket(family_of(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), to,
-                      std::nullopt, timeout);
+  return connect_with(loop_, socket(family_of(to), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
+                      to, std::nullopt, timeout);
 }
 
 Result<std::unique_ptr<Listener>> SocketNetwork::listen(SocketAddress at, AcceptFn accept) {

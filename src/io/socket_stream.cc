@@ -82,7 +82,8 @@ ReadOutcome SocketStream::read(Buffer& into, size_t limit) {
     if (static_cast<size_t>(got) == size) {
       read_size_ = std::min(read_size_ * 4, kLargestRead);
     } else {
-      readable_ = peer_closing_;  // drained: more comes with a new edge, but a close is told only once
+      readable_ =
+          peer_closing_;  // drained: more comes with a new edge, but a close is told only once
       if (static_cast<uint32_t>(got) < read_size_ / 4) {
         read_size_ = std::max(read_size_ / 2, kSmallestRead);
       }
@@ -187,7 +188,8 @@ void SocketStream::reset() {
   out_.clear();
   out_.release_if_empty();
   flush_.unlink();
-  if (!error_) error_ = Error(ErrorKind::kReset, "connection to " + peer_.to_string() + " was reset by us");
+  if (!error_)
+    error_ = Error(ErrorKind::kReset, "connection to " + peer_.to_string() + " was reset by us");
   readable_ = true;  // so that read() tells
 }
 

@@ -67,11 +67,11 @@ class SocketStream final : public Stream {
   Flush flush_{*this};
   Tell tell_{*this};
   uint32_t read_size_;
-  bool readable_ = false;          // the kernel may have something
-  bool writable_ = true;           // the kernel may take something
-  bool peer_closing_ = false;      // RDHUP, HUP or ERR was seen: every read asks the kernel
+  bool readable_ = false;      // the kernel may have something
+  bool writable_ = true;       // the kernel may take something
+  bool peer_closing_ = false;  // RDHUP, HUP or ERR was seen: every read asks the kernel
   bool eof_ = false;
-  bool writer_waits_ = false;      // write() said "wait"
+  bool writer_waits_ = false;  // write() said "wait"
   bool shutdown_wanted_ = false;
   bool shutdown_sent_ = false;
 };

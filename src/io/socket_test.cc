@@ -61,14 +61,17 @@ class SocketTest : public testing::Test {
   }
   bool until(const std::function<bool()>& done) { return loop.run_for_test(done, kLimit); }
   // Lets the loop turn until everything in the kernel has been told.
-  void settle() { loop.run_for_test([] { return false; }, Duration::millis(30)); }
+  void settle() {
+    loop.run_for_test([] { return false; }, Duration::millis(30));
+  }
 
   AcceptFn take() {
     return [this](StreamPtr stream) { server = std::make_unique<Reader>(std::move(stream)); };
   }
   void connect_pair(const char* address = "127.0.0.1:0") {
     listener = *network.listen(*SocketAddress::parse(address), take());
-    client = std::make_unique<Reader>(std::move(*run(network.connect(listener->address(), kLimit))));
+    client =
+        std::make_unique<Reader>(std::move(*run(network.connect(listener->address(), kLimit))));
     ASSERT_TRUE(until([&] { return server != nullptr; }));
   }
 
@@ -241,7 +244,8 @@ TEST_F(SocketTest, ConnectErrorsSayThatNothingWasSeen) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().kind(), ErrorKind::kRefused);
   EXPECT_EQ(refused.error().retry(), Retry::kYes);
-  EXPECT_EQ(refused.error().message(), "connecting to " + gone.to_string() + ": Connection refused");
+  EXPECT_EQ(refused.error().message(),
+            "connecting to " + gone.to_string() + ": Connection refused");
 }
 
 // A listening socket whose backlog is full drops further SYNs: nobody answers.
@@ -306,11 +310,13 @@ TEST_F(SocketTest, AListenerMayBeDestroyedWhileAccepting) {
 TEST_F(SocketTest, AListenerOutOfDescriptorsWaitsAndGoesOn) {
   connect_pair();
   int accepted = 0;
-  auto second = *network.listen(*SocketAddress::parse("127.0.0.1:0"), [&](StreamPtr) { ++accepted; });
+  auto second =
+      *network.listen(*SocketAddress::parse("127.0.0.1:0"), [&](StreamPtr) { ++accepted; });
   const Fd dialler(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
-  const rlimit none{.rlim_cur = static_cast<rlim_t>(dialler.get() + 1), .rlim_max = before.rlim_max};
+  const rlimit none{.rlim_cur = static_cast<rlim_t>(dialler.get() + 1),
+                    .rlim_max = before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   sockaddr_in to{.sin_family = AF_INET,
                  .sin_port = htons(second->address().port),
@@ -322,7 +328,9 @@ TEST_F(SocketTest, AListenerOutOfDescriptorsWaitsAndGoesOn) {
   rusage usage_after{};
   getrusage(RUSAGE_SELF, &usage_after);
   EXPECT_EQ(accepted, 0);
-  const auto micros = [](const rusage& u) { return u.ru_utime.tv_sec * 1'000'000 + u.ru_utime.tv_usec; };
+  const auto micros = [](const rusage& u) {
+    return u.ru_utime.tv_sec * 1'000'000 + u.ru_utime.tv_usec;
+  };
   EXPECT_LT(micros(usage_after) - micros(usage_before), 100'000) << "it must not spin";
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   EXPECT_TRUE(until([&] { return accepted == 1; })) << "without a new connect to wake it";

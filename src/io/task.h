@@ -83,8 +83,9 @@ struct Watched {
   template <typename P>
   bool suspend(std::coroutine_handle<P> self) {
     using Answer = decltype(inner.await_suspend(self));
-    static_assert(std::is_void_v<Answer> || std::is_same_v<Answer, bool>,
-                  "await_suspend returns void or bool: symmetric transfer is no tail call below -O2");
+    static_assert(
+        std::is_void_v<Answer> || std::is_same_v<Answer, bool>,
+        "await_suspend returns void or bool: symmetric transfer is no tail call below -O2");
     if constexpr (std::is_void_v<Answer>) {
       inner.await_suspend(self);
       return true;

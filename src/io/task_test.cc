@@ -159,7 +159,8 @@ TEST(TaskScope, CancelAllFromInsideSparesTheRunningTaskUntilItReturns) {
     const Note note(log, "sleeper");
     co_await signal();
   };
-  auto canceller = [](TaskScope& scope, Signal& signal, std::vector<std::string>& log) -> Task<void> {
+  auto canceller = [](TaskScope& scope, Signal& signal,
+                      std::vector<std::string>& log) -> Task<void> {
     const Note note(log, "canceller");
     co_await signal();
     scope.cancel_all();
@@ -180,7 +181,8 @@ TEST(TaskScope, ATaskMayDestroyItsScopeAndReturn) {
     scope.reset();
     co_return 1;
   };
-  auto task = [&child](Signal& signal, std::unique_ptr<TaskScope>& scope, bool* done) -> Task<void> {
+  auto task = [&child](Signal& signal, std::unique_ptr<TaskScope>& scope,
+                       bool* done) -> Task<void> {
     co_await signal();
     *done = co_await child(scope) == 1;
   };
@@ -216,7 +218,9 @@ TEST(TaskScope, ADoomedTaskThatWouldWaitIsFreedAndNeverResumed) {
 TEST(TaskScope, CancellingAtEveryWaitFreesEverything) {
   // A conversation with five waits, cancelled after 0..5 of them.
   auto conversation = [](Signal& signal, std::shared_ptr<int> token) -> Task<void> {
-    auto step = [](Signal& signal, std::shared_ptr<int>) -> Task<int> { co_return co_await signal(); };
+    auto step = [](Signal& signal, std::shared_ptr<int>) -> Task<int> {
+      co_return co_await signal();
+    };
     for (int i = 0; i < 5; ++i) co_await step(signal, token);
   };
   for (int waits = 0; waits <= 5; ++waits) {
@@ -259,7 +263,9 @@ struct Parts {
   std::shared_ptr<int> token;
 };
 Task<size_t> measure(Parts parts) { co_return parts.name.size() + parts.numbers.size(); }
-Task<std::pair<int, std::string>> pair_of(int i, std::string s) { co_return std::pair(i, std::move(s)); }
+Task<std::pair<int, std::string>> pair_of(int i, std::string s) {
+  co_return std::pair(i, std::move(s));
+}
 Task<size_t> call(std::function<size_t(int)> fn, Signal* signal) {
   const int i = signal ? co_await (*signal)() : 3;
   co_return fn(i);
@@ -267,26 +273,31 @@ Task<size_t> call(std::function<size_t(int)> fn, Signal* signal) {
 
 Task<void> awkward(Signal* signal, std::shared_ptr<int> token, std::vector<size_t>* out) {
   out->push_back(co_await measure({"abc", {1, 2, 3, 4}, token}));
-  out->push_back(co_await measure(Parts{.name = std::string(100, 'x'), .numbers = {1}, .token = token}));
-  out->push_back(co_await call([token, text = std::string(40, 'y')](int i) { return text.size() + static_cast<size_t>(i); }, signal));
+  out->push_back(
+      co_await measure(Parts{.name = std::string(100, 'x'), .numbers = {1}, .token = token}));
+  out->push_back(co_await call(
+      [token, text = std::string(40, 'y')](int i) { return text.size() + static_cast<size_t>(i); },
+      signal));
   const auto [i, s] = co_await pair_of(5, std::string(30, 'z'));
   out->push_back(static_cast<size_t>(i) + s.size());
   const bool yes = out->size() == 4;
-  const size_t chosen = yes ? co_await measure({"ab", {}, token}) : co_await measure({"abcd", {}, token});
+  const size_t chosen =
+      yes ? co_await measure({"ab", {}, token}) : co_await measure({"abcd", {}, token});
   out->push_back(chosen);
   switch (co_await call([](int n) { return static_cast<size_t>(n); }, signal)) {
     case 3:
     case 7:
       out->push_back(co_await measure({std::string(3, 'q'), std::vector<int>(7), token}));
       break;
-    default:
-      out->push_back(0);
+    default: out->push_back(0);
   }
   for (const char c : (co_await pair_of(1, "hey")).second) out->push_back(static_cast<size_t>(c));
-  if (auto [n, text] = co_await pair_of(2, "x"); n == 2 && co_await measure({text, {1}, token}) == 2) {
+  if (auto [n, text] = co_await pair_of(2, "x");
+      n == 2 && co_await measure({text, {1}, token}) == 2) {
     out->push_back(99);
   }
-  const std::array<size_t, 2> both{co_await measure({"1", {}, token}), co_await measure({"22", {}, token})};
+  const std::array<size_t, 2> both{co_await measure({"1", {}, token}),
+                                   co_await measure({"22", {}, token})};
   out->push_back(both[0] + both[1]);
 }
 

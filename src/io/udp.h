@@ -17,10 +17,12 @@ namespace weft::io {
 class UdpSocket {
  public:
   // The bytes live for the call.
-  using OnDatagram = std::move_only_function<void(std::string_view bytes, const SocketAddress& from)>;
+  using OnDatagram =
+      std::move_only_function<void(std::string_view bytes, const SocketAddress& from)>;
 
   // port 0 = a free one, chosen by the kernel at random: see local().
-  static Result<std::unique_ptr<UdpSocket>> bind(EpollLoop& loop, SocketAddress at, OnDatagram on_datagram);
+  static Result<std::unique_ptr<UdpSocket>> bind(EpollLoop& loop, SocketAddress at,
+                                                 OnDatagram on_datagram);
   // A bound UDP socket made elsewhere, e.g. in another network namespace. Becomes non-blocking and
   // close-on-exec; takes the descriptor.
   static std::unique_ptr<UdpSocket> adopt(EpollLoop& loop, int fd, OnDatagram on_datagram);

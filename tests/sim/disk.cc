@@ -143,7 +143,8 @@ Result<std::unique_ptr<io::AppendFile>> SimDisk::append_open(const std::string& 
 
 Result<> SimDisk::rename(const std::string& from, const std::string& to) {
   auto it = files_.find(from);
-  if (it == files_.end()) return fail(ErrorKind::kNotFound, "renaming " + from + ": No such file or directory");
+  if (it == files_.end())
+    return fail(ErrorKind::kNotFound, "renaming " + from + ": No such file or directory");
   auto file = std::move(it->second);
   files_.erase(it);
   files_[to] = std::move(file);
@@ -167,7 +168,8 @@ Result<std::vector<std::string>> SimDisk::list(const std::string& path) {
   const std::string prefix = path.ends_with('/') ? path : path + "/";
   std::set<std::string> names;
   const auto add = [&](const std::string& full) {
-    if (full.starts_with(prefix)) names.insert(full.substr(prefix.size(), full.find('/', prefix.size()) - prefix.size()));
+    if (full.starts_with(prefix))
+      names.insert(full.substr(prefix.size(), full.find('/', prefix.size()) - prefix.size()));
   };
   for (const auto& [name, file] : files_) add(name);
   for (const auto& name : directories_) add(name);

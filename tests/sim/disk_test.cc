@@ -84,7 +84,9 @@ class Database {
     EXPECT_EQ(run("PRAGMA synchronous=FULL"), SQLITE_OK);
   }
   ~Database() { sqlite3_close(db_); }
-  int run(const std::string& sql) { return sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr); }
+  int run(const std::string& sql) {
+    return sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr);
+  }
   int64_t ask(const std::string& sql) {
     sqlite3_stmt* statement = nullptr;
     EXPECT_EQ(sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr), SQLITE_OK);

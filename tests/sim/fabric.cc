@@ -17,8 +17,9 @@ namespace {
 constexpr LinkOptions kLocalLink{Duration::micros(10), Duration::micros(5)};
 
 std::string describe(const Connection& c, int from) {
-  return fmt::format("#{} {}({}) -> {}({})", c.number, c.host[from]->name, c.address[from].to_string(),
-                     c.host[1 - from]->name, c.address[1 - from].to_string());
+  return fmt::format("#{} {}({}) -> {}({})", c.number, c.host[from]->name,
+                     c.address[from].to_string(), c.host[1 - from]->name,
+                     c.address[1 - from].to_string());
 }
 
 }  // namespace
@@ -101,23 +102,35 @@ SimListener* Fabric::find_listener(Host& host, const SocketAddress& at) {
   return nullptr;
 }
 
+// A host talks to itself from the address it dials, to others from its own of that family.
+IpAddress Fabric::source_for(const Host& from, const IpAddress& to) {
+  if (owns(from, to)) return to;
+  for (const IpAddress& ip : from.addresses) {
+    if (ip.is_v4() == to.is_v4()) return ip;
+  }
+  return to;
+}
+
 void Fabric::dial(Host& from, SocketAddress to, const std::shared_ptr<Dialling>& dialling) {
   const bool redirected = from.redirect.port != 0 && !owns(from, to.ip);
   const SocketAddress target = redirected ? from.redirect : to;
   Host* host = find_host(from, target.ip);
   note(fmt::format("dial {} -> {}", from.name, to.to_string()));
   if (!host || partitions_.contains(key(from, *host))) return;  // nobody answers
-  scheduler_.schedule_in(delay(from, *host), [this, &from, host, target, to, weak = std::weak_ptr(dialling)] {
-    connect_arrives(from, *host, host->up ? find_listener(*host, target) : nullptr, to, weak);
-  });
+  scheduler_.schedule_in(
+      delay(from, *host), [this, &from, host, target, to, weak = std::weak_ptr(dialling)] {
+        connect_arrives(from, *host, host->up ? find_listener(*host, target) : nullptr, to, weak);
+      });
 }
 
-void Fabric::dial_unix(Host& host, const std::string& path, const std::shared_ptr<Dialling>& dialling) {
+void Fabric::dial_unix(Host& host, const std::string& path,
+                       const std::shared_ptr<Dialling>& dialling) {
   note(fmt::format("dial {} -> {}", host.name, path));
   if (!host.unix_listeners.contains(path)) {
-    answer_later(host, host, dialling,
-                 std::unexpected(Error(ErrorKind::kNotFound, "connecting to " + path + ": nobody listens",
-                                       ErrorSource::kInternal, Retry::kYes)));
+    answer_later(
+        host, host, dialling,
+        std::unexpected(Error(ErrorKind::kNotFound, "connecting to " + path + ": nobody listens",
+                              ErrorSource::kInternal, Retry::kYes)));
     return;
   }
   scheduler_.schedule_in(delay(host, host), [this, &host, path, weak = std::weak_ptr(dialling)] {
@@ -126,14 +139,15 @@ void Fabric::dial_unix(Host& host, const std::string& path, const std::shared_pt
   });
 }
 
-void Fabric::connect_arrives(Host& from, Host& to, SimListener* listener, const SocketAddress& wanted,
-                             std::weak_ptr<Dialling> weak) {
+void Fabric::connect_arrives(Host& from, Host& to, SimListener* listener,
+                             const SocketAddress& wanted, std::weak_ptr<Dialling> weak) {
   const auto dialling = weak.lock();
   if (!dialling) return;  // given up meanwhile
   if (!listener) {
-    answer_later(from, to, weak,
-                 fail(ErrorKind::kRefused, "connecting to " + wanted.to_string() + ": Connection refused",
-                      ErrorSource::kInternal, Retry::kYes));
+    answer_later(
+        from, to, weak,
+        fail(ErrorKind::kRefused, "connecting to " + wanted.to_string() + ": Connection refused",
+             ErrorSource::kInternal, Retry::kYes));
     return;
   }
   auto connection = std::make_shared<Connection>();
@@ -141,14 +155,7 @@ void Fabric::connect_arrives(Host& from, Host& to, SimListener* listener, const 
   connection->host[0] = &from;
   connection->host[1] = &to;
   if (wanted.port != 0) {
-    const bool local = wanted.ip.is_loopback() || owns(from, wanted.ip);
-    IpAddress source = wanted.ip;
-    for (const IpAddress& ip : from.addresses) {
-      if (!local && ip.is_v4() == wanted.ip.is_v4()) {
-        source = ip;
-        break;
-      }
-    }
+    const IpAddress source = dialling->source.value_or(source_for(from, wanted.ip));
     connection->address[0] = {source, free_port(from)};
     connection->address[1] = wanted;
   }
@@ -181,7 +188,8 @@ void Fabric::send(const std::shared_ptr<Connection>& connection, int from, Item 
   scheduler_.schedule_at(way.last_arrival, [this, connection, from] { arrive(connection, from); });
 }
 
-void Fabric::send_bytes(const std::shared_ptr<Connection>& connection, int from, std::string_view bytes) {
+void Fabric::send_bytes(const std::shared_ptr<Connection>& connection, int from,
+                        std::string_view bytes) {
   while (!bytes.empty()) {
     // Now and then a few bytes, often a packet, mostly a burst.
     const uint64_t kind = random_.below(8);
@@ -198,9 +206,10 @@ void Fabric::acknowledge(const std::shared_ptr<Connection>& connection, int at, 
   way.outstanding -= bytes;
   if (!way.sender_waits) return;
   way.sender_waits = false;
-  scheduler_.schedule_in(delay(*connection->host[at], *connection->host[sender]), [connection, sender] {
-    if (SimStream* stream = connection->end[sender]) stream->window_opened();
-  });
+  scheduler_.schedule_in(delay(*connection->host[at], *connection->host[sender]),
+                         [connection, sender] {
+                           if (SimStream* stream = connection->end[sender]) stream->window_opened();
+                         });
 }
 
 void Fabric::arrive(const std::shared_ptr<Connection>& connection, int from) {
@@ -230,7 +239,8 @@ void Fabric::deliver(const std::shared_ptr<Connection>& connection, int from, It
     }
     return;
   }
-  note(fmt::format("{} {}", item.kind == Item::kFin ? "fin" : "reset", describe(*connection, from)));
+  note(
+      fmt::format("{} {}", item.kind == Item::kFin ? "fin" : "reset", describe(*connection, from)));
   if (!target) return;
   if (item.kind == Item::kFin) {
     target->fin_arrived();

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -88,6 +89,7 @@ struct Dialling {
   explicit Dialling(io::Loop& loop) : loop(loop), answered(loop) {}
   io::Loop& loop;
   io::Event answered;
+  std::optional<IpAddress> source;  // the host's own when not given
   Result<io::StreamPtr> result = fail(ErrorKind::kInternal, "no answer");
 };
 
@@ -108,7 +110,9 @@ class Fabric {
   void reset_connections(Host& a, Host& b);
   // The host's process died: peers see resets, its listeners are gone, its streams are dead.
   void crash(Host& host);
-  void observe(std::function<void(const Segment&)> observer) { observers_.push_back(std::move(observer)); }
+  void observe(std::function<void(const Segment&)> observer) {
+    observers_.push_back(std::move(observer));
+  }
 
   Scheduler& scheduler() { return scheduler_; }
   uint16_t free_port(Host& host) { return host.next_port++; }
@@ -130,9 +134,11 @@ class Fabric {
   Duration delay(const Host& a, const Host& b);
   Host* find_host(Host& from, const IpAddress& ip);
   SimListener* find_listener(Host& host, const SocketAddress& at);
+  IpAddress source_for(const Host& from, const IpAddress& to);
   void connect_arrives(Host& from, Host& to, SimListener* listener, const SocketAddress& wanted,
                        std::weak_ptr<Dialling> dialling);
-  void answer_later(Host& from, Host& to, std::weak_ptr<Dialling> dialling, Result<io::StreamPtr> result);
+  void answer_later(Host& from, Host& to, std::weak_ptr<Dialling> dialling,
+                    Result<io::StreamPtr> result);
   void arrive(const std::shared_ptr<Connection>& connection, int from);
   void deliver(const std::shared_ptr<Connection>& connection, int from, Item item);
 

@@ -153,7 +153,8 @@ TEST(SimNetwork, ACrashResetsPeersAndRefusesUntilTheNodeListensAgain) {
   world.run_for(ms(100));
   EXPECT_EQ(pair->client->error, ErrorKind::kReset);
   EXPECT_FALSE(ran) << "a crashed node's timers do not fire";
-  EXPECT_EQ(world.run(a.network().connect({b.ip(), 80}, ms(100))).error().kind(), ErrorKind::kRefused);
+  EXPECT_EQ(world.run(a.network().connect({b.ip(), 80}, ms(100))).error().kind(),
+            ErrorKind::kRefused);
   timer.cancel();
   pair.reset();
   world.restart(b);
@@ -219,6 +220,20 @@ TEST(SimNetwork, RedirectedConnectsKeepTheirOriginalDestination) {
   EXPECT_TRUE(world.run(app.network().connect(service, ms(100))).has_value());
   world.run_for(ms(10));
   EXPECT_EQ(wanted, service);
+}
+
+TEST(SimNetwork, ASidecarDialsItsAppFromTheCallersAddress) {
+  World world(9);
+  Node& proxy = world.node("proxy");
+  Node& app = world.node("app");
+  SocketAddress peer;
+  auto listener =
+      *app.network().listen({app.ip(), 8080}, [&](StreamPtr stream) { peer = stream->peer(); });
+  const IpAddress caller = *IpAddress::parse("240.241.0.7");
+  EXPECT_TRUE(
+      world.run(proxy.network().connect_from(caller, {app.ip(), 8080}, ms(100))).has_value());
+  world.run_for(ms(10));
+  EXPECT_EQ(peer.ip, caller);
 }
 
 TEST(SimNetwork, LoopbackAndUnixPathsBelongToOneNode) {

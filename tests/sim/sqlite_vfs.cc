@@ -157,7 +157,8 @@ int x_shm_map(sqlite3_file* file, int region, int size, int extend, void volatil
   const auto index = static_cast<size_t>(region);
   *out = nullptr;
   if (index >= regions.size() && !extend) return SQLITE_OK;
-  while (regions.size() <= index) regions.push_back(std::make_unique<char[]>(static_cast<size_t>(size)));
+  while (regions.size() <= index)
+    regions.push_back(std::make_unique<char[]>(static_cast<size_t>(size)));
   *out = regions[index].get();
   return SQLITE_OK;
 }
@@ -221,7 +222,8 @@ struct SqliteVfs::State {
   static State& of(sqlite3_vfs* vfs) { return *static_cast<State*>(vfs->pAppData); }
   std::shared_ptr<Shared> shared_of(SimFile* file);
 
-  static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags);
+  static int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
+                  int* out_flags);
   static int remove(sqlite3_vfs* vfs, const char* name, int sync);
   static int access(sqlite3_vfs* vfs, const char* name, int flags, int* out);
   static int full_pathname(sqlite3_vfs* vfs, const char* name, int size, char* out);
@@ -271,7 +273,8 @@ int SqliteVfs::State::open(sqlite3_vfs* vfs, const char* name, sqlite3_file* fil
   const bool temporary = flags & SQLITE_OPEN_DELETEONCLOSE;
   auto* own = reinterpret_cast<File*>(file);
   ++state.generations[state.disk.generation()];
-  own->handle = new Handle{state.disk, state.generations, state.disk.generation(), std::move(content), std::move(shared), temporary ? path : ""};
+  own->handle = new Handle{state.disk,         state.generations, state.disk.generation(),
+                           std::move(content), std::move(shared), temporary ? path : ""};
   own->base.pMethods = &kMethods;
   if (out_flags) *out_flags = flags;
   return SQLITE_OK;

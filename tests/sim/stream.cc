@@ -9,7 +9,8 @@
 
 namespace weft::sim {
 
-SimStream::SimStream(Fabric& fabric, io::Loop& loop, std::shared_ptr<Connection> connection, int side)
+SimStream::SimStream(Fabric& fabric, io::Loop& loop, std::shared_ptr<Connection> connection,
+                     int side)
     : fabric_(fabric), loop_(loop), connection_(std::move(connection)), side_(side) {
   connection_->end[side_] = this;
   connection_->host[side_]->streams[connection_->number * 2 + static_cast<uint64_t>(side_)] = this;
@@ -110,7 +111,8 @@ void SimStream::fin_arrived() {
 }
 
 void SimStream::fail_with(ErrorKind kind, std::string_view why) {
-  if (!error_) error_ = Error(kind, "connection to " + peer().to_string() + ": " + std::string(why));
+  if (!error_)
+    error_ = Error(kind, "connection to " + peer().to_string() + ": " + std::string(why));
   out_.clear();
   if (writer_waits_) loop_.at_end_of_turn(flush_);
   tell();

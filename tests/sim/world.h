@@ -98,7 +98,9 @@ class World {
   void run(io::Task<void> task, Duration limit = Duration::minutes(1));
 
   void set_default_link(LinkOptions options) { fabric_.set_default_link(options); }
-  void set_link(Node& a, Node& b, LinkOptions options) { fabric_.set_link(a.host_, b.host_, options); }
+  void set_link(Node& a, Node& b, LinkOptions options) {
+    fabric_.set_link(a.host_, b.host_, options);
+  }
   // Nothing passes between a and b until heal(): connects time out, bytes wait.
   void partition(Node& a, Node& b) { fabric_.partition(a.host_, b.host_); }
   void heal(Node& a, Node& b) { fabric_.heal(a.host_, b.host_); }
@@ -109,7 +111,9 @@ class World {
   void crash(Node& node);
   void restart(Node& node);
   // Called for every segment as it arrives.
-  void observe(std::function<void(const Segment&)> observer) { fabric_.observe(std::move(observer)); }
+  void observe(std::function<void(const Segment&)> observer) {
+    fabric_.observe(std::move(observer));
+  }
 
  private:
   void settle();
