@@ -49,6 +49,13 @@ Result<void> Discovery::receive(std::string_view message) {
     return {};
   }
   dirty_ = true;
+  // New ones count as used now: the question that subscribed them is about to be followed by a call.
+  for (const auto& [name, service] : staging_.snapshot()->services) {
+    if (service.last_use->at() == Instant{}) service.last_use->touch(clock_.now());
+  }
+  for (const auto& [address, workload] : staging_.snapshot()->workloads) {
+    if (workload->last_use->at() == Instant{}) workload->last_use->touch(clock_.now());
+  }
   hooks_.publish(staging_.snapshot(), [this, done = std::move(outcome.done)]() mutable {
     acknowledge(std::move(done));
   });

@@ -116,6 +116,7 @@ Staging::Outcome Staging::receive(xds::Update update) {
     found = pending_.end() - 1;
   }
   found->complete = update.last_of_generation;
+  if (update.type == ResourceType::kName) found->names = true;
   take(update, *found);
   Outcome outcome;
   swap_in(outcome);
@@ -170,6 +171,8 @@ void Staging::swap_in(Outcome& outcome) {
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
   for (size_t i : chosen) {
+    if (pending_[i].names && !names) names = std::make_shared<NameIndex>(*next->names);
+    if (pending_[i].names) names->complete = true;
     for (const Change& change : pending_[i].changes) apply(change, *next, names);
     for (Acknowledgement& done : pending_[i].updates) outcome.done.push_back(std::move(done));
     pending_[i].updates.clear();
@@ -214,7 +217,6 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
   switch (change.type) {
     case ResourceType::kName:
       if (!names) names = std::make_shared<NameIndex>(*next.names);
-      names->complete = true;
       if (change.removed) {
         names->erase(*service);
       } else {
@@ -259,7 +261,10 @@ Result<void> Staging::restore(ResourceType type, const std::string& name, const 
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
   apply(*change, *next, names);
-  if (names) next->names = std::move(names);
+  if (names) {
+    names->complete = true;
+    next->names = std::move(names);
+  }
   publish(std::move(next));
   return {};
 }

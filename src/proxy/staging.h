@@ -63,6 +63,7 @@ class Staging {
   struct Generation {
     uint64_t number = 0;
     bool complete = false;
+    bool names = false;  // tells about the index, even if only that it is empty
     std::vector<Change> changes;
     std::vector<Acknowledgement> updates;
   };

@@ -1,0 +1,233 @@
+// The two halves meet here and only here. What crosses between the threads is values and immutable
+// objects: snapshots and certificate sets one way, wants and port states the other; counters are read
+// in place. A post that arrives after the end finds `alive_` gone.
+#include "proxy/sidecar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "telemetry/prometheus.h"
+
+namespace weft::proxy {
+namespace {
+
+constexpr Duration kHousekeeping = Duration::seconds(2);
+constexpr int kEvictEvery = 15;  // housekeepings
+constexpr size_t kMostNotes = 20;
+// How long callers get to hear that we left before we take no more.
+constexpr Duration kLeaveSettles = Duration::millis(500);
+
+MeshRanges ranges_of(const Self& self) {
+  MeshRanges ranges;
+  if (auto range = AddressRange::parse(self.mesh4_range)) ranges.v4 = *range;
+  if (auto range = AddressRange::parse(self.mesh6_range)) ranges.v6 = *range;
+  return ranges;
+}
+
+}  // namespace
+
+Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk,
+                 io::Loop& worker_loop, WorkerSide& worker, Options options,
+                 std::shared_ptr<const trust::Svid> svid, trust::TrustBundle bundle, Hooks hooks, Log log)
+    : loop_(loop), worker_loop_(worker_loop), worker_(worker), options_(std::move(options)),
+      hooks_(std::move(hooks)), log_(std::move(log)), svid_(std::move(svid)), bundle_(std::move(bundle)),
+      index_ready_(loop),
+      discovery_(loop, {.id = options_.self.instance, .version = options_.version},
+                 LastGood(disk, options_.state_dir + "/last-good"),
+                 {.publish = [this](SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
+                    publish(std::move(snapshot), std::move(in_use));
+                  },
+                  .output = [this] { link_.wake_writer(); }},
+                 log_.named("discovery")),
+      link_(loop, network, random, discovery_,
+            {.servers = options_.servers,
+             .trust_domain = options_.trust_domain,
+             .instance = options_.self.instance,
+             .registration = options_.registration},
+            svid_, bundle_,
+            {.collect = [this] { return collect(); },
+             .reported = [this] { reporter_.acknowledged(); },
+             .renewed =
+                 [this](std::shared_ptr<const trust::Svid> renewed, trust::TrustBundle roots) {
+                   if (hooks_.keep_svid) hooks_.keep_svid(*renewed, roots);
+                   if (auto used = use_certificate(std::move(renewed), roots); !used) {
+                     log_.error("the new certificate cannot be used", {{"why", used.error().message()}});
+                   }
+                 }},
+            log_.named("control")),
+      dns_(loop, {options_.self.ns, options_.search, ranges_of(options_.self)},
+           {.snapshot = [this] { return discovery_.snapshot(); },
+            .index_current = [this] { return discovery_.snapshot()->names->complete && link_.connected(); },
+            .want = [this](const model::ServiceName& name) { discovery_.want({.service = name, .mesh_address = {}}); },
+            .forward = [this](std::string query, bool tcp, DnsServer::Reply reply) {
+              if (!hooks_.forward_dns) return reply("");
+              hooks_.forward_dns(std::move(query), tcp, std::move(reply));
+            }}),
+      alive_(std::make_shared<Sidecar*>(this)) {}
+
+Sidecar::~Sidecar() {
+  tasks_.cancel_all();
+  discovery_.save();
+}
+
+void Sidecar::to_worker(std::move_only_function<void(WorkerSide&)> work) {
+  worker_loop_.post_remote([&worker = worker_, work = std::move(work)]() mutable { work(worker); });
+}
+
+Result<void> Sidecar::start() {
+  std::weak_ptr<Sidecar*> self = alive_;
+  io::Loop* main = &loop_;
+  to_worker([self, main](WorkerSide& worker) {
+    worker.start({.want =
+                      [self, main](Want want) {
+                        main->post_remote([self, want = std::move(want)] {
+                          if (auto sidecar = self.lock()) (*sidecar)->discovery_.want(want);
+                        });
+                      },
+                  .ports_changed =
+                      [self, main](std::vector<PortState> ports) {
+                        main->post_remote([self, ports = std::move(ports)]() mutable {
+                          auto sidecar = self.lock();
+                          if (!sidecar) return;
+                          (*sidecar)->ports_ = std::move(ports);
+                          (*sidecar)->link_.report_soon();
+                        });
+                      }});
+  });
+  auto used = use_certificate(svid_, bundle_);
+  if (!used) return used;
+  discovery_.restore();
+  link_.start();
+  tasks_.spawn(housekeeping());
+  return {};
+}
+
+Result<void> Sidecar::use_certificate(std::shared_ptr<const trust::Svid> svid,
+                                      const trust::TrustBundle& bundle) {
+  auto set = make_tls_set(++tls_generation_, svid, bundle, options_.self.instance);
+  if (!set) return std::unexpected(std::move(set.error()));
+  svid_ = std::move(svid);
+  bundle_ = bundle;
+  to_worker([tls = std::move(*set)](WorkerSide& worker) mutable { worker.use_certificates(std::move(tls)); });
+  return {};
+}
+
+void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
+  std::weak_ptr<Sidecar*> self = alive_;
+  to_worker([self, main = &loop_, snapshot, in_use = std::move(in_use)](WorkerSide& worker) mutable {
+    worker.use_snapshot(std::move(snapshot));
+    main->post_remote([self, in_use = std::move(in_use)]() mutable {
+      if (!self.lock()) return;
+      in_use();
+    });
+  });
+  if (snapshot->names->complete) index_ready_.set();
+  dns_.changed();
+}
+
+io::Task<bool> Sidecar::wait_ready(Duration timeout) { co_return co_await index_ready_.wait_for(timeout); }
+
+ReportContent Sidecar::collect() {
+  to_worker([gauges = gauges_, now = loop_.wall_now()](WorkerSide& worker) {
+    gauges->outlived = static_cast<uint32_t>(worker.outbound.tcp().outlived_certificate(now));
+    gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
+    gauges->active_outbound = static_cast<uint32_t>(worker.outbound.active());
+    gauges->upstream_connections = static_cast<uint32_t>(worker.pool.connections());
+  });
+  ReportContent content;
+  content.ports = ports_;
+  content.draining = draining_;
+  content.edges = reporter_.deltas(telemetry::merge_edges(worker_.worker.edges.snapshot()));
+  content.stale_tcp_connections = gauges_->outlived;
+  content.notes = notes_;
+  for (std::string& line : discovery_.waiting_for()) content.notes.push_back(std::move(line));
+  return content;
+}
+
+io::Task<void> Sidecar::housekeeping() {
+  for (int round = 1;; ++round) {
+    co_await io::sleep_for(loop_, kHousekeeping);
+    discovery_.save();
+    if (round % kEvictEvery == 0) discovery_.evict();
+  }
+}
+
+io::Task<void> Sidecar::drain(Duration limit) {
+  draining_ = true;
+  Instant until = loop_.now() + limit;
+  if (!co_await link_.leave(Duration::seconds(2))) link_.report_soon();
+  co_await io::sleep_for(loop_, kLeaveSettles);
+  auto gauges = gauges_;
+  gauges->active_inbound = UINT32_MAX;
+  to_worker([](WorkerSide& worker) { worker.inbound.drain(); });
+  while (gauges->active_inbound != 0 && loop_.now() < until) {
+    to_worker([gauges](WorkerSide& worker) {
+      gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
+    });
+    co_await io::sleep_for(loop_, Duration::millis(20));
+  }
+  log_.info("drained", {{"left", gauges->active_inbound.load()}});
+}
+
+void Sidecar::note(std::string text) {
+  if (std::find(notes_.begin(), notes_.end(), text) != notes_.end()) return;
+  if (notes_.size() >= kMostNotes) notes_.erase(notes_.begin());
+  log_.warn(text);
+  notes_.push_back(std::move(text));
+}
+
+std::string Sidecar::status_json() const {
+  const SnapshotPtr& snapshot = discovery_.snapshot();
+  std::string out = "{\"instance\":";
+  append_json_string(out, options_.self.instance);
+  out += ",\"identity\":";
+  append_json_string(out, options_.self.identity.uri());
+  out += ",\"svid_expires\":";
+  append_json_string(out, to_rfc3339(svid_->not_after()));
+  out += fmt::format(
+      ",\"svid_alarm\":\"{}\",\"connected\":{},\"draining\":{},\"generation\":{},\"names\":{},"
+      "\"services\":{},\"upstream_connections\":{},\"active_inbound\":{},\"active_outbound\":{},"
+      "\"stale_tcp_connections\":{}",
+      trust::to_string(link_.alarm()), link_.connected(), draining_, snapshot->generation,
+      snapshot->names->by_name.size(), snapshot->services.size(), gauges_->upstream_connections.load(),
+      gauges_->active_inbound.load(), gauges_->active_outbound.load(), gauges_->outlived.load());
+  out += ",\"control_error\":";
+  append_json_string(out, link_.connected() ? "" : link_.last_error());
+  out += ",\"ports\":[";
+  for (const PortState& port : ports_) {
+    if (out.back() != '[') out += ',';
+    out += fmt::format("{{\"app_port\":{},\"ready\":{},\"why\":", port.app_port, port.ready);
+    append_json_string(out, port.why);
+    out += '}';
+  }
+  out += "],\"notes\":[";
+  std::vector<std::string> notes = notes_;
+  for (std::string& line : discovery_.waiting_for()) notes.push_back(std::move(line));
+  for (const std::string& text : notes) {
+    if (out.back() != '[') out += ',';
+    append_json_string(out, text);
+  }
+  out += "]}\n";
+  return out;
+}
+
+std::string Sidecar::metrics(std::string_view accept, std::string* content_type) const {
+  telemetry::MetricsText text = telemetry::MetricsText::for_accept(accept);
+  *content_type = text.content_type();
+  telemetry::write_edges(text, telemetry::merge_edges(worker_.worker.edges.snapshot()));
+  text.gauge("weft_control_connected", "1 while the control plane is connected");
+  text.sample({}, static_cast<uint64_t>(link_.connected()));
+  text.gauge("weft_svid_expiry_seconds", "Unix time at which the certificate ends");
+  text.sample({}, static_cast<uint64_t>(svid_->not_after().unix_seconds()));
+  text.gauge("weft_upstream_connections", "Connections to other sidecars");
+  text.sample({}, uint64_t{gauges_->upstream_connections});
+  text.gauge("weft_stale_tcp_connections", "Opaque connections that outlive a certificate they were made with");
+  text.sample({}, uint64_t{gauges_->outlived});
+  text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
+  text.sample({}, discovery_.snapshot()->generation);
+  return text.finish();
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,98 @@
+// Sidecar: the main loop's half of weft-proxy and the wiring of both halves: discovery and certificates
+// flow from here to the workers, wants and port health come back. It knows loops, networks and disks by
+// their interfaces only, so a simulation runs it as the program does.
+//
+// Life: construct both halves, then start() (main loop). drain() leaves the registry and empties the
+// inbound side. Destroy this before the WorkerSide, when neither loop turns any more or from the main loop
+// while the worker still takes posts.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/disk.h"
+#include "proxy/control_link.h"
+#include "proxy/discovery.h"
+#include "proxy/dns_server.h"
+#include "proxy/worker_side.h"
+
+namespace weft::proxy {
+
+class Sidecar {
+ public:
+  struct Options {
+    Self self;
+    std::string trust_domain;
+    std::vector<SocketAddress> servers;
+    std::string registration;  // serialized weft.v1.RegisterRequest
+    std::string state_dir;
+    std::vector<std::string> search;
+    std::string version;
+  };
+  struct Hooks {
+    // A renewed credential, to be kept where a restarted proxy finds it.
+    std::function<void(const trust::Svid&, const trust::TrustBundle&)> keep_svid;
+    // Questions that are not of the mesh; may be null: they are answered SERVFAIL.
+    std::function<void(std::string query, bool tcp, DnsServer::Reply)> forward_dns;
+  };
+
+  // Everything outlives the sidecar. `worker` belongs to `worker_loop`.
+  Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk, io::Loop& worker_loop,
+          WorkerSide& worker, Options options, std::shared_ptr<const trust::Svid> svid,
+          trust::TrustBundle bundle, Hooks hooks, Log log);
+  ~Sidecar();
+
+  // Puts the last good state and the certificate in use and connects to the control plane.
+  Result<void> start();
+  // The index of names is here: connects can be told mesh from outside.
+  io::Task<bool> wait_ready(Duration timeout);
+  // Leaves the registry, lets callers learn it, then takes no new inbound work and waits for what is in
+  // flight, at most `limit`.
+  io::Task<void> drain(Duration limit);
+
+  DnsServer& dns() { return dns_; }
+  // Something a person should see in `weft status`.
+  void note(std::string text);
+  std::string status_json() const;
+  // Prometheus text for a scrape with this Accept header, and its content type.
+  std::string metrics(std::string_view accept, std::string* content_type) const;
+
+ private:
+  void publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use);
+  Result<void> use_certificate(std::shared_ptr<const trust::Svid> svid, const trust::TrustBundle& bundle);
+  ReportContent collect();
+  io::Task<void> housekeeping();
+  void to_worker(std::move_only_function<void(WorkerSide&)> work);
+
+  io::Loop& loop_;
+  io::Loop& worker_loop_;
+  WorkerSide& worker_;
+  Options options_;
+  Hooks hooks_;
+  Log log_;
+  std::shared_ptr<const trust::Svid> svid_;
+  trust::TrustBundle bundle_;
+  uint64_t tls_generation_ = 0;
+
+  std::vector<PortState> ports_;
+  bool draining_ = false;
+  std::vector<std::string> notes_;
+  telemetry::EdgeReporter reporter_;
+  // Written by the worker, read here.
+  struct Gauges {
+    std::atomic<uint32_t> outlived{0}, active_inbound{0}, active_outbound{0}, upstream_connections{0};
+  };
+  std::shared_ptr<Gauges> gauges_ = std::make_shared<Gauges>();
+  io::Event index_ready_;
+
+  Discovery discovery_;
+  ControlLink link_;
+  DnsServer dns_;
+  // What other threads post holds this weakly: after the end it does nothing.
+  std::shared_ptr<Sidecar*> alive_;
+  io::TaskScope tasks_;
+};
+
+}  // namespace weft::proxy

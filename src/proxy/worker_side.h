@@ -1,0 +1,60 @@
+// WorkerSide: everything of a sidecar that lives on the worker loop, wired together. Made and destroyed
+// on the worker's thread; the main loop reaches it by post_remote() only.
+#pragma once
+
+#include <atomic>
+#include <set>
+#include <vector>
+
+#include "proxy/inbound.h"
+#include "proxy/outbound.h"
+#include "proxy/readiness.h"
+#include "proxy/upstream_pool.h"
+#include "proxy/worker.h"
+
+namespace weft::proxy {
+
+class WorkerSide {
+ public:
+  struct Options {
+    std::set<uint16_t> host_ports;
+    std::vector<PortProbe> probes;
+  };
+  // Called on the worker loop.
+  struct Hooks {
+    std::function<void(Want)> want;
+    std::function<void(std::vector<PortState>)> ports_changed;
+  };
+
+  WorkerSide(io::Loop& loop, io::Network& network, AppSide& app, Random& random, Self self, Log log,
+             telemetry::LineQueue* access, Options options)
+      : worker(loop, network, app, random, std::move(self), std::move(log), access), pool(worker),
+        outbound(worker, pool, std::move(options.host_ports)), inbound(worker),
+        readiness(worker, inbound.dialer(), std::move(options.probes)) {}
+
+  // From the main loop, before anything is accepted.
+  void start(Hooks hooks) {
+    worker.want = std::move(hooks.want);
+    inbound.dialer().on_refused([this](uint16_t port) { readiness.look_now(port); });
+    readiness.start(std::move(hooks.ports_changed));
+  }
+  void use_snapshot(SnapshotPtr snapshot) {
+    worker.snapshot = std::move(snapshot);
+    worker.snapshot_changed.pulse();
+  }
+  void use_certificates(TlsSetPtr tls) {
+    bool first = !worker.tls;
+    worker.tls = std::move(tls);
+    if (first) return;
+    pool.rotated();
+    inbound.rotated();
+  }
+
+  Worker worker;
+  UpstreamPool pool;
+  Outbound outbound;
+  Inbound inbound;
+  Readiness readiness;
+};
+
+}  // namespace weft::proxy
