@@ -5,82 +5,17 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "io/epoll_loop.h"
-#include "io/socket_network.h"
-#include "io/task.h"
+#include "io/socket_test_support.h"
 
 namespace weft::io {
 namespace {
-
-constexpr Duration kLimit = Duration::seconds(10);
-
-struct Reader final : StreamHandler {
-  explicit Reader(StreamPtr taken) : stream(std::move(taken)) { stream->set_handler(this); }
-  void on_readable() override {
-    ++told;
-    while (!paused) {
-      Buffer buffer;
-      const ReadOutcome outcome = stream->read(buffer, 64 * 1024);
-      last = outcome.kind;
-      if (outcome.kind != ReadOutcome::kData) return;
-      text += buffer.view();
-    }
-  }
-  void on_writable() override { ++writable; }
-
-  StreamPtr stream;
-  std::string text;
-  bool paused = false;
-  int told = 0;
-  int writable = 0;
-  ReadOutcome::Kind last = ReadOutcome::kWouldBlock;
-};
-
-class SocketTest : public testing::Test {
- protected:
-  template <typename T>
-  T run(Task<T> task) {
-    std::optional<T> result;
-    const auto store = [](Task<T> task, std::optional<T>* out) -> Task<void> {
-      out->emplace(co_await std::move(task));
-    };
-    TaskScope scope;
-    scope.spawn(store(std::move(task), &result));
-    EXPECT_TRUE(loop.run_for_test([&] { return result.has_value(); }, kLimit));
-    return std::move(*result);
-  }
-  bool until(const std::function<bool()>& done) { return loop.run_for_test(done, kLimit); }
-  // Lets the loop turn until everything in the kernel has been told.
-  void settle() {
-    loop.run_for_test([] { return false; }, Duration::millis(30));
-  }
-
-  AcceptFn take() {
-    return [this](StreamPtr stream) { server = std::make_unique<Reader>(std::move(stream)); };
-  }
-  void connect_pair(const char* address = "127.0.0.1:0") {
-    listener = *network.listen(*SocketAddress::parse(address), take());
-    client =
-        std::make_unique<Reader>(std::move(*run(network.connect(listener->address(), kLimit))));
-    ASSERT_TRUE(until([&] { return server != nullptr; }));
-  }
-
-  EpollLoop loop;
-  SocketNetwork network{loop};
-  std::unique_ptr<Listener> listener;
-  std::unique_ptr<Reader> server;
-  std::unique_ptr<Reader> client;
-};
 
 int option(int fd, int level, int name) {
   int value = 0;
@@ -380,61 +315,6 @@ TEST_F(SocketTest, BindingToAForeignAddressFailsWithBothAddresses) {
 TEST_F(SocketTest, AConnectionThatWasNotRedirectedHasNoOriginalDestination) {
   connect_pair();
   EXPECT_FALSE(original_destination(server->stream->descriptor()).has_value());
-}
-
-class UnixSocketTest : public SocketTest {
- protected:
-  UnixSocketTest() {
-    std::string pattern = testing::TempDir() + "weft-unix-XXXXXX";
-    directory = mkdtemp(pattern.data());
-    path = directory + "/s";
-  }
-  ~UnixSocketTest() override {
-    listener.reset();
-    std::filesystem::remove_all(directory);
-  }
-  std::string directory;
-  std::string path;
-};
-
-TEST_F(UnixSocketTest, ConnectsTellsWhoAndRemovesItsFile) {
-  listener = *network.listen_unix(path, take());
-  client = std::make_unique<Reader>(std::move(*run(network.connect_unix(path, kLimit))));
-  client->stream->write("hi");
-  ASSERT_TRUE(until([&] { return server && server->text == "hi"; }));
-  EXPECT_EQ(peer_credentials(server->stream->descriptor())->pid, getpid());
-  listener.reset();
-  EXPECT_FALSE(std::filesystem::exists(path));
-  EXPECT_EQ(run(network.connect_unix(path, kLimit)).error().kind(), ErrorKind::kNotFound);
-}
-
-TEST_F(UnixSocketTest, ReplacesASocketNobodyAnswersOnAndNoOther) {
-  {
-    const Fd stale(socket(AF_UNIX, SOCK_STREAM, 0));
-    sockaddr_un address{.sun_family = AF_UNIX};
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    ASSERT_EQ(bind(stale.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
-  ASSERT_TRUE(std::filesystem::exists(path));
-  auto first = network.listen_unix(path, take());
-  ASSERT_TRUE(first.has_value()) << first.error().message();
-  const auto second = network.listen_unix(path, take());
-  ASSERT_FALSE(second.has_value());
-  EXPECT_EQ(second.error().kind(), ErrorKind::kConflict);
-  EXPECT_TRUE(std::filesystem::exists(path));
-
-  const std::string file = directory + "/file";
-  close(open(file.c_str(), O_CREAT | O_WRONLY, 0600));
-  EXPECT_EQ(network.listen_unix(file, take()).error().kind(), ErrorKind::kConflict);
-  EXPECT_EQ(network.listen_unix(std::string(200, 'x'), take()).error().kind(), ErrorKind::kInvalid);
-}
-
-TEST_F(UnixSocketTest, LeavesAFileThatAnotherHasPutInItsPlace) {
-  listener = *network.listen_unix(path, take());
-  std::filesystem::rename(path, directory + "/moved");
-  auto second = *network.listen_unix(path, take());
-  listener.reset();
-  EXPECT_TRUE(std::filesystem::exists(path));
 }
 
 }  // namespace
