@@ -59,8 +59,9 @@ A program that goes into the background keeps its instance (and weft run) until 
 ENVIRONMENT
   WEFT_INSTANCE      set for the program: the instance's name
   WEFT_SOCKET        the server's socket on this machine
-  XDG_STATE_HOME     Weft's files are in $XDG_STATE_HOME/weft (as root: /var/lib/weft); the logs of
-                     an instance in instances/INSTANCE there
+  WEFT_STATE_DIR     where Weft keeps its files; default /var/lib/weft as root, else
+                     $XDG_STATE_HOME/weft, else ~/.local/state/weft. The logs of an instance are in
+                     instances/INSTANCE there
 
 LIMITS
   Without root a program cannot change its uid, and supplementary groups show as nobody's. Unix sockets

@@ -1,0 +1,107 @@
+#include "app/weft/run_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+
+namespace weft::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<RunOptions> parse(std::vector<std::string> words) {
+  std::vector<char*> args;
+  for (std::string& word : words) args.push_back(word.data());
+  return parse_run_options(args);
+}
+
+TEST(RunOptions, ReadsEveryFormOfAService) {
+  struct Case {
+    const char* text;
+    const char* name;
+    int port, app_port;
+    model::Protocol protocol;
+  };
+  for (const Case& c : {Case{"visitor", "visitor", 0, 0, model::Protocol::kAuto},
+                        Case{"cart:80", "cart", 80, 80, model::Protocol::kAuto},
+                        Case{"cart:80:8080", "cart", 80, 8080, model::Protocol::kAuto},
+                        Case{"cart:80:8080/http", "cart", 80, 8080, model::Protocol::kHttp},
+                        Case{"redis:6379/tcp", "redis", 6379, 6379, model::Protocol::kTcp},
+                        Case{"rpc:50051/grpc", "rpc", 50051, 50051, model::Protocol::kGrpc}}) {
+    auto options = parse({"--service", c.text, "--", "true"});
+    ASSERT_TRUE(options.has_value()) << options.error().message();
+    const RunService& service = options->services.at(0);
+    EXPECT_EQ(service.name, c.name);
+    EXPECT_EQ(service.port, c.port);
+    EXPECT_EQ(service.app_port, c.app_port);
+    EXPECT_EQ(service.protocol, c.protocol);
+  }
+}
+
+TEST(RunOptions, TakesTheCommandAsItIs) {
+  EXPECT_THAT(parse({"--service=a", "--", "sh", "-c", "--service"})->command,
+              ElementsAre("sh", "-c", "--service"));
+  EXPECT_THAT(parse({"--service", "a", "sh", "-c", "x"})->command, ElementsAre("sh", "-c", "x"));
+}
+
+TEST(RunOptions, ReadsEveryFormOfADoor) {
+  struct Case {
+    const char* text;
+    const char* address;
+    int port, app_port;
+  };
+  for (const Case& c :
+       {Case{"9000", "127.0.0.1", 9000, 8080}, Case{"9000:81", "127.0.0.1", 9000, 81},
+        Case{"0.0.0.0:9000", "0.0.0.0", 9000, 8080}, Case{"[::1]:9000:81", "::1", 9000, 81}}) {
+    auto options = parse({"--service", "web:80:8080", "--publish", c.text, "--", "true"});
+    ASSERT_TRUE(options.has_value()) << options.error().message();
+    const RunPublish& door = options->publishes.at(0);
+    EXPECT_EQ(door.address.to_string(), c.address);
+    EXPECT_EQ(door.port, c.port);
+    EXPECT_EQ(door.app_port, c.app_port);
+  }
+}
+
+TEST(RunOptions, ReadsProbesAndUpstreams) {
+  auto options = parse({"--service", "web:80:8080", "--probe", "http:/healthz", "--probe",
+                        "9090:grpc:a.B", "--explicit", "--upstream", "cart:80", "--upstream",
+                        "cart.shop:80=9080", "--", "true"});
+  ASSERT_TRUE(options.has_value()) << options.error().message();
+  EXPECT_EQ(options->probes.at(0).app_port, 8080);
+  EXPECT_EQ(options->probes.at(0).kind, "http");
+  EXPECT_EQ(options->probes.at(0).path, "/healthz");
+  EXPECT_EQ(options->probes.at(1).app_port, 9090);
+  EXPECT_EQ(options->probes.at(1).path, "a.B");
+  EXPECT_EQ(options->upstreams.at(0).local_port, 80);
+  EXPECT_EQ(options->upstreams.at(1).service, "cart.shop");
+  EXPECT_EQ(options->upstreams.at(1).local_port, 9080);
+}
+
+TEST(RunOptions, ReadsWhereTheServerIs) {
+  EXPECT_EQ(parse({"--service", "a", "--server", "192.0.2.1", "--", "x"})->server->to_string(),
+            "192.0.2.1:7443");
+  EXPECT_EQ(
+      parse({"--service", "a", "--server", "[2001:db8::1]:99", "--", "x"})->server->to_string(),
+      "[2001:db8::1]:99");
+  EXPECT_EQ(parse({"--service", "a", "--wait", "1m", "--", "x"})->wait, Duration::minutes(1));
+}
+
+TEST(RunOptions, SaysAllThatIsWrongAtOnce) {
+  auto options = parse({"--service", "Cart:80", "--service", "a:0", "--servcie", "--publish", "x",
+                        "--wait", "soon"});
+  ASSERT_FALSE(options.has_value());
+  EXPECT_EQ(split(options.error().message(), '\n').size(), 7u) << options.error().message();
+  EXPECT_THAT(options.error().message(), HasSubstr("did you mean --service?"));
+}
+
+TEST(RunOptions, RefusesWhatDoesNotGoTogether) {
+  EXPECT_FALSE(parse({"--service", "a", "--upstream", "cart:80", "--", "x"}).has_value());
+  EXPECT_FALSE(parse({"--service", "a", "--explicit", "--host-port", "80", "--", "x"}).has_value());
+  EXPECT_FALSE(parse({"--service", "a", "--probe", "http:/x", "--", "x"}).has_value());
+  EXPECT_FALSE(parse({"--service", "a:80/smtp", "--", "x"}).has_value());
+}
+
+}  // namespace
+}  // namespace weft::app

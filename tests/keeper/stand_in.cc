@@ -1,0 +1,79 @@
+// A sidecar that speaks the hand-over protocol and nothing else. It appends what happens to the file
+// named by STAND_IN_LOG, one word a line; answers each connection the app makes with the original
+// destination; and behaves as STAND_IN_MODE says: "" (well), "failed" (says kFailed), "dies" (at once).
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/netfilter_ipv4.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "base/ip.h"
+#include "capture/handoff.h"
+
+using namespace weft;
+using namespace weft::capture;
+
+namespace {
+
+void record(const std::string& line) {
+  const char* path = std::getenv("STAND_IN_LOG");
+  const int fd = ::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const std::string text = line + "\n";
+  [[maybe_unused]] const ssize_t written = ::write(fd, text.data(), text.size());
+  ::close(fd);
+}
+
+void answer(int listener) {
+  const int connection = ::accept(listener, nullptr, nullptr);
+  if (connection < 0) return;
+  sockaddr_in original{};
+  socklen_t size = sizeof original;
+  ::getsockopt(connection, IPPROTO_IP, SO_ORIGINAL_DST, &original, &size);
+  const std::string text =
+      SocketAddress{IpAddress::v4(ntohl(original.sin_addr.s_addr)), ntohs(original.sin_port)}
+          .to_string() +
+      "\n";
+  [[maybe_unused]] const ssize_t written = ::write(connection, text.data(), text.size());
+  ::close(connection);
+}
+
+}  // namespace
+
+int main() {
+  const std::string mode = std::getenv("STAND_IN_MODE") ? std::getenv("STAND_IN_MODE") : "";
+  auto bootstrap = receive_handoff(kHandoffFd);
+  if (!bootstrap || bootstrap->kind != HandoffKind::kBootstrap) return 1;
+  record("bootstrap " + bootstrap->text + " " + std::to_string(::getpid()));
+  if (mode == "dies") return 1;
+  if (mode == "failed") {
+    (void)send_handoff(kHandoffFd, HandoffKind::kFailed, "73 no certificate");
+    (void)receive_handoff(kHandoffFd);
+    return 1;
+  }
+  (void)send_handoff(kHandoffFd, HandoffKind::kReady, "");
+  // The test hands over one descriptor in place of credential and inbound listener.
+  const int outbound = bootstrap->fds.size() > 1 ? bootstrap->fds[1] : -1;
+  while (true) {
+    pollfd ready[2] = {{kHandoffFd, POLLIN, 0}, {outbound, POLLIN, 0}};
+    if (::poll(ready, 2, -1) < 0) continue;
+    if (ready[1].revents != 0) answer(outbound);
+    if (ready[0].revents == 0) continue;
+    auto message = receive_handoff(kHandoffFd);
+    if (!message) break;
+    if (message->kind == HandoffKind::kDrain) {
+      record("drain");
+      (void)send_handoff(kHandoffFd, HandoffKind::kDrained, "");
+    } else if (message->kind == HandoffKind::kRefused) {
+      record("refused " + message->text);
+      (void)send_handoff(kHandoffFd, HandoffKind::kNeedSockets, "4");
+    } else if (message->kind == HandoffKind::kSockets) {
+      record("sockets " + message->text + " " + std::to_string(message->fds.size()));
+    }
+  }
+  record("closed");
+}
