@@ -8,6 +8,8 @@
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -163,6 +165,11 @@ void as_root_and_as_user(const std::function<void()>& body) {
       GTEST_SKIP() << "the kernel grants no namespaces to uid " << uid << " (reason above)";
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "status " << status;
   }
+}
+
+bool nsswitch_is_covered() {
+  auto text = read_small_file("/etc/nsswitch.conf");
+  return text && text->find("resolve") == std::string::npos;
 }
 
 TEST(Inside, BringsTcpToTheSidecarWithItsOriginalDestination) {
@@ -460,6 +467,57 @@ TEST(Inside, ChangesNothingOnTheHost) {
   });
   EXPECT_EQ(files(), before);
   EXPECT_EQ(ruleset(), rules_before);
+}
+
+TEST(Inside, HandsTheAppNoDescriptorOfItsOwnAndCannotBeTraced) {
+  as_root_and_as_user([] {
+    Instance instance(
+        "for fd in /proc/$$/fd/*; do [ ${fd##*/} -gt 2 ] && readlink $fd; done | "
+        "grep -qE 'socket:|memfd|signalfd|timerfd' && exit 1; "
+        "head -c 1 /proc/$PPID/environ 2>/dev/null && exit 2; "
+        "readlink /proc/$PPID/ns/net 2>/dev/null && exit 3; exit 0");
+    ASSERT_TRUE(instance.ready()) << instance.why();
+    instance.run();
+    EXPECT_EQ(instance.exit_status(), 0);
+  });
+}
+
+TEST(Inside, LeavesDnsAsTheOnlySourceOfHostNamesWhateverTheHostHas) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give the test another /etc/nsswitch.conf";
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    // A host with systemd-resolved and nscd, in a mount namespace of the test's own.
+    const auto sh = [](const char* command) { return ::system(command) == 0; };
+    const bool made =
+        ::unshare(CLONE_NEWNS) == 0 &&
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+        sh("mount -t tmpfs weft-test /run && mkdir -p /run/systemd/resolve /run/nscd && "
+           "touch /run/systemd/resolve/io.systemd.Resolve /run/nscd/socket && "
+           "echo 'nameserver 127.0.0.53' > /run/systemd/resolve/stub-resolv.conf && "
+           "printf 'passwd: files\\nhosts: mymachines resolve [!UNAVAIL=return] files myhostname "
+           "dns\\n' > /run/nsswitch && mount --bind /run/nsswitch /etc/nsswitch.conf && "
+           "printf 'search a.example\\noptions ndots:3\\nnameserver fe80::1%%eth0\\n' > "
+           "/run/resolv && mount --bind /run/resolv /etc/resolv.conf && chmod -R a+rX /run");
+    if (!made) ::_exit(1);
+    as_root_and_as_user([] {
+      Instance instance(
+          "[ \"$(cat /etc/nsswitch.conf)\" = $'passwd: files\\nhosts: files dns' ] || exit 1; "
+          "[ \"$(cat /etc/resolv.conf)\" = $'search a.example\\noptions ndots:3\\nnameserver "
+          "127.0.0.1' ] || exit 2; "
+          "[ -c /run/systemd/resolve/io.systemd.Resolve ] && [ -c /run/nscd/socket ] || exit 3; "
+          "[ \"$(cat /run/systemd/resolve/stub-resolv.conf)\" = 'nameserver 127.0.0.53' ] || exit "
+          "4");
+      ASSERT_TRUE(instance.ready()) << instance.why();
+      instance.run();
+      EXPECT_EQ(instance.exit_status(), 0);
+      EXPECT_FALSE(nsswitch_is_covered()) << "the host's file changed";
+    });
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Inside, RunsTheAppInTheHostsNamespacesWhenNotIsolated) {
