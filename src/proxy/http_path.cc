@@ -10,7 +10,7 @@
 #include "proxy/forwarder.h"
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
-#include "telemetry/trace_context.h"
+#include "telemetry/trace_headers.h"
 #include "wire/h1_over_h2.h"
 
 namespace weft::proxy {
@@ -37,17 +37,6 @@ int status_for_policy(const wire::ResponseHead& head) {
   if (*grpc == "8") return 429;
   if (*grpc == "2" || *grpc == "13" || *grpc == "15") return 500;
   return head.status;
-}
-
-// Continues the caller's trace or starts one; the app behind sees us as its parent. Returns the trace id.
-std::string continue_trace(wire::Fields& fields, Random& random) {
-  std::optional<telemetry::TraceContext> received;
-  if (auto header = fields.get("traceparent")) received = telemetry::parse_traceparent(*header);
-  if (!received) fields.remove("tracestate");
-  telemetry::TraceContext own = received ? telemetry::continue_trace(*received, random)
-                                         : telemetry::start_trace(true, random);
-  fields.set("traceparent", own.to_header());
-  return own.trace_id_hex();
 }
 
 }  // namespace
@@ -133,7 +122,8 @@ void HttpPath::identify(Request& request) {
   request.log.authority = head.authority;
   request.log.path = path_of(head.target);
   if (auto id = head.fields.get("x-request-id")) request.log.request_id = *id;
-  request.log.trace_id = continue_trace(head.fields, worker_.random);
+  // The app behind sees us as its parent.
+  request.log.trace_id = telemetry::participate(head.fields, worker_.random).trace_id_hex();
 }
 
 // Forms that cannot be carried.
