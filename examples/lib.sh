@@ -60,6 +60,6 @@ print(sum(i["state"] == "serving" and any(s.startswith(name) for s in i["service
 
 start_server() {
   background server weft server --listen "0.0.0.0:$(free_port)" \
-    --status-listen "127.0.0.1:$(free_port)"
+    --status "127.0.0.1:$(free_port)"
   eventually 20 weft status
 }

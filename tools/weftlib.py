@@ -213,7 +213,7 @@ class Mesh:
         self.server = Program(
             f"server-{self.server_starts}",
             [*self.prefix, self.bin / "weft", "server",
-             "--listen", f"0.0.0.0:{self.discovery_port}", "--status-listen", f"127.0.0.1:{self.status_port}",
+             "--listen", f"0.0.0.0:{self.discovery_port}", "--status", f"127.0.0.1:{self.status_port}",
              *self.server_options],
             self.logs, self.environment, self.user)
 

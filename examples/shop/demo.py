@@ -91,7 +91,7 @@ class Demo:
         begin = time.monotonic()
         story.command("weft server")
         mesh.start_server()
-        story.say(f"up after {1000 * (time.monotonic() - begin):.0f} ms; trust domain {mesh.status()['trust_domain']}")
+        story.say(f"up after {1000 * (time.monotonic() - begin):.0f} ms; trust domain {mesh.status()['server']['trustDomain']}")
         redis = ["redis-server", "--port", "6379", "--save", "", "--protected-mode", "no", "--dir", str(mesh.folder)]
         rows = [("redis:6379/tcp", redis), (f"cart:80:{APP_PORT}/http", [self.python, "cart/cart.py"]),
                 ("recommendations:50051/grpc", [self.node, "recommendations/recommendations.js"]),
@@ -145,7 +145,8 @@ class Demo:
         story.check(all(row[3] == "mTLS" and row[0].startswith("spiffe://") for row in rows),
                     f"{len(HOPS)} of {len(HOPS)} hops of the shop were mTLS between the identities they should show")
         records = self.access_records()
-        inside = [r for r in records if str(r.get("peer") or r.get("destination") or "").startswith("spiffe://")]
+        inside = [r for r in records if r.get("source", "").startswith("spiffe://")
+                  and r.get("destination", "").startswith("spiffe://")]
         plain = [r for r in inside if not r.get("mtls")]
         story.check(len(inside) > 0 and not plain,
                     f"the sidecars' access logs agree: {len(inside)} records between identities, {len(plain)} not mTLS",
@@ -168,14 +169,14 @@ class Demo:
         if self.port_was_free:
             story.check(not can_connect("127.0.0.1", APP_PORT),
                         f"this host's port {APP_PORT}: nothing there, though six programs listen on it inside")
-        story.check(not can_connect(cart["mesh4"], APP_PORT), f"the cart's mesh address {cart['mesh4']}:{APP_PORT} from "
+        story.check(not can_connect(cart["meshAddresses"][0], APP_PORT), f"the cart's mesh address {cart['meshAddresses'][0]}:{APP_PORT} from "
                                                               "this host: not reachable")
         host, port = cart["address"].rsplit(":", 1)
         host = host.strip("[]")
         answer = exchange(host, int(port), b"GET /healthz HTTP/1.1\r\nHost: cart\r\n\r\n")
         story.check(b"HTTP/1" not in answer and b"ok" not in answer,
                     f"plain HTTP to its sidecar's mTLS port {cart['address']}: refused", answer)
-        refused = tls_without_certificate(host, int(port), cart["id"])
+        refused = tls_without_certificate(host, int(port), cart["name"])
         story.check(bool(refused), f"TLS without a certificate of the mesh: {refused or 'was let in!'}")
 
     def split(self):
@@ -245,12 +246,12 @@ class Demo:
     def rotation(self):
         story = self.story
         story.heading("Certificates rotate under load")
-        watched = {i["id"]: i["svid_expires"] for i in self.mesh.instances() if i["services"]}
+        watched = {i["name"]: i["certificateExpires"] for i in self.mesh.instances() if i["services"]}
         load = self.under_load("http://web/", "--journey", "--clients", 4, "--rate", 40)
         begin = time.monotonic()
 
         def rotated():
-            now = {i["id"]: i["svid_expires"] for i in self.mesh.instances()}
+            now = {i["name"]: i["certificateExpires"] for i in self.mesh.instances()}
             return all(now.get(i) != before for i, before in watched.items())
         done = True
         try:
@@ -272,8 +273,8 @@ class Demo:
         for edge in sorted(self.mesh.status()["edges"], key=lambda e: (short(e["source"]), short(e["destination"]))):
             count = edge["requests"] or edge["connections"]
             rows.append((f"{short(edge['source'])} → {short(edge['destination'])}", edge["protocol"], count,
-                         edge["errors"], f"{edge['requests_per_second']:.1f}", f"{100 * edge['success_ratio']:.1f} %",
-                         f"{edge['p50_ms']:.2f}", f"{edge['p99_ms']:.2f}"))
+                         edge["errors"], f"{edge['requestsPerSecond']:.1f}", f"{100 * edge['successRatio']:.1f} %",
+                         f"{edge['p50Ms']:.2f}", f"{edge['p99Ms']:.2f}"))
         story.table(("edge", "as", "count", "errors", "per s", "success", "p50 ms", "p99 ms"), rows)
         seen = {tuple(row[0].split(" → ")) for row in rows if int(row[2]) > 0}
         story.check(all((s, d) in seen for s, d, _ in HOPS), f"traffic, errors and latency for all {len(HOPS)} edges")

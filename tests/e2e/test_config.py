@@ -96,7 +96,7 @@ def test_tables_json_and_yaml_show_the_same(t):
     mesh = t.mesh()
     t.http_app(mesh, "web:80:8080/http")
     holds("web" in mesh.cli("get", "workloads").stdout, "table")
-    holds(mesh.workloads()[0]["mesh4"].startswith("240.241."), "json")
+    holds(mesh.workloads()[0]["meshAddresses"][0].startswith("240.241."), "json")
     holds("240.241." in mesh.cli("get", "workloads", "-o", "yaml").stdout, "yaml")
 
 

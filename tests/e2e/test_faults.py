@@ -109,10 +109,10 @@ def test_certificates_rotate_under_load_without_a_failure(t):
     mesh = t.mesh(server_options=["--svid-ttl", "20s"])
     t.http_app(mesh, "web:80:8080/http")
     load = t.load(mesh, "http://web/", "--clients", 4, "--rate", 100)
-    before = {i["id"]: i["svid_expires"] for i in mesh.instances("web")}
+    before = {i["name"]: i["certificateExpires"] for i in mesh.instances("web")}
 
     def twice():
-        now = {i["id"]: i["svid_expires"] for i in mesh.instances("web")}
+        now = {i["name"]: i["certificateExpires"] for i in mesh.instances("web")}
         seen.update(now.values())
         return len(seen) >= 3
     seen = set(before.values())

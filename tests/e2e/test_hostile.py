@@ -70,7 +70,7 @@ def test_tls_without_a_certificate_of_the_mesh_gets_nothing(t):
         answer = b""
         try:
             with socket.create_connection((host.strip("[]"), int(port)), 3) as raw:
-                with context.wrap_socket(raw, server_hostname=f"p8080.{instance['id']}.mesh") as connection:
+                with context.wrap_socket(raw, server_hostname=f"p8080.{instance['name']}.mesh") as connection:
                     connection.sendall(b"GET / HTTP/1.1\r\nHost: web\r\n\r\n")
                     answer = connection.recv(1000)
         except OSError:
