@@ -48,6 +48,7 @@ Result<NewToken> JoinService::create_token(const TokenRequest& request) {
   if (request.ttl <= Duration{} || request.ttl > kMaxTokenLife) {
     return fail(ErrorKind::kInvalid, "a token lives at least a moment and at most 7 days");
   }
+  if (auto ok = drop_expired(); !ok) return std::unexpected(ok.error());
   auto secret = trust::random_secret(kSecretBytes);
   if (!secret) return std::unexpected(secret.error());
   TokenRow row;
@@ -70,6 +71,17 @@ Result<NewToken> JoinService::create_token(const TokenRequest& request) {
                   request.ns.empty() ? "" : fmt::format(" --namespace {}", request.ns),
                   request.service.empty() ? "NAME:PORT" : fmt::format("{}:PORT", request.service));
   return out;
+}
+
+// Tokens that can never be used any more would only pile up.
+Result<void> JoinService::drop_expired() {
+  auto rows = store_.tokens();
+  if (!rows) return std::unexpected(rows.error());
+  for (const auto& row : *rows) {
+    if (!row.used_by.empty() || row.expires > clock_.wall_now()) continue;
+    if (auto ok = store_.remove_token(row.id); !ok) return ok;
+  }
+  return {};
 }
 
 Result<Credential> JoinService::credential(const std::string& machine_id,

@@ -43,6 +43,7 @@ class JoinService {
   Result<MachineRow> machine(const std::string& machine_id) const;
 
  private:
+  Result<void> drop_expired();
   Result<Credential> credential(const std::string& machine_id, std::string_view csr_der) const;
 
   Store& store_;

@@ -134,7 +134,6 @@ void Server::State::make_services() {
                        [&addresses](uint32_t n) { return addresses.virtual6(n); }};
   catalog = std::make_unique<ObjectCatalog>(*store, compiler, loop, random, std::move(ranges));
   registry = std::make_unique<Registry>(*store, loop, random, addresses, ca->trust_domain());
-  joining = std::make_unique<JoinService>(*store, *ca, loop, random, options.advertised);
   catalog->on_publish([this](const Affected& services, uint64_t) { discovery.publish(services); });
 }
 
@@ -213,6 +212,10 @@ Result<void> Server::State::listen() {
 }
 
 void Server::State::make_plane() {
+  for (auto& address : options.advertised) {
+    if (address.port == 0) address.port = tls_address.port;
+  }
+  joining = std::make_unique<JoinService>(*store, *ca, loop, random, options.advertised);
   plane.catalog = catalog.get();
   plane.store = store.get();
   plane.status = [this] {
