@@ -187,8 +187,9 @@ class WeftRun {
 };
 
 void as_root_and_as_user(const std::function<void()>& body) {
-  for (const uid_t uid : {::geteuid(), kNobody}) {
-    if (::geteuid() != 0 && uid == kNobody) continue;
+  std::vector<uid_t> users{::geteuid()};
+  if (users[0] == 0) users.push_back(kNobody);
+  for (const uid_t uid : users) {
     SCOPED_TRACE(uid == 0 ? "as root" : "as an ordinary user");
     ::fflush(nullptr);
     const pid_t child = ::fork();
