@@ -46,9 +46,19 @@ Http2Server::~Http2Server() {
 }
 
 void Http2Server::begin() {
-  receive(received_.view());
-  received_ = Buffer();
+  receive_first_bytes();
   start_waiting();
+}
+
+// What detection read comes before what the socket has, whichever is heard of first.
+void Http2Server::receive_first_bytes() {
+  const Buffer first = std::move(received_);
+  receive(first.view());
+}
+
+void Http2Server::on_readable() {
+  receive_first_bytes();
+  Http2Link::on_readable();
 }
 
 void* Http2Server::on_request(wire::Http2Stream& stream, wire::RequestHead&& head, bool end) {

@@ -37,9 +37,11 @@ class Http2Server final : public ServerConnection, public Http2Link {
   void* on_request(wire::Http2Stream& stream, wire::RequestHead&& head, bool end) override;
   void on_response(void*, wire::ResponseHead&&, bool) override {}
   void on_peer_changed() override {}
+  void on_readable() override;
   void input_done() override;
   void ended() override;
   void begin();
+  void receive_first_bytes();
   void start_waiting();
   void on_timer();
 

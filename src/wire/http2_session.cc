@@ -21,6 +21,8 @@ namespace {
 // Tells our drain PING from any other.
 constexpr uint8_t kDrainPing[8] = {'w', 'e', 'f', 't', 'd', 'r', 'a', 'n'};
 
+constexpr size_t kMaxSentHead = 512 * 1024;
+
 std::string_view text(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
@@ -401,6 +403,8 @@ Http2Session::Http2Session(Role role, const Http2Limits& limits, const Clock& cl
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_max_continuations(option, limits.continuations);
+  // What we send was bounded when it came in; the library's own bound would cut the connection.
+  nghttp2_option_set_max_send_header_block_length(option, kMaxSentHead);
   impl_->install_callbacks(callbacks);
   const bool server = role == Role::kServer;
   auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
