@@ -168,7 +168,8 @@ Result<std::string> ControlService::register_instance(const Caller& caller, std:
   auto identity = model::SpiffeId::for_workload(parts_.ca->trust_domain(), registration->ns,
                                                 registration->account());
   if (!identity) return std::unexpected(identity.error());
-  auto issued = parts_.ca->authority().sign(request->csr(), *identity, parts_.clock->wall_now());
+  auto issued = parts_.ca->authority().sign(request->csr(), *identity, parts_.clock->wall_now(),
+                                            parts_.svid_life);
   if (!issued) return std::unexpected(issued.error());
   auto record = parts_.registry->add(std::move(*registration), *machine, caller.from);
   if (!record) return std::unexpected(record.error());
@@ -209,7 +210,8 @@ Result<std::string> ControlService::issue_svid(const Caller& caller, std::string
     why = std::move(machine.error());
   }
   if (!known) return std::unexpected(std::move(why));
-  auto issued = parts_.ca->authority().sign(request->csr(), caller.id, parts_.clock->wall_now());
+  auto issued = parts_.ca->authority().sign(request->csr(), caller.id, parts_.clock->wall_now(),
+                                            parts_.svid_life);
   if (!issued) return std::unexpected(issued.error());
   v1::IssueSvidResponse response;
   put_credential(response, issued->chain_der, parts_.ca->authority().bundle().roots_der);

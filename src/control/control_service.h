@@ -53,6 +53,7 @@ class ControlService {
     std::set<int> allowed_uids;
     // The host's address is fixed by the user: machines that register do not teach it.
     bool fixed_host_ip = false;
+    Duration svid_life = trust::CertificateAuthority::kLeafLife;
   };
   explicit ControlService(Parts parts) : parts_(std::move(parts)) {}
 

@@ -26,6 +26,7 @@
 #include "io/loop.h"
 #include "io/network.h"
 #include "io/task.h"
+#include "trust/ca.h"
 
 namespace weft::control {
 
@@ -46,6 +47,7 @@ struct ServerOptions {
   std::set<int> allowed_uids;             // who may use the Unix socket
   std::function<PeerCredentials(const io::Stream&)> peer_credentials;
   std::string version;                    // of Weft
+  Duration svid_life = trust::CertificateAuthority::kLeafLife;  // of workloads' certificates
 };
 
 class Server {

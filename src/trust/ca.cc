@@ -219,7 +219,8 @@ Result<IssuedCertificate> CertificateAuthority::sign(std::string_view csr_der,
   if (now >= issuer_end) {
     return fail(ErrorKind::kUnavailable, "the issuing certificate has expired; renew it first");
   }
-  const WallTime not_before = now - kBackdate;
+  // A short life keeps its half life after its beginning.
+  const WallTime not_before = now - std::min(kBackdate, life / 10);
   const WallTime not_after = std::min(now + life, issuer_end);
   auto leaf = make_certificate({.common_name = nullptr,
                                 .id = id,

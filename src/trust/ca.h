@@ -35,7 +35,8 @@ class CertificateAuthority {
   static constexpr Duration kRootLife = Duration::hours(24 * 3650);
   static constexpr Duration kIntermediateLife = Duration::hours(24 * 30);
   static constexpr Duration kLeafLife = Duration::hours(1);
-  // Certificates begin this long ago, so that a peer whose clock is behind accepts them.
+  // Certificates begin this long ago (at most a tenth of a leaf's life), so that a peer whose clock is
+  // behind accepts them.
   static constexpr Duration kBackdate = Duration::seconds(60);
 
   static Result<CertificateAuthority> create(std::string_view trust_domain, WallTime now);
