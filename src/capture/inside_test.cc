@@ -23,6 +23,7 @@
 #include "base/ip.h"
 #include "capture/files.h"
 #include "capture/handoff.h"
+#include "capture/listeners.h"
 #include "capture/namespaces.h"
 #include "capture/processes.h"
 
@@ -335,15 +336,32 @@ TEST(Inside, GivesTheSidecarSocketsThatReachTheAppFromAForeignAddress) {
   });
 }
 
-TEST(Inside, LetsTheAppBindLowPortsAndAddressesOfTheHost) {
+TEST(Inside, LetsTheAppBindLowPortsAndAddressesOfTheHostAndTellsTheSidecarWhere) {
   as_root_and_as_user([] {
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
     Instance instance(std::vector<std::string>{
         "python3", "-c",
-        "import socket\nfor a in ('0.0.0.0', 80), ('192.168.9.9', 8080): socket.create_server(a)\n"
-        "s = socket.socket(socket.AF_INET6); s.bind(('2001:db8::7', 81))"});
+        "import os, socket, time\n"
+        "kept = [socket.create_server(a) for a in (('0.0.0.0', 80), ('192.168.9.9', 8080))]\n"
+        "s = socket.socket(socket.AF_INET6); s.bind(('2001:db8::7', 81)); s.listen()\n"
+        "os.write(" +
+            std::to_string(ends[1]) + ", b'up'); time.sleep(600)"});
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
-    EXPECT_EQ(instance.exit_status(), 0);
+    ::close(ends[1]);
+    char up[2];
+    ASSERT_EQ(::read(ends[0], up, 2), 2);
+    for (const auto& [port, address] : {std::pair(80, "127.0.0.1"), std::pair(8080, "192.168.9.9"),
+                                        std::pair(81, "2001:db8::7")}) {
+      auto found = listening_addresses(instance.socket(kDiag), static_cast<uint16_t>(port));
+      ASSERT_TRUE(found.has_value()) << found.error().message();
+      ASSERT_EQ(found->size(), 1u) << port;
+      EXPECT_EQ((*found)[0].to_string(), address);
+    }
+    auto nobody = listening_addresses(instance.socket(kDiag), 82);
+    ASSERT_TRUE(nobody.has_value());
+    EXPECT_TRUE(nobody->empty());
   });
 }
 
