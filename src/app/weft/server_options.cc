@@ -32,6 +32,8 @@ OPTIONS
                            where other machines reach this host (default: its first address that is
                            not loopback)
   --trust-domain NAME      at the first start only (default weft.local)
+  --svid-ttl TIME          how long a workload's certificate lives, 10s to 24h (default 1h); it is
+                           renewed at half life
   --allow USER             lets this user register and administer, besides root and the server's own
                            user. May be repeated.
   -h, --help               this text
@@ -80,6 +82,12 @@ Result<void> read_one(ServerArguments& out, std::string_view option, const std::
       return std::unexpected(std::move(id.error()).context("--trust-domain"));
     }
     out.trust_domain = value;
+  } else if (option == "--svid-ttl") {
+    auto life = parse_duration_ns(value);
+    if (!life || *life < Duration::seconds(10).ns || *life > Duration::hours(24).ns) {
+      return fail(ErrorKind::kInvalid, fmt::format("--svid-ttl {}: give 10s to 24h", value));
+    }
+    out.svid_life = Duration{*life};
   } else if (option == "--allow") {
     const passwd* user = getpwnam(value.c_str());
     if (user == nullptr) return fail(ErrorKind::kInvalid, fmt::format("--allow: no user {}", value));

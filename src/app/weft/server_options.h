@@ -10,6 +10,7 @@
 #include "app/weft/paths.h"
 #include "base/ip.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace weft::app {
 
@@ -22,6 +23,7 @@ struct ServerArguments {
   std::string trust_domain;
   std::optional<SocketAddress> advertise;  // port 0 = the one that is listened on
   std::set<int> allowed_uids;              // named with --allow
+  Duration svid_life = Duration::hours(1);
 };
 
 // kInvalid: what is wrong with the arguments, in words.
