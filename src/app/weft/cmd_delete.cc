@@ -1,0 +1,57 @@
+// weft delete: one request per object; the first failure ends it.
+#include <fmt/format.h>
+
+#include "app/weft/cli.h"
+
+namespace weft::app {
+namespace {
+
+constexpr std::string_view kManual = R"(weft delete - take objects away
+
+  weft delete KIND NAME... [-n NAMESPACE]
+
+KIND is service or route. Deleting a Service that workloads claim (`weft run --service NAME`) leaves it
+in being, made from their claims; without instances it is forgotten, and its address rests for a day
+before another service may get it. Workloads end with their programs; tokens with `weft token revoke`.
+
+OPTIONS
+  -n, --namespace NAME  namespace of the objects (default: default)
+  -o, --output FORM     table (default), json or yaml
+      --socket PATH     the server's socket (default: $WEFT_SOCKET, or where `weft server` puts it)
+
+EXAMPLES
+  weft delete route cart-split
+  weft delete service cart -n shop
+
+EXIT STATUS
+  0 deleted   1 refused   2 wrong usage   3 no server answers   4 no such object   5 this user may not
+)";
+
+}  // namespace
+
+int verb_delete(std::span<char* const> args) {
+  const Option options[] = {kOutput, kNamespace, kSocket, kHelp};
+  auto line = CommandLine::parse(args, options);
+  if (!line) return usage_error("delete", line.error().message());
+  if (line->has("help")) return print(kManual), kExitOk;
+  auto form = output_form(*line);
+  if (!form) return usage_error("delete", form.error().message());
+  if (line->words().size() < 2) return usage_error("delete", "which objects? KIND NAME...");
+  const std::string kind = line->words()[0];
+  for (size_t i = 1; i < line->words().size(); ++i) {
+    const std::string path = fmt::format("/v1/objects/{}/{}/{}", path_step(kind),
+                                         path_step(line->value("namespace", "default")),
+                                         path_step(line->words()[i]));
+    auto reply = ask(*line, "DELETE", path);
+    if (!reply) return report("delete", reply.error());
+    if (reply->status != 200) return report("delete", *reply);
+    if (*form != OutputForm::kTable) {
+      print_node(reply->body, *form);
+    } else {
+      print(fmt::format("{}/{} deleted\n", kind, line->words()[i]));
+    }
+  }
+  return kExitOk;
+}
+
+}  // namespace weft::app

@@ -1,0 +1,28 @@
+// How rows of the server's JSON look as tables; `weft get` and `weft status` show the same ones.
+#pragma once
+
+#include <string>
+
+#include "app/weft/table.h"
+#include "control/yaml.h"
+
+namespace weft::app {
+
+// `rows`: lists as /v1/status has them. `now`: the server's clock, RFC 3339.
+Table services_table(const control::Node* rows);
+Table workloads_table(const control::Node* rows, std::string_view now);
+Table routes_table(const control::Node* rows);
+Table edges_table(const control::Node* rows);
+Table certificates_table(const control::Node* rows, std::string_view now);
+Table tokens_table(const control::Node* rows);
+
+// "3 of 4", "refused: …", "no user yet".
+std::string served_text(const control::Node* served);
+// The first condition that does not hold as "REASON: message", else "in force".
+std::string conditions_text(const control::Node* conditions);
+// "3 h" from one RFC 3339 time to another; "expired" when it has passed, "" when unknown.
+std::string time_left(std::string_view now, std::string_view then);
+// Items of a list of texts.
+std::string joined(const control::Node* list, std::string_view separator = ", ");
+
+}  // namespace weft::app
