@@ -221,7 +221,6 @@ int Http2Session::Impl::frame_received(const nghttp2_frame* frame) {
       return 0;
     }
     case NGHTTP2_RST_STREAM: count_reset(); return 0;
-    case NGHTTP2_PRIORITY: count_control(); return 0;
     case NGHTTP2_SETTINGS:
       if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) return 0;
       count_control();
@@ -354,6 +353,12 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
         }
         impl.reset(frame->hd.stream_id, Http2Code::kProtocolError);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+      });
+  // PRIORITY frames are ignored by the library and reported nowhere else.
+  nghttp2_session_callbacks_set_on_begin_frame_callback(
+      cb, [](nghttp2_session*, const nghttp2_frame_hd* header, void* user) {
+        if (header->type == NGHTTP2_PRIORITY) self(user).count_control();
+        return 0;
       });
   nghttp2_session_callbacks_set_on_frame_recv_callback(
       cb, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {
