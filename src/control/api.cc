@@ -103,13 +103,8 @@ class Api {
       kind = parse_kind(path[0]);
       if (!kind) return json(404, json_error(fmt::format("Weft knows no kind '{}'", path[0])));
     }
-    if (path.size() == 3) {
-      const ObjectKey key{*kind, std::string(path[1]), std::string(path[2])};
-      const Object* object = compiler().object(key);
-      if (!object) return json(404, json_error("there is no " + key.to_string()));
-      return json(200, json_object(*object, compiler(), plane_.served));
-    }
     if (path.size() > 3) return json(404, json_error("objects are KIND/NAMESPACE/NAME"));
+    if (path.size() == 3) return one_object({*kind, std::string(path[1]), std::string(path[2])});
     Node out = Node::map();
     Node& items = out.add("items", Node::list());
     for (const Object* object : compiler().objects()) {
@@ -117,7 +112,23 @@ class Api {
       if (path.size() == 2 && object->meta.ns != path[1]) continue;
       items.items.push_back(json_object(*object, compiler(), plane_.served));
     }
+    for (const model::ServiceName& name : compiler().services()) {
+      if ((kind && *kind != "Service") || compiler().object({"Service", name.ns, name.name})) continue;
+      if (path.size() == 2 && name.ns != path[1]) continue;
+      items.items.push_back(json_implicit_service(name, compiler(), plane_.served));
+    }
     return json(200, out);
+  }
+
+  Answer one_object(const ObjectKey& key) const {
+    if (const Object* object = compiler().object(key)) {
+      return json(200, json_object(*object, compiler(), plane_.served));
+    }
+    const model::ServiceName name{key.ns, key.name};
+    if (key.kind == "Service" && compiler().exists(name)) {
+      return json(200, json_implicit_service(name, compiler(), plane_.served));
+    }
+    return json(404, json_error("there is no " + key.to_string()));
   }
 
   Answer remove(std::span<const std::string_view> path) const {

@@ -127,6 +127,22 @@ Node certificate_map(const CertificateStatus& row) {
   return out;
 }
 
+void add_service_state(Node& status, const model::ServiceName& name, const Compiler& compiler) {
+  const auto compiled = compiler.compile(name);
+  if (!compiled) return;
+  Node& addresses = status.add("addresses", Node::list());
+  for (const IpAddress& ip : {compiled->service.vip4, compiled->service.vip6}) {
+    if (!compiled->service.headless) addresses.items.push_back(Node::string(ip.to_string()));
+  }
+  Node& endpoints = status.add("endpoints", Node::list());
+  for (const model::Endpoint& endpoint : compiled->endpoints.endpoints) {
+    Node one = Node::map();
+    one.add("workload", endpoint.workload);
+    one.add("ready", Node::boolean(endpoint.ready));
+    endpoints.items.push_back(std::move(one));
+  }
+}
+
 template <typename Rows, typename ToNode>
 Node list_of(const Rows& rows, ToNode to_node) {
   Node out = Node::list();
@@ -154,22 +170,36 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
   }
   Node status = Node::map();
   if (std::holds_alternative<ServiceSpec>(object.spec)) {
-    if (const auto compiled = compiler.compile(object.service_name())) {
-      Node& addresses = status.add("addresses", Node::list());
-      for (const IpAddress& ip : {compiled->service.vip4, compiled->service.vip6}) {
-        if (!compiled->service.headless) addresses.items.push_back(Node::string(ip.to_string()));
-      }
-      Node& endpoints = status.add("endpoints", Node::list());
-      for (const model::Endpoint& endpoint : compiled->endpoints.endpoints) {
-        Node one = Node::map();
-        one.add("workload", endpoint.workload);
-        one.add("ready", Node::boolean(endpoint.ready));
-        endpoints.items.push_back(std::move(one));
-      }
-    }
+    add_service_state(status, object.service_name(), compiler);
   }
   status.add("conditions", conditions_list(full_conditions(compiler, object, served)));
   status.add("served", served_map(served_of(compiler, object, served)));
+  out.add("status", std::move(status));
+  return out;
+}
+
+Node json_implicit_service(const model::ServiceName& name, const Compiler& compiler,
+                           const ServedFn& served) {
+  Node out = Node::map();
+  out.add("apiVersion", "v1");
+  out.add("kind", "Service");
+  Node& metadata = out.add("metadata", Node::map());
+  metadata.add("name", name.name);
+  metadata.add("namespace", name.ns);
+  Node& ports = out.add("spec", Node::map()).add("ports", Node::list());
+  Node status = Node::map();
+  if (const auto compiled = compiler.compile(name)) {
+    for (const model::ServicePort& port : compiled->service.ports) {
+      Node one = Node::map();
+      one.add("name", "p" + std::to_string(port.port));  // several ports need names
+      one.add("port", number(port.port));
+      if (port.protocol != model::Protocol::kAuto) one.add("appProtocol", model::to_string(port.protocol));
+      ports.items.push_back(std::move(one));
+    }
+  }
+  status.add("fromClaims", Node::boolean(true));
+  add_service_state(status, name, compiler);
+  status.add("served", served_map(served(name)));
   out.add("status", std::move(status));
   return out;
 }

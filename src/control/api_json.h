@@ -8,6 +8,9 @@
 namespace weft::control {
 
 Node json_object(const Object& object, const Compiler& compiler, const ServedFn& served);
+// A service that exists by claims alone, as the Service object that would say the same.
+Node json_implicit_service(const model::ServiceName& name, const Compiler& compiler,
+                           const ServedFn& served);
 Node json_outcome(const ApplyOutcome& outcome);
 Node json_status(const StatusView& view, const Compiler& compiler, uint64_t version,
                  const ServedFn& served);

@@ -1,0 +1,228 @@
+// The API over a real Unix socket, as the CLI speaks to it, and the status page as a browser would.
+#include "control/api.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "control/status_page.h"
+#include "control/yaml.h"
+#include "http/simple_client.h"
+#include "io/epoll_loop.h"
+#include "io/socket_network.h"
+#include "sim/disk.h"
+#include "sim/sqlite_vfs.h"
+
+namespace weft::control {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int kUid = 4711;
+
+class ApiTest : public testing::Test {
+ protected:
+  ApiTest() : vfs_(disk_, "api-test"), network_(loop_) {
+    auto store = Store::open({.path = "/weft.db", .vfs = vfs_.name()});
+    store_ = std::move(*store);
+    catalog_ = std::make_unique<ObjectCatalog>(
+        *store_, compiler_, loop_, random_,
+        VirtualRanges{[](uint32_t n) { return IpAddress::v4(0xf0f00000 + n); },
+                      [](uint32_t n) { return IpAddress::v4(n); }});
+    plane_.catalog = catalog_.get();
+    plane_.store = store_.get();
+    plane_.status = [this] { return view_; };
+    plane_.served = [](const model::ServiceName&) { return Served{2, 3, ""}; };
+    plane_.create_token = [](const TokenRequest& request) -> Result<NewToken> {
+      return NewToken{.id = "t1", .token = "weft1." + request.ns + "." + request.service};
+    };
+    plane_.metrics = [] { return std::string("weft_up 1\n"); };
+    view_.trust_domain = "mesh-1";
+    std::string dir = testing::TempDir() + "weft-api-XXXXXX";
+    dir_ = mkdtemp(dir.data());
+    socket_ = dir_ + "/s";
+    serve_with(make_api_handler(plane_, {.allowed_uids = {kUid}}), kUid);
+  }
+  ~ApiTest() override {
+    listener_.reset();
+    connections_.clear();
+    std::filesystem::remove_all(dir_);
+  }
+
+  void serve_with(http::Handler handler, int uid) {
+    listener_.reset();
+    auto listener = network_.listen_unix(socket_, [this, handler, uid](io::StreamPtr stream) {
+      http::ConnectionInfo info;
+      info.peer_uid = uid;
+      connections_.push_back(http::serve(loop_, std::move(stream), http::ServerProtocol::kHttp1, info, {},
+                                         handler, [] {}));
+    });
+    ASSERT_TRUE(listener) << listener.error().message();
+    listener_ = std::move(*listener);
+  }
+
+  static io::Task<void> fetch(ApiTest* test, wire::RequestHead head, std::string body, bool* done) {
+    auto response = co_await http::fetch(test->loop_, test->network_, test->socket_, std::move(head),
+                                         std::move(body), Duration::seconds(10));
+    if (response) {
+      test->status_ = response->status;
+      test->text_ = response->body;
+    } else {
+      test->text_ = response.error().message();
+    }
+    *done = true;
+  }
+
+  int ask(std::string method, std::string target, std::string body = "", std::string host = "localhost") {
+    wire::RequestHead head;
+    head.method = std::move(method);
+    head.target = std::move(target);
+    head.authority = std::move(host);
+    bool done = false;
+    status_ = 0;
+    io::TaskScope scope;
+    scope.spawn(fetch(this, std::move(head), std::move(body), &done));
+    EXPECT_TRUE(loop_.run_for_test([&] { return done; }, Duration::seconds(20)));
+    return status_;
+  }
+  int apply(const std::string& yaml, const std::string& query = "") {
+    Node request = Node::map();
+    Node file = Node::map();
+    file.add("file", "f.yaml");
+    file.add("text", yaml);
+    request.add("files", Node::list()).items.push_back(std::move(file));
+    return ask("POST", "/v1/apply" + query, to_json(request));
+  }
+
+  sim::SimDisk disk_;
+  sim::SqliteVfs vfs_;
+  io::EpollLoop loop_;
+  io::SocketNetwork network_;
+  SeededRandom random_{3};
+  std::unique_ptr<Store> store_;
+  Compiler compiler_;
+  std::unique_ptr<ObjectCatalog> catalog_;
+  ControlPlane plane_;
+  StatusView view_;
+  std::string dir_, socket_;
+  std::unique_ptr<io::Listener> listener_;
+  std::vector<std::unique_ptr<http::ServerConnection>> connections_;
+  int status_ = 0;
+  std::string text_;
+};
+
+constexpr const char* kCart =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: cart}\nspec: {ports: [{port: 80}]}\n";
+
+TEST_F(ApiTest, AppliesListsShowsAndDeletes) {
+  EXPECT_EQ(apply(kCart), 200) << text_;
+  EXPECT_THAT(text_, HasSubstr(R"({"kind":"Service","namespace":"default","name":"cart","action":"created"})"));
+  EXPECT_EQ(ask("GET", "/v1/objects"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("name":"cart")"));
+  EXPECT_EQ(ask("GET", "/v1/objects/svc/default/cart"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("addresses":["240.240.0.1")"));
+  EXPECT_THAT(text_, HasSubstr(R"("served":{"current":2,"users":3})"));
+  EXPECT_THAT(text_, HasSubstr(R"("generation":1)"));
+  EXPECT_EQ(ask("GET", "/v1/objects/routes"), 200);
+  EXPECT_EQ(text_, "{\"items\":[]}\n");
+  EXPECT_EQ(ask("DELETE", "/v1/objects/service/default/cart"), 200);
+  EXPECT_EQ(ask("DELETE", "/v1/objects/service/default/cart"), 404);
+  EXPECT_THAT(text_, HasSubstr("there is no Service/default/cart"));
+}
+
+TEST_F(ApiTest, WhatItShowsCanBeAppliedAgain) {
+  ASSERT_EQ(apply(kCart), 200);
+  ASSERT_EQ(ask("GET", "/v1/objects/service/default/cart"), 200);
+  EXPECT_EQ(apply(text_), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("action":"unchanged")"));
+}
+
+TEST_F(ApiTest, AnswersEverythingWrongAndAppliesNothing) {
+  EXPECT_EQ(apply("kind: A\n---\nkind: B\n"), 422);
+  EXPECT_THAT(text_, HasSubstr("f.yaml:1:7: kind: Weft knows no kind 'A'"));
+  EXPECT_THAT(text_, HasSubstr("f.yaml:3:7: kind: Weft knows no kind 'B'"));
+  EXPECT_EQ(ask("POST", "/v1/apply", "nonsense"), 400);
+  EXPECT_EQ(apply(kCart, "?dry-run=true"), 200);
+  EXPECT_EQ(ask("GET", "/v1/objects"), 200);
+  EXPECT_EQ(text_, "{\"items\":[]}\n");
+}
+
+TEST_F(ApiTest, ShowsServicesThatWorkloadsMadeAsObjects) {
+  Instance instance;
+  instance.id = "web-1";
+  instance.ns = "default";
+  instance.claims = {{"web", 80, 8080, model::Protocol::kHttp}};
+  compiler_.put_instance(instance);
+  ASSERT_TRUE(catalog_->settle());
+  EXPECT_EQ(ask("GET", "/v1/objects/services"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("metadata":{"name":"web","namespace":"default"},"spec":{"ports":[{"name":"p80","port":80,"appProtocol":"http"}]})"));
+  EXPECT_EQ(ask("DELETE", "/v1/objects/service/default/web"), 409);
+  EXPECT_THAT(text_, HasSubstr("still has instances"));
+}
+
+TEST_F(ApiTest, OnlyAnswersWhoIsAllowed) {
+  serve_with(make_api_handler(plane_, {.allowed_uids = {kUid}}), kUid + 1);
+  EXPECT_EQ(ask("GET", "/v1/status"), 403);
+  EXPECT_THAT(text_, HasSubstr("user id 4712 may not administer this mesh"));
+  serve_with(make_api_handler(plane_, {.allowed_uids = {kUid}}), -1);
+  EXPECT_EQ(ask("GET", "/v1/status"), 403) << "no credentials, no answer";
+}
+
+TEST_F(ApiTest, MakesAndRevokesTokens) {
+  EXPECT_EQ(ask("POST", "/v1/tokens", R"({"namespace":"shop","service":"web","ttl_seconds":60})"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("token":"weft1.shop.web")"));
+  EXPECT_EQ(ask("POST", "/v1/tokens", R"({"service":"No Such"})"), 400);
+  EXPECT_EQ(ask("POST", "/v1/tokens", R"({"ttl_seconds":0})"), 400);
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/none"), 404);
+  ASSERT_TRUE(store_->add_token({.id = "t9", .secret_sha256 = std::string(32, 'a'), .expires = {1}}));
+  EXPECT_EQ(ask("GET", "/v1/tokens"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("id":"t9")"));
+  EXPECT_THAT(text_, Not(HasSubstr("aaaa"))) << "not even the hash is shown";
+  EXPECT_EQ(ask("DELETE", "/v1/tokens/t9"), 200);
+}
+
+TEST_F(ApiTest, HasStatusMetricsAndNothingElse) {
+  EXPECT_EQ(ask("GET", "/v1/status"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("trustDomain":"mesh-1")"));
+  EXPECT_EQ(ask("GET", "/metrics"), 200);
+  EXPECT_EQ(text_, "weft_up 1\n");
+  for (const char* path : {"/", "/v1", "/v2/status", "/v1/status/x", "/v1/objects/gateway"}) {
+    EXPECT_EQ(ask("GET", path), 404) << path;
+  }
+}
+
+TEST_F(ApiTest, TheStatusPageIsReadOnlyAndForLoopbackNamesOnly) {
+  serve_with(make_status_page_handler(plane_), -1);
+  for (const char* host : {"localhost:8080", "127.0.0.1", "[::1]:8080", "LOCALHOST"}) {
+    EXPECT_EQ(ask("GET", "/", "", host), 200) << host;
+  }
+  EXPECT_THAT(text_, HasSubstr("trust domain mesh-1"));
+  for (const char* host : {"evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::1"}) {
+    EXPECT_EQ(ask("GET", "/", "", host), 403) << host;
+  }
+  EXPECT_EQ(ask("POST", "/"), 405);
+  EXPECT_EQ(ask("GET", "/v1/objects"), 404);
+  EXPECT_EQ(ask("GET", "/metrics"), 200);
+}
+
+TEST(StatusPage, EscapesWhateverCameFromOutside) {
+  StatusView view;
+  view.trust_domain = "<b>&\"'";
+  view.warnings = {"<script>alert(1)</script>"};
+  view.instances.push_back({.id = "<i>", .identity = "\"><x", .state = "serving", .why = "<w>", .notes = {"<n>"}});
+  view.edges.push_back({.source = "<s>", .destination = "<d>", .service = "<v>", .protocol = "<p>"});
+  view.certificates.push_back({.what = "<c>", .note = "<o>"});
+  Compiler compiler;
+  const std::string page = render_status_page(view, compiler, [](const model::ServiceName&) { return Served{}; });
+  EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;"));
+  EXPECT_THAT(page, HasSubstr("trust domain &lt;b&gt;&amp;&quot;&#39;"));
+  for (const char* raw : {"<script>", "<b>", "<i>", "\"><x", "<w>", "<n>", "<s>", "<d>", "<v>", "<p>", "<c>", "<o>"}) {
+    EXPECT_THAT(page, Not(HasSubstr(raw))) << raw;
+  }
+}
+
+}  // namespace
+}  // namespace weft::control
