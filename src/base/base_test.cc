@@ -79,8 +79,9 @@ TEST(Error, ContextGoesInFrontAndKindSourceRetryStay) {
   EXPECT_EQ(error.kind(), ErrorKind::kRefused);
   EXPECT_EQ(error.source(), ErrorSource::kUpstream);
   EXPECT_EQ(error.retry(), Retry::kYes);
-  const Error copy = error;
-  EXPECT_EQ(copy.message(), error.message());
+  Error copy = error;
+  copy = std::move(copy).context("again");
+  EXPECT_EQ(copy.message(), "again: " + error.message());
   EXPECT_EQ(sizeof(Error), sizeof(void*));
 }
 

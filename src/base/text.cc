@@ -43,8 +43,9 @@ std::string join(std::span<const std::string> pieces, std::string_view separator
 
 std::optional<uint64_t> parse_u64(std::string_view text) {
   uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  auto [stop, error] = std::from_chars(text.data(), end, value);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  auto [stop, error] = std::from_chars(begin, end, value);
   if (error != std::errc() || stop != end) return std::nullopt;
   return value;
 }

@@ -6,8 +6,9 @@
 // tells the writer to wait for on_writable() (queue fell below the low mark).
 // Single-threaded. The handler outlives the stream or is taken off with set_handler(nullptr). A handler
 // may destroy the stream from inside any callback.
-// Closing: shutdown_write() sends FIN after the queue; destroying an unfinished stream aborts it (what
-// is queued is lost); close_gracefully() lets the queue go out in the background, then closes both ways.
+// Closing: shutdown_write() sends FIN after the queue. Destroying closes both ways: with bytes still
+// queued (they are lost) or unread the peer sees a reset, otherwise an end. close_gracefully() lets the
+// queue go out in the background, waits for the peer's end, then closes.
 #pragma once
 
 #include <cstddef>

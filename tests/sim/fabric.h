@@ -136,8 +136,8 @@ class Fabric {
   SimListener* find_listener(Host& host, const SocketAddress& at);
   IpAddress source_for(const Host& from, const IpAddress& to);
   void connect_arrives(Host& from, Host& to, SimListener* listener, const SocketAddress& wanted,
-                       std::weak_ptr<Dialling> dialling);
-  void answer_later(Host& from, Host& to, std::weak_ptr<Dialling> dialling,
+                       std::weak_ptr<Dialling> weak);
+  void answer_later(Host& from, Host& to, std::weak_ptr<Dialling> weak,
                     Result<io::StreamPtr> result);
   void arrive(const std::shared_ptr<Connection>& connection, int from);
   void deliver(const std::shared_ptr<Connection>& connection, int from, Item item);

@@ -56,8 +56,9 @@ Node& World::node(const std::string& name) {
 void World::settle() {
   for (int turns = 0; turns < kTurnsPerInstant; ++turns) {
     bool any = scheduler_.run_due();
-    // By index: a turn may make nodes and threads.
+    // By index: a turn may make nodes and threads. NOLINTNEXTLINE(modernize-loop-convert)
     for (size_t n = 0; n < nodes_.size(); ++n) {
+      // NOLINTNEXTLINE(modernize-loop-convert)
       for (size_t t = 0; t < nodes_[n]->threads_.size(); ++t) {
         any |= nodes_[n]->threads_[t].second->loop.turn_if_needed();
       }
