@@ -160,20 +160,25 @@ TEST(TlsTest, WhatWasWrittenEarlyArrivesAfterTheHandshake) {
   EXPECT_EQ(pair.server->plaintext().view(), "hello");
 }
 
-TEST(TlsTest, OneByteSegmentsAndAMegabyteEachWay) {
+TEST(TlsTest, AMegabyteEachWayInSegmentsOfAnySize) {
   Mesh mesh;
-  Pair pair(mesh.server(), mesh.client());
-  pair.talk(1);
-  ASSERT_TRUE(pair.both_established());
-
   SeededRandom random(1);
   std::string data(1 << 20, '\0');
   for (char& c : data) c = static_cast<char>(random.next());
-  ASSERT_TRUE(pair.client->send(data));
-  ASSERT_TRUE(pair.server->send(data));
-  pair.talk(1);
-  EXPECT_EQ(pair.server->plaintext().view(), data);
-  EXPECT_EQ(pair.client->plaintext().view(), data);
+  struct Case {
+    size_t segment, size;
+  };
+  for (const Case c : {Case{1, 40'000}, Case{1460, 1 << 20}, Case{1 << 22, 1 << 20}}) {
+    Pair pair(mesh.server(), mesh.client());
+    pair.talk(c.segment);
+    ASSERT_TRUE(pair.both_established()) << c.segment;
+    const std::string_view sent = std::string_view(data).substr(0, c.size);
+    ASSERT_TRUE(pair.client->send(sent));
+    ASSERT_TRUE(pair.server->send(sent));
+    pair.talk(c.segment);
+    EXPECT_TRUE(pair.server->plaintext().view() == sent) << c.segment;
+    EXPECT_TRUE(pair.client->plaintext().view() == sent) << c.segment;
+  }
 }
 
 TEST(TlsTest, ManyRecordsComeOutOfOneReceive) {
