@@ -1,0 +1,52 @@
+// What the sidecar got from its keeper, decoded: the bootstrap message, the sockets and the credential.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "proxy/sidecar.h"
+#include "trust/svid.h"
+
+namespace weft::app {
+
+struct PublishedDoor {
+  SocketAddress at;
+  uint16_t app_port = 0;
+};
+struct ExplicitDoor {
+  model::ServiceName service;
+  uint16_t port = 0;
+  uint16_t local_port = 0;
+};
+
+struct Handover {
+  proxy::Sidecar::Options options;
+  std::set<uint16_t> host_ports;
+  std::vector<proxy::PortProbe> probes;
+  std::vector<SocketAddress> nameservers;
+  std::vector<PublishedDoor> published;
+  std::vector<ExplicitDoor> upstreams;
+  bool restarted = false;
+
+  Fd svid_memory, inbound;
+  std::vector<Fd> outbound, dns_udp, dns_tcp;  // none in explicit mode
+};
+
+// `text` and `fds` of the kBootstrap message; takes the descriptors.
+Result<Handover> read_handover(const std::string& text, std::vector<int> fds);
+
+// The memory that outlives a killed sidecar: an 8-byte header (low half: length, high half: offset, 0
+// meaning 8) and a serialized weft.v1.SvidMemory. A renewal goes to the other place and becomes valid
+// by the header's one write, so a kill at any moment leaves the old or the new.
+struct Credential {
+  std::shared_ptr<const trust::Svid> svid;
+  trust::TrustBundle bundle;
+};
+Result<Credential> read_credential(int memory);
+Result<void> write_credential(int memory, const trust::Svid& svid, const trust::TrustBundle& bundle);
+
+}  // namespace weft::app

@@ -1,0 +1,195 @@
+// Order of construction is order of dependence, and destruction runs backwards: first the doors, then the
+// sidecar, then the worker thread with all it built, then logs. The worker thread builds its half on its own
+// stack and hands out a pointer; from then on the main thread speaks to it by posts only.
+#include "app/proxy/program.h"
+
+#include <fcntl.h>
+
+#include <future>
+
+#include "proxy/worker_side.h"
+
+namespace weft::app {
+namespace {
+
+using capture::HandoffKind;
+
+constexpr Duration kReadyWait = Duration::seconds(10);
+constexpr Duration kDrainLimit = Duration::seconds(30);
+
+}  // namespace
+
+struct Program::WorkerThread {
+  WorkerThread(io::EpollLoop& loop, const Handover& handover, Log log, telemetry::LineQueue& access,
+               std::function<void(const char*)> need)
+      : loop(loop), network(loop), random(SeededRandom::from_os()),
+        side(loop, network, app_side(handover, std::move(need)), random, handover.options.self,
+             std::move(log), &access, {handover.host_ports, handover.probes}) {}
+
+  proxy::AppSide& app_side(const Handover& handover, std::function<void(const char*)> need) {
+    if (handover.options.self.explicit_mode) {
+      host_app.emplace(network);
+      return *host_app;
+    }
+    sockets.emplace(loop, std::move(need));
+    return *sockets;
+  }
+
+  io::EpollLoop& loop;
+  io::SocketNetwork network;
+  SeededRandom random;
+  std::optional<NamespaceSockets> sockets;
+  std::optional<HostApp> host_app;
+  proxy::WorkerSide side;
+  std::vector<std::unique_ptr<io::Listener>> listeners;
+};
+
+Program::Program(io::EpollLoop& loop, int keeper, Handover handover, Credential credential)
+    : loop_(loop), keeper_(keeper), handover_(std::move(handover)),
+      files_(loop, disk_, handover_.options.state_dir), log_(files_.sink(), loop, "proxy"),
+      network_(loop), random_(SeededRandom::from_os()), credential_(std::move(credential)) {}
+
+Program::~Program() {
+  keeper_watch_.reset();
+  tasks_.cancel_all();
+}
+
+Result<void> Program::start() {
+  std::promise<WorkerThread*> built;
+  thread_ = std::make_unique<io::LoopThread>("weft-worker", [this, &built](io::EpollLoop& loop) {
+    WorkerThread worker(loop, handover_, log_.named("worker"), files_.access(), [this](const char* family) {
+      loop_.post_remote([this, family] { tell_keeper(HandoffKind::kNeedSockets, family); });
+    });
+    built.set_value(&worker);
+    loop.run();
+  });
+  worker_ = built.get_future().get();
+
+  forwarder_ = std::make_unique<proxy::DnsForwarder>(loop_, network_, random_, handover_.nameservers);
+  proxy::Sidecar::Hooks hooks;
+  hooks.keep_svid = [this](const trust::Svid& svid, const trust::TrustBundle& bundle) {
+    auto kept = write_credential(handover_.svid_memory.get(), svid, bundle);
+    if (!kept) log_.error("the new certificate would not outlive a restart", {{"why", kept.error().message()}});
+  };
+  hooks.forward_dns = [this](std::string query, bool tcp, proxy::DnsServer::Reply reply) {
+    forwarder_->forward(std::move(query), tcp, std::move(reply));
+  };
+  sidecar_ = std::make_unique<proxy::Sidecar>(
+      loop_, network_, random_, disk_, thread_->loop(), worker_->side, handover_.options,
+      credential_.svid, credential_.bundle, std::move(hooks), log_);
+  auto started = sidecar_->start();
+  if (!started) return started;
+
+  dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
+  for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
+  for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
+  thread_->loop().post_remote([this] { open_doors(*worker_); });
+
+  admin_ = std::make_unique<Admin>(loop_, *sidecar_);
+  if (auto opened = admin_->open(network_, disk_, handover_.options.state_dir); !opened) {
+    log_.warn("no admin port", {{"why", opened.error().message()}});
+  }
+  ::fcntl(keeper_.get(), F_SETFL, ::fcntl(keeper_.get(), F_GETFL) | O_NONBLOCK);
+  keeper_watch_ = std::make_unique<io::FdWatch>(loop_, keeper_.get(), [this](uint32_t) { on_keeper(); });
+  tasks_.spawn(become_ready());
+  return {};
+}
+
+// On the worker's thread, after certificate and snapshot were posted to it.
+void Program::open_doors(WorkerThread& worker) {
+  proxy::Outbound& outbound = worker.side.outbound;
+  proxy::Inbound& inbound = worker.side.inbound;
+  for (Fd& fd : handover_.outbound) {
+    worker.listeners.push_back(
+        io::adopt_listener(worker.loop, fd.release(), [&outbound, this](io::StreamPtr client) {
+          auto original = io::original_destination(client->descriptor());
+          if (!original) {
+            log_.warn("a connection without an original destination",
+                      {{"why", original.error().message()}});
+            return client->reset();
+          }
+          outbound.accept(std::move(client), *original);
+        }));
+  }
+  worker.listeners.push_back(
+      io::adopt_listener(worker.loop, handover_.inbound.release(),
+                         [&inbound](io::StreamPtr client) { inbound.accept(std::move(client)); }));
+  auto listen = [&](SocketAddress at, io::AcceptFn accept) {
+    auto listener = worker.network.listen(at, std::move(accept));
+    if (listener) {
+      worker.listeners.push_back(std::move(*listener));
+      return;
+    }
+    std::string text = "cannot listen on " + at.to_string() + ": " + listener.error().message();
+    loop_.post_remote([this, text] { sidecar_->note(text); });
+  };
+  for (const PublishedDoor& door : handover_.published) {
+    listen(door.at, [&inbound, port = door.app_port](io::StreamPtr client) {
+      inbound.accept_plain(std::move(client), port);
+    });
+  }
+  for (const ExplicitDoor& door : handover_.upstreams) {
+    listen({IpAddress::v4(0x7f000001), door.local_port}, [&outbound, door](io::StreamPtr client) {
+      outbound.accept_for(std::move(client), door.service, door.port);
+    });
+  }
+}
+
+io::Task<void> Program::become_ready() {
+  if (!co_await sidecar_->wait_ready(kReadyWait)) {
+    log_.warn("starting without the index of names: the control plane does not answer");
+  }
+  log_.info("ready", {{"instance", handover_.options.self.instance}, {"restarted", handover_.restarted}});
+  tell_keeper(HandoffKind::kReady);
+}
+
+void Program::on_keeper() {
+  while (keeper_) {
+    auto message = capture::receive_handoff(keeper_.get());
+    if (message) {
+      on_message(std::move(*message));
+      continue;
+    }
+    if (message.error().kind() != ErrorKind::kUnavailable) loop_.stop();  // the keeper is gone
+    return;
+  }
+}
+
+void Program::on_message(capture::HandoffMessage message) {
+  switch (message.kind) {
+    case HandoffKind::kSockets:
+      return add_sockets(message.text != "6", std::move(message.fds));
+    case HandoffKind::kDrain:
+      tasks_.spawn(drain());
+      break;
+    case HandoffKind::kRefused:
+      sidecar_->note(std::move(message.text));
+      break;
+    case HandoffKind::kRefusedDatagrams:
+      refused_datagrams_ += std::strtoull(message.text.c_str(), nullptr, 10);
+      log_.info("datagrams refused", {{"sum", refused_datagrams_}});
+      break;
+    default:
+      break;
+  }
+  for (int fd : message.fds) Fd(fd).close();
+}
+
+void Program::add_sockets(bool v4, std::vector<int> fds) {
+  thread_->loop().post_remote([this, v4, fds = std::move(fds)]() mutable {
+    if (worker_->sockets) worker_->sockets->add(v4, std::move(fds));
+  });
+}
+
+void Program::tell_keeper(HandoffKind kind, std::string_view text) {
+  auto sent = capture::send_handoff(keeper_.get(), kind, text);
+  if (!sent) log_.warn("the keeper cannot be told", {{"why", sent.error().message()}});
+}
+
+io::Task<void> Program::drain() {
+  log_.info("draining");
+  co_await sidecar_->drain(kDrainLimit);
+  tell_keeper(HandoffKind::kDrained);
+}
+
+}  // namespace weft::app

@@ -1,0 +1,59 @@
+// Program: weft-proxy put together on real loops, sockets and files: the main thread with the keeper's
+// socket, discovery, DNS and logs; the worker thread with everything a request passes.
+#pragma once
+
+#include "app/proxy/admin.h"
+#include "app/proxy/handover.h"
+#include "app/proxy/log_files.h"
+#include "app/proxy/namespace_sockets.h"
+#include "base/random.h"
+#include "capture/handoff.h"
+#include "io/real_disk.h"
+#include "io/socket_network.h"
+#include "io/thread.h"
+#include "proxy/dns_listener.h"
+
+namespace weft::app {
+
+class Program {
+ public:
+  // Takes the keeper's socket. Runs on the thread that made `loop`.
+  Program(io::EpollLoop& loop, int keeper, Handover handover, Credential credential);
+  ~Program();
+
+  // Begins; the keeper is told kReady when the sidecar serves.
+  Result<void> start();
+
+ private:
+  // What the worker thread builds on its own stack.
+  struct WorkerThread;
+
+  void open_doors(WorkerThread& worker);
+  void on_keeper();
+  void on_message(capture::HandoffMessage message);
+  void add_sockets(bool v4, std::vector<int> fds);
+  void tell_keeper(capture::HandoffKind kind, std::string_view text = {});
+  io::Task<void> become_ready();
+  io::Task<void> drain();
+
+  io::EpollLoop& loop_;
+  Fd keeper_;
+  Handover handover_;
+  io::RealDisk disk_;
+  LogFiles files_;
+  Log log_;
+  io::SocketNetwork network_;
+  SeededRandom random_;
+  WorkerThread* worker_ = nullptr;  // of the worker thread; reached by post_remote only
+  std::unique_ptr<io::LoopThread> thread_;
+  std::unique_ptr<proxy::DnsForwarder> forwarder_;
+  std::unique_ptr<proxy::Sidecar> sidecar_;
+  std::unique_ptr<proxy::DnsListener> dns_;
+  std::unique_ptr<Admin> admin_;
+  std::unique_ptr<io::FdWatch> keeper_watch_;
+  uint64_t refused_datagrams_ = 0;
+  io::TaskScope tasks_;
+  Credential credential_;
+};
+
+}  // namespace weft::app
