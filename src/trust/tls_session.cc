@@ -1,8 +1,9 @@
-// A TLS session between two buffers. OpenSSL pulls ciphertext from the bytes being received,
-// without a copy of ours in between, and pushes records to output(); so one transport read may hold
-// many records and one transport write carries many. OpenSSL itself keeps the unfinished record, so
-// every receive() consumes all it is given. An idle session costs about 8 KiB (RELEASE_BUFFERS), a
-// handshake about 1 ms of CPU on each side.
+// A TLS session between two buffers. OpenSSL pulls ciphertext from the bytes being received, without a
+// copy of ours in between, and pushes records to output(); so one transport read may hold many records
+// and one transport write carries many. OpenSSL itself keeps the unfinished record, so every receive()
+// consumes all it is given. Measured: an established session holds about 27 KiB (22 of them OpenSSL's:
+// its state and the parsed certificates of the peer), a handshake costs 1 ms of CPU on each side, a
+// record of 1300 bytes 2 µs on each.
 #include <openssl/err.h>
 
 #include <algorithm>
