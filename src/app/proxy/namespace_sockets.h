@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "io/epoll_loop.h"
 #include "io/event.h"
+#include "io/network.h"
 #include "proxy/app_side.h"
 
 namespace weft::app {
