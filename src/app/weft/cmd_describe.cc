@@ -34,7 +34,9 @@ EXIT STATUS
 )";
 
 void field(std::string_view name, std::string_view value) {
-  print(fmt::format("{:<16}{}\n", name, value.empty() ? "-" : value));
+  std::string clean;
+  append_escaped(clean, value);
+  print(fmt::format("{:<16}{}\n", name, clean.empty() ? "-" : clean));
 }
 
 std::string text(const Node& node, std::string_view name) {
@@ -82,10 +84,10 @@ void describe_service(const Node& status, const Node& row) {
   field("names", fmt::format("{}, {}, {}.svc.mesh", text(row, "name"), name, name));
   if (const Node* ports = row.find("ports")) {
     for (const Node& port : ports->items) {
-      field("port", fmt::format("{} {} {}{}", text(port, "port"), text(port, "name"),
-                                text(port, "protocol"),
-                                text(port, "rules") == "0" ? "" : ", routed by " + text(port, "rules") +
-                                                                      " rules"));
+      const std::string name_part = text(port, "name").empty() ? "" : " (" + text(port, "name") + ")";
+      const bool routed = text(port, "rules") != "0";
+      field("port", fmt::format("{}{}, {}{}", text(port, "port"), name_part, text(port, "protocol"),
+                                routed ? ", rules: " + text(port, "rules") : ""));
     }
   }
   field("ready", fmt::format("{} of {} instances", text(row, "ready"), text(row, "instances")));

@@ -135,7 +135,8 @@ int get_one(const CommandLine& line, const Kind& kind, const Filter& filter, Out
   } else {
     const control::Node* server = reply->body.find("server");
     const Table table = table_for(kind, list, server ? server->text_of("now") : "");
-    print(table.empty() && filter.names.empty() ? fmt::format("no {}\n", kind.name) : table.to_string());
+    if (!table.empty()) print(table.to_string());
+    if (table.empty() && filter.names.empty()) print(fmt::format("no {}\n", kind.name));
   }
   return all ? kExitOk : kExitNotFound;
 }
@@ -169,8 +170,9 @@ int verb_get(std::span<char* const> args) {
     std::vector<std::string_view> names;
     for (const Kind& one : table_of_kinds()) names.emplace_back(one.name);
     const auto near = nearest(word, names);
-    return usage_error("get", fmt::format("Weft knows no kind '{}'{}", word,
-                                          near ? fmt::format(": did you mean {}?", *near) : ""));
+    return usage_error("get", fmt::format("Weft knows no kind '{}': {}", word,
+                                          near ? fmt::format("did you mean {}?", *near)
+                                               : fmt::format("kinds are {}", fmt::join(names, ", "))));
   }
   return get_one(*line, *kind, filter, *form);
 }

@@ -3,6 +3,7 @@
 
 #include "app/weft/cli.h"
 #include "app/weft/views.h"
+#include "base/text.h"
 
 namespace weft::app {
 namespace {
@@ -23,6 +24,12 @@ EXIT STATUS
   0 shown   2 wrong usage   3 no server answers   5 this user may not
 )";
 
+std::string escaped(std::string_view text) {
+  std::string out;
+  append_escaped(out, text);
+  return out;
+}
+
 void section(std::string_view title, const Table& table) {
   if (!table.empty()) print(fmt::format("\n{}\n{}", title, table.to_string("  ")));
 }
@@ -39,8 +46,10 @@ void print_status(const control::Node& status) {
   print(fmt::format("Joining and discovery on {}; status page {}\n", text("discovery"),
                     text("statusPage")));
   if (const control::Node* warnings = status.find("warnings")) {
-    for (const control::Node& warning : warnings->items) print("! " + warning.text + "\n");
+    for (const control::Node& warning : warnings->items) print("! " + escaped(warning.text) + "\n");
   }
+  print(problems_text(status.find("services"), "Service"));
+  print(problems_text(status.find("routes"), "HTTPRoute"));
   const std::string now = text("now");
   section("SERVICES", services_table(status.find("services")));
   section("INSTANCES", workloads_table(status.find("instances"), now));

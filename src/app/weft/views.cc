@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/text.h"
+
 namespace weft::app {
 namespace {
 
@@ -69,10 +71,24 @@ std::string served_text(const Node* served) {
 
 std::string conditions_text(const Node* conditions) {
   for (const Node& condition : items(conditions)) {
-    if (condition.text_of("status") == "True") continue;
-    return fmt::format("{}: {}", text(condition, "reason"), text(condition, "message"));
+    if (condition.text_of("status") != "True") return text(condition, "reason");
   }
   return "in force";
+}
+
+std::string problems_text(const Node* rows, std::string_view kind) {
+  std::string out;
+  for (const Node& row : items(rows)) {
+    for (const Node& condition : items(row.find("conditions"))) {
+      if (condition.text_of("status") == "True") continue;
+      out += "! ";
+      append_escaped(out, fmt::format("{} {}/{}: {}: {}", kind, text(row, "namespace"),
+                                      text(row, "name"), text(condition, "reason"),
+                                      text(condition, "message")));
+      out += "\n";
+    }
+  }
+  return out;
 }
 
 std::string time_left(std::string_view now, std::string_view then) {

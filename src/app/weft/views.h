@@ -18,8 +18,10 @@ Table tokens_table(const control::Node* rows);
 
 // "3 of 4", "refused: …", "no user yet".
 std::string served_text(const control::Node* served);
-// The first condition that does not hold as "REASON: message", else "in force".
+// The reason of the first condition that does not hold, else "in force".
 std::string conditions_text(const control::Node* conditions);
+// "! KIND NAMESPACE/NAME: REASON: message" for each condition of the rows that does not hold.
+std::string problems_text(const control::Node* rows, std::string_view kind);
 // "3 h" from one RFC 3339 time to another; "expired" when it has passed, "" when unknown.
 std::string time_left(std::string_view now, std::string_view then);
 // Items of a list of texts.
