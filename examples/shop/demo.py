@@ -111,8 +111,8 @@ class Demo:
         self.catalog_programs = programs[-3:]
         for service, count in (("redis", 1), ("cart", 1), ("recommendations", 1), ("web", 1), ("catalog", 3)):
             mesh.wait_serving(service, count, 40, programs)
-        story.check(True, f"seven instances of six programs serve after {time.monotonic() - begin:.1f} s, six of them "
-                          f"on port {APP_PORT} or their usual one, each in a network of its own")
+        story.check(True, f"seven instances of six programs serve after {time.monotonic() - begin:.1f} s; five of them "
+                          f"listen on port {APP_PORT}, each in a network of its own")
         with urllib.request.urlopen(f"http://127.0.0.1:{self.door}/", timeout=20) as page:
             html = page.read().decode()
         story.check("Merino yarn" in html and "Warp &amp; Thread" in html,
@@ -166,11 +166,11 @@ class Demo:
         story = self.story
         story.heading("There is no way round the sidecar")
         cart = self.mesh.instances("cart")[0]
+        addresses = own_addresses()
         if self.port_was_free:
-            story.check(not can_connect("127.0.0.1", APP_PORT),
-                        f"this host's port {APP_PORT}: nothing there, though six programs listen on it inside")
-        story.check(not can_connect(cart["meshAddresses"][0], APP_PORT), f"the cart's mesh address {cart['meshAddresses'][0]}:{APP_PORT} from "
-                                                              "this host: not reachable")
+            story.check(not any(can_connect(address, APP_PORT) for address in addresses),
+                        f"port {APP_PORT} of this host ({', '.join(addresses)}): connection refused, though five programs "
+                        "listen on it inside")
         host, port = cart["address"].rsplit(":", 1)
         host = host.strip("[]")
         answer = exchange(host, int(port), b"GET /healthz HTTP/1.1\r\nHost: cart\r\n\r\n")
@@ -238,15 +238,15 @@ class Demo:
                         f"{result['failed']} failed", result["failures"][:5])
         else:
             story.check(result["failed"] <= LOAD_CLIENTS and in_hand == result["failed"],
-                        f"{result['requests']} requests with {LOAD_CLIENTS} at a time; {result['failed']} failed, all of "
-                        "them in the killed instance's hands at that moment", result["failures"][:20])
+                        f"{result['requests']} requests, {LOAD_CLIENTS} at a time; {result['failed']} failed: no more than "
+                        "the killed instance had in hand", result["failures"][:20])
         self.catalog_programs.insert(0, self.start_catalog("v1"))
         self.mesh.wait_serving("catalog", 3, 30, self.catalog_programs)
 
     def rotation(self):
         story = self.story
         story.heading("Certificates rotate under load")
-        watched = {i["name"]: i["certificateExpires"] for i in self.mesh.instances() if i["services"]}
+        watched = {i["name"]: i["certificateExpires"] for i in self.mesh.instances() if i["state"] == "serving"}
         load = self.under_load("http://web/", "--journey", "--clients", 4, "--rate", 40)
         begin = time.monotonic()
 
@@ -272,7 +272,7 @@ class Demo:
         rows = []
         for edge in sorted(self.mesh.status()["edges"], key=lambda e: (short(e["source"]), short(e["destination"]))):
             count = edge["requests"] or edge["connections"]
-            rows.append((f"{short(edge['source'])} → {short(edge['destination'])}", edge["protocol"], count,
+            rows.append((f"{short(edge['source']) or '(door)'} → {short(edge['destination'])}", edge["protocol"], count,
                          edge["errors"], f"{edge['requestsPerSecond']:.1f}", f"{100 * edge['successRatio']:.1f} %",
                          f"{edge['p50Ms']:.2f}", f"{edge['p99Ms']:.2f}"))
         story.table(("edge", "as", "count", "errors", "per s", "success", "p50 ms", "p99 ms"), rows)
@@ -293,6 +293,16 @@ def can_connect(host, port, timeout=1.0):
             return True
     except OSError:
         return False
+
+
+def own_addresses():
+    """Loopback and, where there is one, the address of the way out (asking for it sends nothing)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return ["127.0.0.1", probe.getsockname()[0]]
+        except OSError:
+            return ["127.0.0.1"]
 
 
 def exchange(host, port, data):
