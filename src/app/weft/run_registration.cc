@@ -90,7 +90,7 @@ class Registration {
   Result<xds::Registered> run() {
     io::TaskScope scope;
     scope.spawn(converse());
-    if (!result_) loop_.run();
+    if (!done_) loop_.run();
     return std::move(*result_);
   }
 
@@ -111,6 +111,7 @@ class Registration {
       co_await io::sleep_for(loop_, pause);
       pause = std::min(pause * 2, kMaxPause);
     }
+    done_ = true;
     loop_.stop();
   }
 
@@ -211,6 +212,7 @@ class Registration {
   io::SocketNetwork network_;
   CredentialStore store_;
   bool renewed_ = false;
+  bool done_ = false;
   std::optional<Result<xds::Registered>> result_;
 };
 
