@@ -76,7 +76,8 @@ Http1Framing write_request_head(const RequestHead& head, bool end, Buffer& out) 
       out.append("://");
       out.append(head.authority);
     }
-    out.append(head.target);
+    // "OPTIONS *" is spelled without a path there (RFC 9112 §3.2.4).
+    if (!head.absolute_form || head.target != "*") out.append(head.target);
   }
   out.append(' ');
   out.append(version_text(head.version));

@@ -67,6 +67,9 @@ TEST(Http1Writer, WritesEveryFormOfTheTarget) {
   absolute.absolute_form = true;
   absolute.version = Version::kHttp10;
   EXPECT_EQ(written(absolute, true, Http1Framing::kNone), "GET http://a/p HTTP/1.0\r\nHost: a\r\n\r\n");
+  absolute.method = "OPTIONS";
+  absolute.target = "*";
+  EXPECT_EQ(written(absolute, true, Http1Framing::kNone), "OPTIONS http://a HTTP/1.0\r\nHost: a\r\n\r\n");
   RequestHead connect = request("CONNECT", "", {BodyLength::kTunnel, 0});
   connect.authority = "a:443";
   EXPECT_EQ(written(connect, true, Http1Framing::kNone), "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
