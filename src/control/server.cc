@@ -245,6 +245,7 @@ void Server::State::make_plane() {
   parts.local_discovery = any ? SocketAddress{IpAddress::v4(0x7f000001), tls_address.port} : tls_address;
   parts.allowed_uids = options.allowed_uids;
   parts.fixed_host_ip = options.advertised_by_user;
+  parts.svid_life = options.svid_life;
   service = std::make_unique<ControlService>(std::move(parts));
 }
 

@@ -1,0 +1,519 @@
+// The whole control plane over real loopback sockets, with proxies that are only their protocol: join,
+// register, discovery, reports, restart.
+#include "control/server.h"
+
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "control.pb.h"
+#include "control/object_catalog.h"
+#include "http/client.h"
+#include "http/grpc.h"
+#include "http/tls_stream.h"
+#include "io/epoll_loop.h"
+#include "io/event.h"
+#include "io/socket_network.h"
+#include "trust/tls.h"
+#include "xds/convert.h"
+#include "xds/delta_client.h"
+#include "xds/join_token.h"
+#include "xds/registration.h"
+
+namespace weft::control {
+namespace {
+
+using testing::HasSubstr;
+using xds::ResourceType;
+
+constexpr Duration kPatience = Duration::seconds(10);
+
+class NullSink final : public LogSink {
+ public:
+  void write(LogLevel, std::string_view) override {}
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() : network_(loop_), random_(7), log_(sink_, loop_, "server") {
+    dir_ = std::filesystem::temp_directory_path() /
+           ("weft-server-test-" + std::to_string(getpid()) + "-" +
+            testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directories(dir_);
+  }
+  ~ServerTest() override {
+    server_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+  ServerOptions options() {
+    ServerOptions options;
+    options.store.path = dir_ / "weft.db";
+    options.listen = {IpAddress::v4(0x7f000001), port_};
+    options.socket_path = dir_ / "s";
+    options.advertised = {{IpAddress::v4(0x7f000001), 0}};
+    options.allowed_uids = {0};
+    options.peer_credentials = [this](const io::Stream&) { return PeerCredentials{caller_uid_, 1}; };
+    return options;
+  }
+  void start() {
+    server_ = std::make_unique<Server>(loop_, network_, random_, log_, options());
+    auto ok = server_->start();
+    ASSERT_TRUE(ok) << ok.error().message();
+    port_ = server_->listening().port;
+  }
+  // A crash: nothing is said to anybody.
+  void restart() {
+    server_.reset();
+    start();
+  }
+
+  template <typename T>
+  T run(io::Task<T> task) {
+    std::optional<T> result;
+    io::TaskScope scope;
+    auto wrap = [](io::Task<T> inner, std::optional<T>& out) -> io::Task<void> {
+      out = co_await std::move(inner);
+    };
+    scope.spawn(wrap(std::move(task), result));
+    EXPECT_TRUE(loop_.run_for_test([&] { return result.has_value(); }, kPatience));
+    return std::move(*result);
+  }
+  bool until(const std::function<bool()>& done) { return loop_.run_for_test(done, kPatience); }
+
+  xds::ServerAccess socket() { return {dir_ / "s", std::nullopt}; }
+  Result<xds::Registered> register_as(xds::ServerAccess access, std::vector<xds::ServiceClaim> claims,
+                                      std::string instance = "") {
+    auto key = trust::PrivateKey::generate();
+    xds::RegisterParams params;
+    params.services = std::move(claims);
+    params.advertise_port = 20001;
+    params.instance = std::move(instance);
+    return run(xds::register_instance(loop_, network_, std::move(access), *key, params, kPatience));
+  }
+  Result<xds::MachineCredential> join(const std::string& text) {
+    auto token = xds::JoinToken::decode(text);
+    EXPECT_TRUE(token);
+    return run(xds::join(loop_, network_, *token, "laptop", kPatience));
+  }
+  NewToken token(TokenRequest request = {}) {
+    auto made = server_->create_token(request);
+    EXPECT_TRUE(made) << made.error().message();
+    return *made;
+  }
+
+  io::EpollLoop loop_;
+  io::SocketNetwork network_;
+  SeededRandom random_;
+  NullSink sink_;
+  Log log_;
+  std::filesystem::path dir_;
+  uint16_t port_ = 0;
+  int caller_uid_ = 0;
+  std::unique_ptr<Server> server_;
+};
+
+// The protocol of a sidecar: a discovery stream and reports, everything accepted at once.
+class FakeProxy {
+ public:
+  FakeProxy(io::Loop& loop, io::Network& network, xds::Registered registered)
+      : loop_(loop),
+        network_(network),
+        registered_(std::move(registered)),
+        client_({registered_.instance, "test", xds::kProxyLevel}),
+        due_(loop) {}
+
+  void connect() {
+    call_.reset();
+    connection_.reset();
+    scope_.emplace();
+    scope_->spawn(converse());
+  }
+  void disconnect() {
+    scope_.reset();
+    call_.reset();
+    connection_.reset();
+    client_.disconnected();
+  }
+  void subscribe(ResourceType type, std::string_view name) {
+    client_.subscribe(type, name);
+    due_.set();
+  }
+  const std::string* held(ResourceType type, const std::string& name) const {
+    auto it = held_.find({type, name});
+    return it == held_.end() ? nullptr : &it->second;
+  }
+  size_t received() const { return received_; }
+  std::string refuse;  // name of a resource to refuse
+
+  io::Task<Result<v1::ReportResponse>> report(v1::ReportRequest request) {
+    request.set_instance(registered_.instance);
+    auto bytes = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath), "server",
+                                           request.SerializeAsString(), kPatience);
+    if (!bytes) co_return std::unexpected(bytes.error());
+    v1::ReportResponse response;
+    response.ParseFromString(*bytes);
+    co_return response;
+  }
+  io::Task<Result<std::string>> call(std::string_view path, std::string request) {
+    co_return co_await http::grpc_unary(loop_, *connection_, std::string(path), "server",
+                                        std::move(request), kPatience);
+  }
+  bool connected() const { return connection_ != nullptr; }
+
+ private:
+  io::Task<void> converse() {
+    trust::TlsClientConfig config{registered_.svid, registered_.bundle, {"h2"}, ""};
+    auto context = trust::make_client_context(config);
+    auto stream = co_await network_.connect(registered_.discovery.front(), kPatience);
+    if (!stream) co_return;
+    auto server = model::SpiffeId::for_server(registered_.bundle.trust_domain);
+    auto tls = co_await http::tls_connect(loop_, std::move(*stream), *context, "x", server->uri(), kPatience);
+    EXPECT_TRUE(tls) << tls.error().message();
+    if (!tls) co_return;
+    connection_ = http::connect_http(loop_, std::move(tls->stream), http::ClientProtocol::kHttp2,
+                                     tls->info, {}, [] {});
+    auto call = http::GrpcCall::open(*connection_, xds::kDeltaPath, "server");
+    EXPECT_TRUE(call);
+    if (!call) co_return;
+    call_ = std::move(*call);
+    client_.connected();
+    scope_->spawn(write());
+    while (true) {
+      auto message = co_await call_->read();
+      if (!message || !*message) co_return;
+      take(**message);
+    }
+  }
+  io::Task<void> write() {
+    while (true) {
+      for (auto& message : client_.take_output()) {
+        auto ok = co_await call_->write(std::move(message));
+        if (!ok) co_return;
+      }
+      due_.reset();
+      co_await due_.wait();
+    }
+  }
+  void take(const std::string& message) {
+    auto update = client_.receive(message);
+    ASSERT_TRUE(update) << update.error().message();
+    std::vector<xds::Rejection> rejections;
+    for (const auto& resource : update->changed) {
+      ++received_;
+      if (resource.name == refuse) {
+        rejections.push_back({resource.name, "needs proxy level 2"});
+      } else {
+        held_[{update->type, resource.name}] = resource.payload;
+      }
+    }
+    for (const auto& name : update->removed) held_.erase({update->type, name});
+    client_.acknowledge(update->id, rejections);
+    due_.set();
+  }
+
+  io::Loop& loop_;
+  io::Network& network_;
+  xds::Registered registered_;
+  xds::DeltaClient client_;
+  io::Event due_;
+  std::map<std::pair<ResourceType, std::string>, std::string> held_;
+  size_t received_ = 0;
+  std::unique_ptr<http::ClientConnection> connection_;
+  std::unique_ptr<http::GrpcCall> call_;
+  std::optional<io::TaskScope> scope_;
+};
+
+const xds::ServiceClaim kCart{"cart", 80, 8080, model::Protocol::kHttp};
+const xds::ServiceClaim kWeb{"web", 80, 3000, model::Protocol::kHttp};
+const model::ServiceName kCartName{"default", "cart"};
+
+v1::ReportRequest ready_report(uint32_t app_port, uint64_t sequence = 1) {
+  v1::ReportRequest request;
+  request.set_sequence(sequence);
+  auto* port = request.add_ports();
+  port->set_app_port(app_port);
+  port->set_ready(true);
+  return request;
+}
+
+TEST_F(ServerTest, AnInstanceRegistersGetsItsIdentityAndIsFoundByOthers) {
+  start();
+  auto cart = register_as(socket(), {kCart});
+  ASSERT_TRUE(cart) << cart.error().message();
+  EXPECT_THAT(cart->instance, testing::MatchesRegex("cart-[0-9a-f]{6}"));
+  EXPECT_EQ(cart->svid->id().uri(), "spiffe://weft.local/ns/default/sa/cart");
+  EXPECT_EQ(cart->mesh4.to_string(), "240.241.0.1");
+  EXPECT_EQ(cart->mesh4_range, "240.240.0.0/15");
+  EXPECT_EQ(cart->advertise.to_string(), "127.0.0.1:20001");
+  EXPECT_EQ(cart->discovery.front().port, port_);
+
+  auto web = register_as(socket(), {kWeb});
+  ASSERT_TRUE(web) << web.error().message();
+  FakeProxy proxy(loop_, network_, *web);
+  proxy.subscribe(ResourceType::kName, "*");
+  proxy.subscribe(ResourceType::kService, "cart.default");
+  proxy.subscribe(ResourceType::kEndpoints, "cart.default");
+  proxy.subscribe(ResourceType::kWorkloadAddress, cart->mesh4.to_string());
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr &&
+                                 proxy.held(ResourceType::kName, "web.default") != nullptr; }));
+  auto name = xds::decode_name(*proxy.held(ResourceType::kName, "cart.default"));
+  ASSERT_TRUE(name);
+  EXPECT_FALSE(name->vip4.is_unspecified());
+  auto endpoints = xds::decode_endpoints(*proxy.held(ResourceType::kEndpoints, "cart.default"));
+  ASSERT_EQ(endpoints->endpoints.size(), 1u);
+  EXPECT_FALSE(endpoints->endpoints[0].ready);
+  EXPECT_EQ(endpoints->endpoints[0].workload, cart->instance);
+  EXPECT_NE(proxy.held(ResourceType::kWorkloadAddress, cart->mesh4.to_string()), nullptr);
+
+  // It becomes ready, and the news arrives.
+  FakeProxy cart_proxy(loop_, network_, *cart);
+  cart_proxy.connect();
+  ASSERT_TRUE(until([&] { return cart_proxy.connected(); }));
+  auto answer = run(cart_proxy.report(ready_report(8080)));
+  ASSERT_TRUE(answer) << answer.error().message();
+  EXPECT_TRUE(answer->known());
+  EXPECT_EQ(answer->acknowledged(), 1u);
+  ASSERT_TRUE(until([&] {
+    auto set = xds::decode_endpoints(*proxy.held(ResourceType::kEndpoints, "cart.default"));
+    return set->endpoints.size() == 1 && set->endpoints[0].ready;
+  }));
+}
+
+TEST_F(ServerTest, AnAppliedRouteIsServedByTheProxiesThatUseItAndARefusalIsTold) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  auto cart = register_as(socket(), {kCart});
+  FakeProxy proxy(loop_, network_, *web);
+  proxy.subscribe(ResourceType::kService, "cart.default");
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return server_->served(kCartName).current == 1; }));
+  EXPECT_EQ(server_->served(kCartName).users, 1u);
+
+  const std::string route = R"(apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: slow, namespace: default}
+spec:
+  parentRefs: [{kind: Service, group: "", name: cart, port: 80}]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /slow}}]
+    backendRefs: [{name: cart, port: 80}]
+    timeouts: {request: 2s}
+)";
+  size_t before = proxy.received();
+  auto outcome = server_->plane().catalog->apply({{"route.yaml", route}}, false);
+  ASSERT_TRUE(outcome) << outcome.error().message();
+  EXPECT_THAT(outcome->errors, testing::IsEmpty());
+  ASSERT_TRUE(until([&] { return proxy.received() > before && server_->served(kCartName).current == 1; }));
+  auto service = xds::decode_service(*proxy.held(ResourceType::kService, "cart.default"));
+  ASSERT_TRUE(service);
+  EXPECT_TRUE(service->ports.at(0).routed);
+
+  proxy.refuse = "cart.default";
+  auto again = server_->plane().catalog->remove({{"HTTPRoute", "default", "slow"}});
+  ASSERT_TRUE(again);
+  ASSERT_TRUE(until([&] { return !server_->served(kCartName).problem.empty(); }));
+  EXPECT_EQ(server_->served(kCartName).current, 0u);
+  EXPECT_THAT(server_->served(kCartName).problem, HasSubstr("needs proxy level 2"));
+  EXPECT_THAT(server_->status().warnings, testing::Contains(HasSubstr("cannot use cart.default")));
+}
+
+TEST_F(ServerTest, ARestartKeepsEverythingAndSendsNothingAgain) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  auto cart = register_as(socket(), {kCart});
+  FakeProxy cart_proxy(loop_, network_, *cart);
+  cart_proxy.connect();
+  ASSERT_TRUE(until([&] { return cart_proxy.connected(); }));
+  ASSERT_TRUE(run(cart_proxy.report(ready_report(8080))));
+  FakeProxy proxy(loop_, network_, *web);
+  proxy.subscribe(ResourceType::kName, "*");
+  proxy.subscribe(ResourceType::kService, "cart.default");
+  proxy.subscribe(ResourceType::kEndpoints, "cart.default");
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return server_->served(kCartName).current == 1 &&
+                                 proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr; }));
+  size_t before = proxy.received();
+  std::string vip = *proxy.held(ResourceType::kName, "cart.default");
+  proxy.disconnect();
+  cart_proxy.disconnect();
+
+  restart();
+  EXPECT_FALSE(server_->made_trust_domain());
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return server_->served(kCartName).current == 1; }));
+  // Something new, to see that the stream works and that nothing old came before it.
+  auto more = register_as(socket(), {{"more", 1, 1, model::Protocol::kTcp}});
+  ASSERT_TRUE(until([&] { return proxy.held(ResourceType::kName, "more.default") != nullptr; }));
+  EXPECT_EQ(proxy.received(), before + 1);
+  EXPECT_EQ(*proxy.held(ResourceType::kName, "cart.default"), vip);
+
+  StatusView status = server_->status();
+  ASSERT_EQ(status.instances.size(), 3u);
+  EXPECT_EQ(status.instances[0].id, cart->instance);
+  EXPECT_EQ(status.instances[0].state, "serving");
+  // Registering again under the id that is held gives the same place.
+  auto again = register_as(socket(), {kCart}, cart->instance);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(again->instance, cart->instance);
+  EXPECT_EQ(again->mesh4, cart->mesh4);
+}
+
+TEST_F(ServerTest, AMachineJoinsOnceAndThenNeedsNoToken) {
+  start();
+  NewToken made = token();
+  auto machine = join(made.token);
+  ASSERT_TRUE(machine) << machine.error().message();
+  EXPECT_TRUE(machine->svid->id().is_machine());
+  auto kept = xds::MachineCredential::parse(machine->serialize());
+  ASSERT_TRUE(kept) << kept.error().message();
+  auto cart = register_as({"", *kept}, {kCart});
+  ASSERT_TRUE(cart) << cart.error().message();
+  restart();
+  EXPECT_TRUE(register_as({"", *kept}, {kCart}));
+  auto renewed = run(xds::renew_machine(loop_, network_, *kept, kPatience));
+  ASSERT_TRUE(renewed) << renewed.error().message();
+  EXPECT_EQ(renewed->svid->id(), machine->svid->id());
+  EXPECT_TRUE(register_as({"", *renewed}, {kCart}));
+
+  auto twice = join(made.token);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().kind(), ErrorKind::kUnauthenticated);
+}
+
+TEST_F(ServerTest, WrongAndExpiredTokensAreRefusedAndAWrongRootIsNotTrusted) {
+  start();
+  auto decoded = xds::JoinToken::decode(token().token);
+  ASSERT_TRUE(decoded);
+  auto wrong = *decoded;
+  wrong.secret[0] ^= 1;
+  auto refused = join(wrong.encode());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kUnauthenticated);
+
+  auto pinned = *decoded;
+  pinned.root_spki_sha256 = std::string(64, '0');
+  EXPECT_FALSE(join(pinned.encode()));
+  EXPECT_TRUE(join(decoded->encode())) << "neither attempt used the token up";
+
+  NewToken brief = token({"", "", Duration::nanos(1)});
+  auto expired = join(brief.token);
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().kind(), ErrorKind::kUnauthenticated);
+}
+
+TEST_F(ServerTest, AMachineMayDoOnlyWhatItsTokenAllowed) {
+  start();
+  auto machine = join(token({"default", "cart", Duration::hours(1)}).token);
+  ASSERT_TRUE(machine) << machine.error().message();
+  EXPECT_TRUE(register_as({"", *machine}, {kCart}));
+  auto other = register_as({"", *machine}, {kWeb});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().kind(), ErrorKind::kDenied);
+  auto mine = register_as(socket(), {kCart});
+  auto theft = register_as({"", *machine}, {kCart}, mine->instance);
+  ASSERT_FALSE(theft);
+  EXPECT_EQ(theft.error().kind(), ErrorKind::kDenied);
+  EXPECT_FALSE(run(xds::leave(loop_, network_, {"", *machine}, mine->instance, kPatience)));
+}
+
+TEST_F(ServerTest, TheSocketIsForRootAndTheServersUserOnly) {
+  start();
+  caller_uid_ = 12345;
+  auto refused = register_as(socket(), {kCart});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kDenied);
+  EXPECT_THAT(refused.error().message(), HasSubstr("uid 12345"));
+}
+
+TEST_F(ServerTest, ASidecarSpeaksOnlyForItself) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  auto cart = register_as(socket(), {kCart});
+  FakeProxy proxy(loop_, network_, *web);
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return proxy.connected(); }));
+  v1::ReportRequest foreign;
+  foreign.set_instance(cart->instance);
+  auto refused = run(proxy.call(xds::kReportPath, foreign.SerializeAsString()));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind(), ErrorKind::kDenied);
+
+  auto key = trust::PrivateKey::generate();
+  v1::IssueSvidRequest issue;
+  issue.set_csr(*key->make_csr(cart->svid->id()));
+  auto issued = run(proxy.call(xds::kIssueSvidPath, issue.SerializeAsString()));
+  ASSERT_TRUE(issued) << issued.error().message();
+  v1::IssueSvidResponse response;
+  ASSERT_TRUE(response.ParseFromString(*issued));
+  auto svid = trust::Svid::make({response.chain().begin(), response.chain().end()}, *key);
+  ASSERT_TRUE(svid);
+  EXPECT_EQ((*svid)->id(), web->svid->id()) << "the certificate's identity, whatever the request names";
+  EXPECT_FALSE(run(proxy.call(xds::kRegisterPath, "")));
+  EXPECT_FALSE(run(proxy.call("/weft.v1.Control/Nothing", "")));
+}
+
+TEST_F(ServerTest, EdgesShowInStatusOnceEvenIfTheReportComesTwice) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  FakeProxy proxy(loop_, network_, *web);
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return proxy.connected(); }));
+  auto request = ready_report(3000, 5);
+  auto* edge = request.add_edges();
+  edge->set_source(web->svid->id().uri());
+  edge->set_destination("spiffe://weft.local/ns/default/sa/cart");
+  edge->set_service("cart.default");
+  edge->set_port(80);
+  edge->set_protocol("http");
+  edge->set_mtls(true);
+  edge->set_requests(10);
+  edge->set_errors(1);
+  (*edge->mutable_latency())[160] = 10;
+  auto* forged = request.add_edges();
+  forged->set_source("spiffe://weft.local/ns/default/sa/bank");
+  forged->set_requests(1000);
+  ASSERT_TRUE(run(proxy.report(request)));
+  ASSERT_TRUE(run(proxy.report(request)));
+  StatusView status = server_->status();
+  ASSERT_EQ(status.edges.size(), 1u);
+  EXPECT_EQ(status.edges[0].requests, 10u);
+  EXPECT_DOUBLE_EQ(status.edges[0].success_ratio, 0.9);
+  EXPECT_TRUE(status.edges[0].mtls);
+  EXPECT_THAT(server_->plane().metrics(), HasSubstr("weft_server_instances"));
+}
+
+TEST_F(ServerTest, AnInstanceThatLeavesIsNoEndpointAnyMore) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  auto cart = register_as(socket(), {kCart});
+  FakeProxy proxy(loop_, network_, *web);
+  proxy.subscribe(ResourceType::kEndpoints, "cart.default");
+  proxy.connect();
+  ASSERT_TRUE(until([&] { return proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr; }));
+  ASSERT_TRUE(run(xds::leave(loop_, network_, socket(), cart->instance, kPatience)));
+  ASSERT_TRUE(until([&] {
+    auto set = xds::decode_endpoints(*proxy.held(ResourceType::kEndpoints, "cart.default"));
+    return set && set->endpoints.empty();
+  }));
+}
+
+TEST_F(ServerTest, GarbageOnTheTlsPortHarmsNobody) {
+  start();
+  auto stream = run(network_.connect({IpAddress::v4(0x7f000001), port_}, kPatience));
+  ASSERT_TRUE(stream);
+  (*stream)->write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  Buffer answer;
+  EXPECT_TRUE(until([&] {
+    auto outcome = (*stream)->read(answer);
+    return outcome.kind == io::ReadOutcome::kEof || outcome.kind == io::ReadOutcome::kError;
+  }));
+  EXPECT_TRUE(register_as(socket(), {kCart}));
+}
+
+}  // namespace
+}  // namespace weft::control
