@@ -9,6 +9,9 @@ namespace weft::proxy {
 namespace {
 
 constexpr int kBurst = 8;
+// How long what is queued may take to leave before a reset follows it.
+constexpr Duration kFlushWait = Duration::millis(2);
+constexpr int kFlushWaits = 250;
 
 class Relay {
  public:
@@ -28,6 +31,11 @@ class Relay {
     if (second_.stream) second_.stream->set_handler(nullptr);
   }
   io::Event& done() { return done_; }
+  // Bytes that were read before a reset arrive before it, as they would without us.
+  bool flushed() const {
+    return first_.stream->write_queued() == 0 && second_.stream->write_queued() == 0;
+  }
+  bool reset() const { return totals_.reset; }
 
   void close() {
     for (Side* side : {&first_, &second_}) {
@@ -104,6 +112,9 @@ io::Task<RelayResult> relay(io::Loop& loop, io::StreamPtr first, io::StreamPtr s
   RelayResult& counted = totals ? *totals : own;
   Relay running(loop, std::move(first), std::move(second), counted);
   co_await running.done().wait();
+  for (int wait = 0; running.reset() && wait < kFlushWaits && (wait == 0 || !running.flushed()); ++wait) {
+    co_await io::sleep_for(loop, kFlushWait);
+  }
   running.close();
   co_return counted;
 }

@@ -1,0 +1,163 @@
+#include "proxy/staging.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "xds/convert.h"
+
+namespace weft::proxy {
+namespace {
+
+using xds::ResourceType;
+
+const model::ServiceName kCart{"default", "cart"}, kV2{"default", "cart-v2"};
+
+model::Service service(const model::ServiceName& name, std::vector<model::ServiceName> backends = {}) {
+  model::Service out;
+  out.name = name;
+  out.vip4 = IpAddress::v4(0xf0f00001);
+  std::array<uint8_t, 16> v6{0xfd};
+  v6[15] = 1;
+  out.vip6 = IpAddress::v6(v6);
+  model::ServicePort port{.port = 80, .protocol = model::Protocol::kHttp};
+  if (!backends.empty()) {
+    port.routed = true;
+    model::RouteRule rule;
+    rule.route = "default/cart";
+    rule.rule = "0";
+    for (const auto& backend : backends) rule.backends.push_back({.service = backend, .port = 80});
+    port.rules.push_back(rule);
+  }
+  out.ports.push_back(port);
+  return out;
+}
+
+struct StagingTest : testing::Test {
+  Staging staging;
+  uint64_t next_id = 1;
+
+  xds::Update update(ResourceType type, uint64_t generation, bool last = true) {
+    xds::Update out;
+    out.id = next_id++;
+    out.type = type;
+    out.generation = generation;
+    out.last_of_generation = last;
+    return out;
+  }
+  xds::Update of(const model::Service& value, uint64_t generation, bool last = true) {
+    xds::Update out = update(ResourceType::kService, generation, last);
+    out.changed.push_back({value.name.to_string(), "v" + std::to_string(out.id), xds::encode_service(value)});
+    return out;
+  }
+  xds::Update endpoints(const model::ServiceName& name, uint64_t generation, bool last = true) {
+    xds::Update out = update(ResourceType::kEndpoints, generation, last);
+    model::EndpointSet set{.service = name};
+    out.changed.push_back({name.to_string(), "v" + std::to_string(out.id), xds::encode_endpoints(set)});
+    return out;
+  }
+};
+
+TEST_F(StagingTest, AServiceWithoutBackendsIsUsedAtOnceAndAcknowledged) {
+  auto outcome = staging.receive(of(service(kCart), 1));
+  EXPECT_TRUE(outcome.swapped);
+  ASSERT_EQ(outcome.done.size(), 1u);
+  EXPECT_EQ(outcome.done[0].update, 1u);
+  EXPECT_NE(staging.snapshot()->service(kCart), nullptr);
+}
+
+TEST_F(StagingTest, NothingOfAGenerationIsUsedBeforeItsLastUpdate) {
+  EXPECT_FALSE(staging.receive(endpoints(kCart, 1, false)).swapped);
+  EXPECT_EQ(staging.snapshot()->group(kCart), nullptr);
+  auto outcome = staging.receive(of(service(kCart), 1));
+  EXPECT_TRUE(outcome.swapped);
+  EXPECT_EQ(outcome.done.size(), 2u);
+  EXPECT_NE(staging.snapshot()->group(kCart), nullptr);
+}
+
+TEST_F(StagingTest, TheOldVersionServesUntilTheBackendsOfTheNewAreKnown) {
+  staging.receive(of(service(kCart), 1));
+  auto held = staging.receive(of(service(kCart, {kV2}), 2));
+  EXPECT_FALSE(held.swapped);
+  EXPECT_TRUE(held.done.empty());
+  EXPECT_EQ(held.needs, std::vector<model::ServiceName>{kV2});
+  EXPECT_FALSE(staging.snapshot()->service(kCart)->model().ports[0].routed);
+  EXPECT_EQ(staging.waiting_for(), std::vector<std::string>{"cart.default waits for cart-v2.default"});
+
+  staging.receive(endpoints(kV2, 3, false));
+  auto outcome = staging.receive(of(service(kV2), 3));
+  EXPECT_TRUE(outcome.swapped);
+  EXPECT_EQ(outcome.done.size(), 3u);
+  EXPECT_TRUE(staging.snapshot()->service(kCart)->model().ports[0].routed);
+}
+
+TEST_F(StagingTest, ABackendThatDoesNotExistKeepsNobodyWaiting) {
+  staging.receive(of(service(kCart, {kV2}), 1));
+  auto gone = update(ResourceType::kService, 2, false);
+  gone.removed = {kV2.to_string()};
+  staging.receive(std::move(gone));
+  auto none = update(ResourceType::kEndpoints, 2);
+  none.removed = {kV2.to_string()};
+  EXPECT_TRUE(staging.receive(std::move(none)).swapped);
+  EXPECT_NE(staging.snapshot()->service(kCart), nullptr);
+}
+
+TEST_F(StagingTest, ServicesThatNameEachOtherAreSwappedInTogether) {
+  EXPECT_FALSE(staging.receive(of(service(kCart, {kV2}), 1)).swapped);
+  EXPECT_FALSE(staging.receive(of(service(kV2, {kCart}), 2)).swapped);
+  EXPECT_FALSE(staging.receive(endpoints(kCart, 3)).swapped && staging.snapshot()->service(kCart));
+  auto outcome = staging.receive(endpoints(kV2, 4));
+  EXPECT_TRUE(outcome.swapped);
+  EXPECT_NE(staging.snapshot()->service(kCart), nullptr);
+  EXPECT_NE(staging.snapshot()->service(kV2), nullptr);
+}
+
+TEST_F(StagingTest, ANewerVersionTakesThePlaceOfOneThatWaits) {
+  staging.receive(of(service(kCart, {kV2}), 1));
+  auto outcome = staging.receive(of(service(kCart), 2));
+  EXPECT_TRUE(outcome.swapped);
+  EXPECT_EQ(outcome.done.size(), 2u);
+  EXPECT_FALSE(staging.snapshot()->service(kCart)->model().ports[0].routed);
+}
+
+TEST_F(StagingTest, WhatCannotBeUsedIsRefusedAndTheLastGoodStays) {
+  staging.receive(of(service(kCart), 1));
+  auto broken = update(ResourceType::kService, 2);
+  broken.changed.push_back({kCart.to_string(), "v2", "\xff\xff garbage"});
+  auto outcome = staging.receive(std::move(broken));
+  ASSERT_EQ(outcome.done.size(), 1u);
+  ASSERT_EQ(outcome.done[0].rejections.size(), 1u);
+  EXPECT_EQ(outcome.done[0].rejections[0].name, "cart.default");
+  EXPECT_NE(staging.snapshot()->service(kCart), nullptr);
+}
+
+TEST_F(StagingTest, TheIndexIsCompleteOnceToldEvenIfEmpty) {
+  EXPECT_FALSE(staging.snapshot()->names->complete);
+  staging.receive(update(ResourceType::kName, 1));
+  EXPECT_TRUE(staging.snapshot()->names->complete);
+}
+
+TEST_F(StagingTest, HealthOfAnEndpointOutlivesItsObject) {
+  auto with_endpoint = [&](uint16_t target, uint64_t generation) {
+    xds::Update out = update(ResourceType::kEndpoints, generation);
+    model::EndpointSet set{.service = kCart};
+    model::Endpoint endpoint;
+    endpoint.workload = "cart-1";
+    endpoint.address = *SocketAddress::parse("10.0.0.1:20000");
+    endpoint.identity = *model::SpiffeId::parse("spiffe://m/ns/default/sa/cart");
+    endpoint.mesh4 = *IpAddress::parse("240.241.0.1");
+    endpoint.mesh6 = *IpAddress::parse("fd00::1");
+    endpoint.target_ports = {{80, target}};
+    set.endpoints.push_back(endpoint);
+    out.changed.push_back({kCart.to_string(), "v" + std::to_string(out.id), xds::encode_endpoints(set)});
+    return out;
+  };
+  staging.receive(with_endpoint(8080, 1));
+  ASSERT_NE(staging.snapshot()->group(kCart), nullptr);
+  auto before = staging.snapshot()->group(kCart)->endpoints[0].health;
+  staging.receive(with_endpoint(9090, 2));
+  EXPECT_EQ(staging.snapshot()->group(kCart)->endpoints[0].health, before);
+}
+
+}  // namespace
+}  // namespace weft::proxy
