@@ -9,8 +9,7 @@
 // Order of rules (Gateway API v1, HTTPRouteRule): exact path, longest prefix, regular expression;
 // method; number of header matches; number of query matches; oldest route; NAMESPACE/NAME; order in the
 // route. Consumer routes (route and Service in different namespaces) come first, and apply only to
-// callers of the route's namespace; a port that has only such routes gets a last rule that serves
-// everybody else as if there were no route.
+// callers of the route's namespace; what they do not match goes on to the other rules.
 //
 // Pure and single-threaded: no clock, store or network. compile() is a function of the state alone, so
 // equal states give equal results, whatever order they were reached in.

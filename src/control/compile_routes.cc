@@ -1,6 +1,6 @@
-// One rule per match, sorted once by a key that spells the precedence out. A port with routes of foreign
-// namespaces only (consumer routes) gets a last rule of its own: for everybody else the Service must
-// behave as if it had no route.
+// One rule per match, sorted once by a key that spells the precedence out. Rules of foreign namespaces
+// (consumer routes) carry their namespace: sidecars of others pass over them, and forward as if there
+// were no route where no rule concerns them.
 #include "control/compile_routes.h"
 
 #include <fmt/format.h>
@@ -107,18 +107,7 @@ void compile_rules(const model::ServiceName& service, const std::vector<const Ob
   if (candidates.empty()) return;
   std::ranges::sort(candidates, {}, &Candidate::order);
   port.routed = true;
-  const bool all_consumer = !candidates.back().order.producer;
   for (Candidate& candidate : candidates) port.rules.push_back(std::move(candidate.rule));
-  if (all_consumer) {
-    model::RouteRule rest;
-    rest.route = service.ns + "/" + service.name;
-    rest.rule = "default";
-    model::Backend self;
-    self.service = service;
-    self.port = port.port;
-    rest.backends.push_back(std::move(self));
-    port.rules.push_back(std::move(rest));
-  }
 }
 
 }  // namespace weft::control

@@ -24,6 +24,10 @@ uint32_t number_of(const Node& parent, std::string_view name) {
   return node ? static_cast<uint32_t>(node->number) : 0;
 }
 
+// What sidecars take (xds/decode.cc).
+constexpr size_t kLongestRegex = 1024;
+constexpr Duration kLongestTime = Duration::hours(24);
+
 // Fields that frame or route a message: changing them would make a sidecar send something else than it
 // decided on.
 bool reserved_header(const std::string& name) {
@@ -111,9 +115,19 @@ class RouteReader {
     return out;
   }
 
+  Duration duration(const Node& parent, std::string_view name, const std::string& path,
+                    Duration otherwise = {}) {
+    const Duration value = parse_gateway_duration(parent.text_of(name)).value_or(otherwise);
+    if (value > kLongestTime) {
+      report(parent.find(name)->at, fmt::format("{}.{}", path, name),
+             fmt::format("{} is longer than a day", parent.text_of(name)), "at most 24h");
+    }
+    return value;
+  }
+
   void read_timeouts(const Node& node, const std::string& path, HttpRouteRule& out) {
-    out.request_timeout = parse_gateway_duration(node.text_of("request")).value_or(Duration{});
-    out.backend_timeout = parse_gateway_duration(node.text_of("backendRequest")).value_or(Duration{});
+    out.request_timeout = duration(node, "request", path + ".timeouts");
+    out.backend_timeout = duration(node, "backendRequest", path + ".timeouts");
     if (out.request_timeout.ns > 0 && out.backend_timeout > out.request_timeout) {
       report(node.find("backendRequest")->at, path + ".timeouts.backendRequest",
              fmt::format("{} is longer than the request timeout {}", node.text_of("backendRequest"),
@@ -132,13 +146,17 @@ class RouteReader {
       retry.codes.push_back(status);
     }
     retry.attempts = number_of(node, "attempts");
-    retry.backoff = parse_gateway_duration(node.text_of("backoff")).value_or(retry.backoff);
+    retry.backoff = duration(node, "backoff", path + ".retry", retry.backoff);
     return retry;
   }
 
   // --- matches ---
 
   void check_regex(const Node& value, const std::string& path) {
+    if (value.text.size() > kLongestRegex) {
+      return report(value.at, path, fmt::format("{} characters long: a regular expression has at most {}",
+                                                value.text.size(), kLongestRegex));
+    }
     RE2::Options options;
     options.set_log_errors(false);
     options.set_max_mem(1 << 20);
@@ -228,6 +246,7 @@ class RouteReader {
     for (size_t i = 0; i < nodes.size(); ++i) {
       const std::string here = fmt::format("{}.filters[{}]", path, i);
       const std::string type(nodes[i].text_of("type"));
+      if (type != "RequestHeaderModifier" && type != "ResponseHeaderModifier") continue;  // reported
       const bool of_request = type == "RequestHeaderModifier";
       const char* wanted = of_request ? "requestHeaderModifier" : "responseHeaderModifier";
       const char* other = of_request ? "responseHeaderModifier" : "requestHeaderModifier";

@@ -158,6 +158,10 @@ TEST(WrongObjects, RoutesSayWherePathWhatAndHint) {
       {route("  - timeouts: {request: 1s, backendRequest: 2s}\n"),
        "f.yaml:7:45: spec.rules[0].timeouts.backendRequest: 2s is longer than the request timeout 1s (a "
        "try cannot outlast the whole request)"},
+      {route("  - timeouts: {request: 25h}\n"),
+       "f.yaml:7:25: spec.rules[0].timeouts.request: 25h is longer than a day (at most 24h)"},
+      {route("  - retry: {backoff: 90000s}\n"),
+       "f.yaml:7:22: spec.rules[0].retry.backoff: 90000s is longer than a day (at most 24h)"},
       {route("  - retry: {codes: [200]}\n"),
        "f.yaml:7:21: spec.rules[0].retry.codes[0]: 200 is out of range: 400 to 599"},
       {route("  - retry: {attempts: 0}\n"),
@@ -166,11 +170,11 @@ TEST(WrongObjects, RoutesSayWherePathWhatAndHint) {
        "f.yaml:7:15: spec.rules[0].filters[0].requestHeaderModifier: required by type RequestHeaderModifier"},
       {route("  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Host, value: "
              "a}]}}]\n"),
-       "f.yaml:7:83: spec.rules[0].filters[0].requestHeaderModifier.set[0].name: 'Host' cannot be modified "
+       "f.yaml:7:82: spec.rules[0].filters[0].requestHeaderModifier.set[0].name: 'Host' cannot be modified "
        "(it belongs to the connection or to Weft)"},
       {route("  - filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: a, value: "
              "\"x\\r\\ny\"}]}}]\n"),
-       "f.yaml:7:93: spec.rules[0].filters[0].responseHeaderModifier.add[0].value: the text 'x\r\ny' is "
+       "f.yaml:7:94: spec.rules[0].filters[0].responseHeaderModifier.add[0].value: the text 'x\r\ny' is "
        "not a header value: no control characters, no line breaks (for example yes)"},
       {route("  - {name: a}\n  - {name: a}\n"),
        "f.yaml:8:12: spec.rules[1].name: the name 'a' is taken by a rule before (each name once)"},

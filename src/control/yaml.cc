@@ -49,11 +49,14 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto it = anchors_.find(anchor);
     if (it == anchors_.end()) stop(position(mark), "an alias that refers to itself");
-    Node copy = it->second.node;
-    count(it->second.size, position(mark));
+    // Counted before it is copied: a few lines of aliases can stand for a universe of values.
+    const Anchor& meant = it->second;
+    count(meant.size, position(mark));
+    if (open_.size() + meant.depth > limits_.depth) too_deep(position(mark));
+    Node copy = meant.node;
     copy.at = position(mark);
-    if (open_.size() + it->second.depth > limits_.depth) too_deep(position(mark));
-    place(std::move(copy), 0);
+    if (naming()) return take_name(std::move(copy), false);
+    attach(std::move(copy), meant.size, meant.depth);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -96,7 +99,7 @@ class TreeBuilder final : public YAML::EventHandler {
   struct Anchor {
     Node node;
     size_t size = 1;
-    size_t depth = 1;
+    size_t depth = 0;
   };
 
   [[noreturn]] void stop(Position at, std::string what, std::string hint = "") {
@@ -120,8 +123,13 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
+  // Is the next value a name in a map?
+  bool naming() const {
+    return !open_.empty() && open_.back().node.is(Node::Kind::kMap) && !open_.back().has_key;
+  }
+
   void begin(Node node, YAML::anchor_t anchor) {
-    if (!open_.empty() && open_.back().node.is(Node::Kind::kMap) && !open_.back().has_key) {
+    if (naming()) {
       stop(node.at, "a list or a map cannot be a name in a map", "names must be plain text");
     }
     if (open_.size() + 1 > limits_.depth) too_deep(node.at);
@@ -137,11 +145,8 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void place(Node node, YAML::anchor_t anchor, bool plain = false) {
-    if (!open_.empty() && open_.back().node.is(Node::Kind::kMap) && !open_.back().has_key) {
-      if (anchor) anchors_[anchor] = {node};
-      return take_name(std::move(node), plain);
-    }
     if (anchor) anchors_[anchor] = {node};
+    if (naming()) return take_name(std::move(node), plain);
     count(1, node.at);
     attach(std::move(node), 1, 0);
   }

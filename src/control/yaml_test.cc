@@ -74,8 +74,7 @@ TEST(Yaml, SaysWhereASyntaxErrorIs) {
 }
 
 TEST(Yaml, BoundsDepthSizeAndAliases) {
-  std::string deep;
-  for (int i = 0; i < 70; ++i) deep += "[";
+  const std::string deep = std::string(70, '[') + std::string(70, ']');
   EXPECT_THAT(problem_of(deep), HasSubstr("nested deeper than 64 levels"));
   EXPECT_THAT(problem_of(std::string(100, 'a'), {.bytes = 99}), HasSubstr("100 bytes; at most 99"));
   // The "billion laughs": nine levels of nine aliases each.
