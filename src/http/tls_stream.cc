@@ -41,7 +41,9 @@ class TlsStream final : public io::Stream, public io::StreamHandler {
     return write(taken.view());
   }
   size_t write_queued() const override {
-    return unsent_.size() + session_->output().size() + transport_->write_queued();
+    // A close_notify that has not left yet counts: without it the peer sees a truncation.
+    const size_t close = shutdown_wanted_ && !shutdown_sent_ && error() == nullptr ? 1 : 0;
+    return unsent_.size() + session_->output().size() + close + transport_->write_queued();
   }
   void shutdown_write() override {
     shutdown_wanted_ = true;
@@ -111,8 +113,7 @@ std::optional<io::ReadOutcome> TlsStream::decrypted(Buffer& into, size_t limit) 
   if (plaintext.empty()) return std::nullopt;
   const size_t size = std::min(limit, plaintext.size());
   if (size == plaintext.size()) {
-    into.append(std::move(plaintext));
-    plaintext.release_if_empty();
+    into.append(std::exchange(plaintext, Buffer()));
   } else {
     into.append(plaintext.view().substr(0, size));
     plaintext.consume(size);
@@ -132,11 +133,8 @@ std::optional<io::ReadOutcome> TlsStream::pull(size_t limit) {
       failed(Error(ErrorKind::kReset, "the connection to " + peer().to_string() +
                                           " ended without a TLS close: data may be missing"));
       return std::nullopt;
-    case io::ReadOutcome::kError:
-      failed(*transport_->error());
-      return std::nullopt;
-    case io::ReadOutcome::kData:
-      break;
+    case io::ReadOutcome::kError: failed(*transport_->error()); return std::nullopt;
+    case io::ReadOutcome::kData: break;
   }
   auto received = session_->receive(ciphertext_.view());
   ciphertext_.clear();
@@ -216,15 +214,12 @@ Result<void> Handshake::advance(io::Stream& transport) const {
   Buffer ciphertext;
   while (!session->established()) {
     switch (transport.read(ciphertext).kind) {
-      case io::ReadOutcome::kWouldBlock:
-        return {};
+      case io::ReadOutcome::kWouldBlock: return {};
       case io::ReadOutcome::kEof:
         return std::unexpected(
             blame(Error(ErrorKind::kReset, "the peer closed the connection during it")));
-      case io::ReadOutcome::kError:
-        return std::unexpected(blame(*transport.error()));
-      case io::ReadOutcome::kData:
-        break;
+      case io::ReadOutcome::kError: return std::unexpected(blame(*transport.error()));
+      case io::ReadOutcome::kData: break;
     }
     if (auto received = session->receive(ciphertext.view()); !received) return received;
     ciphertext.clear();

@@ -12,11 +12,13 @@ namespace weft::io {
 namespace {
 
 constexpr Duration kPatience = Duration::seconds(5);
+// How often to look whether the queue has left once the peer has ended.
+constexpr Duration kSoon = Duration::millis(10);
 
 class Closing final : public StreamHandler, public Runnable {
  public:
   Closing(Loop& loop, StreamPtr stream)
-      : stream_(std::move(stream)), timer_(loop, [this] { check_progress(); }) {
+      : loop_(loop), stream_(std::move(stream)), moved_(loop.now()), timer_(loop, [this] { check_progress(); }) {
     loop.keep_until_end(*this);
     queued_ = stream_->write_queued();
     stream_->set_handler(this);
@@ -30,7 +32,11 @@ class Closing final : public StreamHandler, public Runnable {
       dropped_.clear();
       if (outcome.kind == ReadOutcome::kWouldBlock) return;
       if (outcome.kind == ReadOutcome::kData) continue;
-      if (outcome.kind == ReadOutcome::kEof && stream_->write_queued() > 0) return;
+      if (outcome.kind == ReadOutcome::kEof && stream_->write_queued() > 0) {
+        peer_ended_ = true;
+        timer_.arm(kSoon);
+        return;
+      }
       delete this;
       return;
     }
@@ -40,18 +46,22 @@ class Closing final : public StreamHandler, public Runnable {
  private:
   void check_progress() {
     const size_t left = stream_->write_queued();
-    if (left == 0 || left >= queued_) {
+    if (left < queued_) moved_ = loop_.now();
+    if (left == 0 || loop_.now() - moved_ >= kPatience) {
       delete this;
       return;
     }
     queued_ = left;
-    timer_.arm(kPatience);
+    timer_.arm(peer_ended_ ? kSoon : kPatience);
   }
   void run() override {}
   void abandoned() override { delete this; }
 
+  Loop& loop_;
   StreamPtr stream_;
   size_t queued_ = 0;
+  Instant moved_;  // when the queue last became shorter
+  bool peer_ended_ = false;
   Buffer dropped_;
   Timer timer_;
 };

@@ -53,6 +53,9 @@ struct HttpPath::Request {
   http::ServerStreamPtr down;
   Destination destination;
   bool tunnel;
+  // Outlive the forwarder's exchange on them: what it queued last still goes out.
+  UpstreamPtr upstream;
+  std::unique_ptr<http::ClientConnection> own_connection;  // of an upgrade
   Forwarder forwarder;
   Instant start;
   Record log;
@@ -69,10 +72,6 @@ struct HttpPath::Request {
   const LiveEndpoint* endpoint = nullptr;
   uint16_t app_port = 0;
   std::optional<InFlight> in_flight;
-  UpstreamPtr upstream;
-  // An upgrade's own connection.
-  std::unique_ptr<http::ClientConnection> own_connection;
-  bool answered = false;
   std::optional<LocalReply> reply;  // we answer ourselves
 };
 

@@ -96,8 +96,8 @@ struct Inbound::Request {
   AppPool::Key key;
   bool upgrade = false;
   bool reused = false;
+  AppConnectionPtr connection;  // outlives the exchange on it
   std::optional<Forwarder> forwarder;
-  AppConnectionPtr connection;
 };
 
 Inbound::Inbound(Worker& worker) : worker_(worker), dialer_(worker), pool_(worker, dialer_) {}
