@@ -298,13 +298,10 @@ void HttpPath::record(Request& request) {
 
 wire::RequestHead HttpPath::head_for_hop(const Request& request) const {
   wire::RequestHead head = request.down->request();
-  if (request.tunnel) {
-    wire::remove_weft_fields(head.fields);
-  } else if (is_http1(head.version)) {
+  if (is_http1(head.version) && !request.tunnel) {
     wire::encode_for_hop(head);
   } else {
-    wire::remove_hop_by_hop(head.fields);
-    wire::remove_weft_fields(head.fields);
+    wire::remove_weft_fields(head.fields);  // HTTP/2 has no fields of one hop but "te: trailers"
   }
   const Self& self = worker_.self;
   head.fields.add("weft-source-workload",

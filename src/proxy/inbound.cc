@@ -29,10 +29,7 @@ http::ServerLimits hop_limits() {
 }
 
 void encode_response(wire::ResponseHead& head, bool) { wire::encode_for_hop(head); }
-void clean_response(wire::ResponseHead& head, bool) {
-  wire::remove_hop_by_hop(head.fields);
-  wire::remove_weft_fields(head.fields);
-}
+void clean_response(wire::ResponseHead& head, bool) { wire::remove_weft_fields(head.fields); }
 
 Mapping app_mapping(bool app_http1, bool upgrade) {
   if (upgrade) return {};

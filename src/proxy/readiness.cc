@@ -2,6 +2,8 @@
 // app that died between requests without costing it anything; requests themselves notice sooner.
 #include "proxy/readiness.h"
 
+#include <algorithm>
+
 #include "http/client.h"
 #include "http/grpc.h"
 
@@ -85,7 +87,7 @@ io::Task<Result<void>> Readiness::check(const PortProbe& probe) {
     case PortProbe::kHttp:
       co_return co_await check_http(probe, std::move(*stream));
     case PortProbe::kGrpc:
-      co_return co_await check_grpc(std::move(*stream));
+      co_return co_await check_grpc(probe, std::move(*stream));
     case PortProbe::kConnect:
       break;
   }
@@ -97,7 +99,7 @@ io::Task<Result<void>> Readiness::check_http(const PortProbe& probe, io::StreamP
                                    [] {});
   wire::RequestHead head;
   head.method = "GET";
-  head.target = probe.path;
+  head.target = probe.path.empty() ? "/" : probe.path;
   head.authority = "localhost";
   head.fields.add("Host", "localhost");
   head.fields.add("User-Agent", "weft-probe");
@@ -111,12 +113,17 @@ io::Task<Result<void>> Readiness::check_http(const PortProbe& probe, io::StreamP
   co_return Result<void>{};
 }
 
-// grpc.health.v1.Health/Check with an empty service name; SERVING is field 1 with value 1.
-io::Task<Result<void>> Readiness::check_grpc(io::StreamPtr stream) {
+// grpc.health.v1.Health/Check: the request's field 1 is the service, the answer's field 1 is 1 for SERVING.
+io::Task<Result<void>> Readiness::check_grpc(const PortProbe& probe, io::StreamPtr stream) {
+  std::string request;
+  if (!probe.path.empty()) {
+    request = std::string("\x0a", 1) + static_cast<char>(std::min<size_t>(probe.path.size(), 127));
+    request += probe.path.substr(0, 127);
+  }
   auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp2, {}, {},
                                    [] {});
   auto answer = co_await http::grpc_unary(worker_.loop, *client, "/grpc.health.v1.Health/Check",
-                                          "localhost", "", kProbeTimeout);
+                                          "localhost", std::move(request), kProbeTimeout);
   if (!answer) co_return std::unexpected(std::move(answer.error()));
   if (*answer != std::string_view("\x08\x01", 2)) {
     co_return fail(ErrorKind::kUnavailable, "the health check says that it does not serve");

@@ -19,7 +19,7 @@ namespace weft::proxy {
 struct PortProbe {
   enum Kind : uint8_t { kConnect, kHttp, kGrpc } kind = kConnect;
   uint16_t app_port = 0;
-  std::string path = "/";  // kHttp
+  std::string path;  // kHttp: the target; kGrpc: the service to ask for, "" = the whole server
 };
 
 class Readiness {
@@ -47,7 +47,7 @@ class Readiness {
   io::Task<void> watch(Port& port);
   io::Task<Result<void>> check(const PortProbe& probe);
   io::Task<Result<void>> check_http(const PortProbe& probe, io::StreamPtr stream);
-  io::Task<Result<void>> check_grpc(io::StreamPtr stream);
+  io::Task<Result<void>> check_grpc(const PortProbe& probe, io::StreamPtr stream);
   void tell();
 
   Worker& worker_;
