@@ -1,7 +1,7 @@
-// A stream keeps, per type, what is subscribed, what the proxy holds, and which names are due. Content
-// is looked up in the cache only when a response is built, so ten changes of one endpoint set while
-// the proxy's connection is full cost one resource. Resources go into a response as the bytes the cache
-// already has.
+// A stream keeps, per type, what is subscribed, what the proxy holds, and which names are due.
+// Content is looked up in the cache only when a response is built, so ten changes of one endpoint
+// set while the proxy's connection is full cost one resource. Resources go into a response as the
+// bytes the cache already has.
 #include "xds/delta_server.h"
 
 #include <charconv>
@@ -69,7 +69,8 @@ bool DeltaServerStream::covers(const PerType& t, std::string_view name) const {
   return t.wildcard || t.names.contains(name);
 }
 
-void DeltaServerStream::read_answer(ResourceType type, const discovery::DeltaDiscoveryRequest& request) {
+void DeltaServerStream::read_answer(ResourceType type,
+                                    const discovery::DeltaDiscoveryRequest& request) {
   auto it = unacknowledged_.find(parse_nonce(request.response_nonce()));
   if (it == unacknowledged_.end() || it->second.type != type) return;  // stale: of no meaning now
   Sent sent = std::move(it->second);
@@ -99,8 +100,8 @@ void DeltaServerStream::read_answer(ResourceType type, const discovery::DeltaDis
   }
 }
 
-Result<void> DeltaServerStream::read_subscriptions(ResourceType type,
-                                                   const discovery::DeltaDiscoveryRequest& request) {
+Result<void> DeltaServerStream::read_subscriptions(
+    ResourceType type, const discovery::DeltaDiscoveryRequest& request) {
   auto& t = of(type);
   bool first = !t.opened;
   t.opened = true;
@@ -117,6 +118,7 @@ Result<void> DeltaServerStream::read_subscriptions(ResourceType type,
     if (name.empty() || name.size() > kNameBytes) return protocol_error("a name of no use");
     if (name == "*") {
       t.wildcard = true;
+      t.owes_list = true;
       for (const auto& [known, resource] : cache_.all(type)) t.due.emplace(known, false);
       for (const auto& [held, state] : t.held) t.due.emplace(held, false);
       continue;
@@ -162,7 +164,8 @@ void DeltaServerStream::collect(ResourceType type, std::vector<Response>& respon
   auto& t = of(type);
   Response response{type, {}, {}, {}};
   auto flush = [&] {
-    if (!response.versions.empty()) responses.push_back(std::move(response));
+    if (!response.versions.empty() || t.owes_list) responses.push_back(std::move(response));
+    t.owes_list = false;
     response = Response{type, {}, {}, {}};
   };
   for (const auto& [name, forced] : t.due) {
@@ -213,7 +216,7 @@ std::vector<std::string> DeltaServerStream::take_output() {
 bool DeltaServerStream::has_output() const {
   if (unacknowledged_.size() >= kMaxUnacknowledged) return false;
   for (const auto& t : types_) {
-    if (!t.due.empty()) return true;
+    if (!t.due.empty() || t.owes_list) return true;
   }
   return false;
 }

@@ -3,14 +3,14 @@
 // makes the responses that are due.
 //
 // Nothing is queued while the stream is slow: changes mark names as due, and take_output() builds
-// responses from what is due *then*, so a slow reader gets the newest state once. All responses of one
-// take_output() carry one generation ("GENERATION PART/PARTS" in system_version_info), ordered
-// endpoints, services, workload addresses, names: the proxy can stage them and swap them in together.
-// Subscribing a name again sends it again; a name that does not exist is answered in
+// responses from what is due *then*, so a slow reader gets the newest state once. All responses of
+// one take_output() carry one generation ("GENERATION PART/PARTS" in system_version_info), ordered
+// endpoints, services, workload addresses, names: the proxy can stage them and swap them in
+// together. Subscribing a name again sends it again; a name that does not exist is answered in
 // removed_resources; unsubscribing a name that "*" still covers answers with the resource.
 //
-// Limits on what a proxy may ask: 16 MiB a message, names of 512 bytes, 20 000 subscriptions, 100 000
-// initial versions. Past kMaxUnacknowledged responses nothing is sent until some are answered.
+// Limits on what a proxy may ask: 16 MiB a message, names of 512 bytes, 20 000 subscriptions, 100
+// 000 initial versions. Past kMaxUnacknowledged responses nothing is sent until some are answered.
 #pragma once
 
 #include <array>
@@ -69,9 +69,11 @@ class DeltaServerStream {
   struct PerType {
     bool wildcard = false;
     bool opened = false;
+    bool owes_list = false;  // "*" was asked: also "nothing" is an answer
     std::set<std::string, std::less<>> names;
     std::map<std::string, Held, std::less<>> held;
-    std::map<std::string, bool, std::less<>> due;  // name → send even if the version is the one sent
+    std::map<std::string, bool, std::less<>>
+        due;  // name → send even if the version is the one sent
   };
   struct Sent {
     ResourceType type;

@@ -86,6 +86,18 @@ TEST(DeltaPair, AWildcardSubscriptionGetsEverythingAndThenOnlyChanges) {
   EXPECT_THAT(names_of(second[0]), ElementsAre("web.default"));
 }
 
+TEST(DeltaPair, AWildcardSubscriptionIsAnsweredEvenWhenThereIsNothing) {
+  Pair pair;
+  pair.client().subscribe(ResourceType::kName, "*");
+  auto first = pair.round();
+  ASSERT_THAT(first, SizeIs(1));
+  EXPECT_EQ(first[0].type, ResourceType::kName);
+  EXPECT_THAT(first[0].changed, IsEmpty());
+  EXPECT_THAT(first[0].removed, IsEmpty());
+  EXPECT_TRUE(first[0].last_of_generation);
+  EXPECT_THAT(pair.round(), IsEmpty());
+}
+
 TEST(DeltaPair, OnePushCarriesOneGenerationEndpointsBeforeServicesBeforeNames) {
   Pair pair;
   pair.client().subscribe(ResourceType::kName, "*");
