@@ -113,10 +113,10 @@ class Program:
         return self.process.poll() is None
 
     def output(self):
-        return self.out.read_text(errors="replace")
+        return self.out.read_bytes().decode(errors="replace")
 
     def errors(self):
-        return self.err.read_text(errors="replace")
+        return self.err.read_bytes().decode(errors="replace")
 
     def signal(self, number):
         if self.running():
@@ -234,7 +234,7 @@ class Mesh:
         command = [*self.prefix, str(self.bin / "weft"), *map(str, arguments)]
         if self.user:
             command = ["setpriv", f"--reuid={self.user[0]}", f"--regid={self.user[1]}", "--clear-groups", "--", *command]
-        done = subprocess.run(command, env=self.environment, input=stdin, stdin=None if stdin else subprocess.DEVNULL,
+        done = subprocess.run(command, env=self.environment, input=stdin, stdin=subprocess.DEVNULL if stdin is None else None,
                               capture_output=True, text=True, timeout=timeout)
         if check and done.returncode != 0:
             raise MeshError(f"weft {' '.join(map(str, arguments))} ended with {done.returncode}:\n"
