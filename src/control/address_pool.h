@@ -1,8 +1,9 @@
-// Which addresses the mesh has. Numbers come out of the store's pools (assigned once, not reused for a
-// day); this turns number n into addresses:
+// Which addresses the mesh has. Numbers come out of the store's pools (assigned once, not reused
+// for a day); this turns number n into addresses:
 //   virtual (services):  240.240.0.0/16 + n   <ULA>:1::n
 //   mesh (instances):    240.241.0.0/16 + n   <ULA>:2::n
-// The ULA /48 (RFC 4193) is random per trust domain, so that two meshes can be told apart and joined.
+// The ULA /48 (RFC 4193) is random per trust domain, so that two meshes can be told apart and
+// joined.
 #pragma once
 
 #include <array>

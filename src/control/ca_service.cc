@@ -1,5 +1,5 @@
-// Six values in the store's table of single values, written together: a crash during the first start
-// leaves either a whole trust domain or none.
+// Six values in the store's table of single values, written together: a crash during the first
+// start leaves either a whole trust domain or none.
 #include "control/ca_service.h"
 
 #include <fmt/format.h>
@@ -25,7 +25,8 @@ std::map<std::string, std::string> to_meta(const trust::CaState& state) {
 Result<std::string> required(Store& store, const char* key) {
   auto value = store.meta(key);
   if (!value) return std::unexpected(value.error());
-  if (!*value) return fail(ErrorKind::kInvalid, fmt::format("the store lacks {}: it is damaged", key));
+  if (!*value)
+    return fail(ErrorKind::kInvalid, fmt::format("the store lacks {}: it is damaged", key));
   return **value;
 }
 
@@ -62,16 +63,18 @@ Result<CaService> CaService::open(Store& store, Random& random, std::string trus
     return CaService(store, std::move(*made), addresses);
   }
   if (!trust_domain.empty() && trust_domain != **known) {
-    return fail(ErrorKind::kConflict,
-                fmt::format("this state directory belongs to the trust domain {}; --trust-domain {} "
-                            "needs a state directory of its own (--state-dir)",
-                            **known, trust_domain));
+    return fail(
+        ErrorKind::kConflict,
+        fmt::format("this state directory belongs to the trust domain {}; --trust-domain {} "
+                    "needs a state directory of its own (--state-dir)",
+                    **known, trust_domain));
   }
   auto state = read_state(store);
   if (!state) return std::unexpected(state.error());
   auto authority = trust::CertificateAuthority::load(*state);
   if (!authority) {
-    return std::unexpected(std::move(authority.error()).context("the stored certificate authority"));
+    return std::unexpected(
+        std::move(authority.error()).context("the stored certificate authority"));
   }
   auto ula = required(store, kUla);
   if (!ula) return std::unexpected(ula.error());

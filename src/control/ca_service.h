@@ -1,8 +1,8 @@
-// The trust domain of one control plane: made at the first start, read from the store ever after. Holds
-// the certificate authority and the domain's address ranges.
-// The keys live in the store's file, which only its owner may read. A renewed intermediate is stored
-// before it signs anything, so two starts never sign with diverging authorities.
-// Threading: the server's loop.
+// The trust domain of one control plane: made at the first start, read from the store ever after.
+// Holds the certificate authority and the domain's address ranges.
+// The keys live in the store's file, which only its owner may read. A renewed intermediate is
+// stored before it signs anything, so two starts never sign with diverging authorities. Threading:
+// the server's loop.
 #pragma once
 
 #include <string>
@@ -19,12 +19,14 @@ namespace weft::control {
 class CaService {
  public:
   static constexpr std::string_view kDefaultTrustDomain = "weft.local";
-  // How long a joined machine may stay away without needing a new token (never past the issuer's end).
+  // How long a joined machine may stay away without needing a new token (never past the issuer's
+  // end).
   static constexpr Duration kMachineLife = Duration::hours(24 * 14);
 
-  // `trust_domain`: what the user asked for, "" = whatever the store has, else the default. kConflict
-  // when the store holds another one.
-  static Result<CaService> open(Store& store, Random& random, std::string trust_domain, WallTime now);
+  // `trust_domain`: what the user asked for, "" = whatever the store has, else the default.
+  // kConflict when the store holds another one.
+  static Result<CaService> open(Store& store, Random& random, std::string trust_domain,
+                                WallTime now);
 
   const trust::CertificateAuthority& authority() const { return authority_; }
   const std::string& trust_domain() const { return authority_.trust_domain(); }

@@ -1,5 +1,6 @@
 // Every method reads the same way: decode, who may, do, encode. Authorisation looks at the caller's
-// certificate (or socket credentials) and at what is stored, never at what the message says of itself.
+// certificate (or socket credentials) and at what is stored, never at what the message says of
+// itself.
 #include "control/control_service.h"
 
 #include <fmt/format.h>
@@ -64,9 +65,10 @@ Result<Caller> ControlService::caller_of(const http::ConnectionInfo& info) const
   caller.to = info.local;
   if (!info.tls) {
     if (!parts_.allowed_uids.contains(info.peer_uid)) {
-      return denied(fmt::format("uid {} may not use this server: only root, the user it runs as, and "
-                                "users allowed with `weft server --allow USER` may",
-                                info.peer_uid));
+      return denied(
+          fmt::format("uid {} may not use this server: only root, the user it runs as, and "
+                      "users allowed with `weft server --allow USER` may",
+                      info.peer_uid));
     }
     caller.kind = Caller::kLocal;
     caller.from = IpAddress::v4(0x7f000001);
@@ -130,17 +132,20 @@ Result<std::string> ControlService::registrar(const Caller& caller,
                                               const Registration& registration) const {
   if (caller.kind == Caller::kLocal) return std::string();
   if (caller.kind != Caller::kMachine) {
-    return denied("registering needs a machine credential (join with a token) or the server's socket");
+    return denied(
+        "registering needs a machine credential (join with a token) or the server's socket");
   }
   auto machine = parts_.joining->machine(machine_of(caller));
   if (!machine) return std::unexpected(machine.error());
   if (!machine->ns.empty() && machine->ns != registration.ns) {
-    return denied(fmt::format("this machine joined for namespace {}, not {}", machine->ns, registration.ns));
+    return denied(
+        fmt::format("this machine joined for namespace {}, not {}", machine->ns, registration.ns));
   }
   if (!machine->service.empty()) {
     bool fits = registration.account() == machine->service;
     for (const auto& claim : registration.claims) fits = fits && claim.service == machine->service;
-    if (!fits) return denied(fmt::format("this machine joined for the service {} only", machine->service));
+    if (!fits)
+      return denied(fmt::format("this machine joined for the service {} only", machine->service));
   }
   return machine->id;
 }
@@ -155,7 +160,8 @@ void ControlService::learn_host_ip(const Caller& caller) {
   if (!changed.empty()) parts_.changed(changed);
 }
 
-Result<std::string> ControlService::register_instance(const Caller& caller, std::string_view bytes) {
+Result<std::string> ControlService::register_instance(const Caller& caller,
+                                                      std::string_view bytes) {
   auto request = parse<v1::RegisterRequest>(bytes);
   if (!request) return std::unexpected(request.error());
   auto registration = read_registration(*request);
@@ -263,8 +269,9 @@ void ControlService::take_edges(const v1::ReportRequest& request, const model::S
     // A sidecar speaks of its own end only.
     const std::string& own = edge.inbound() ? edge.destination() : edge.source();
     if (own != reporter.uri() || ++taken > kEdges) continue;
-    parts_.edges->add({edge.source(), edge.destination(), edge.service(), edge.port(), edge.protocol()},
-                      edge.inbound(), edge.mtls(), counts_of(edge), parts_.clock->now());
+    parts_.edges->add(
+        {edge.source(), edge.destination(), edge.service(), edge.port(), edge.protocol()},
+        edge.inbound(), edge.mtls(), counts_of(edge), parts_.clock->now());
   }
 }
 
@@ -301,7 +308,8 @@ Result<std::string> ControlService::leave(const Caller& caller, std::string_view
   const InstanceRecord* record = parts_.registry->find(request->instance());
   // Gone is what was asked for.
   if (record == nullptr) return v1::LeaveResponse().SerializeAsString();
-  if (!owns(caller, *record)) return denied(fmt::format("the instance {} is not yours", request->instance()));
+  if (!owns(caller, *record))
+    return denied(fmt::format("the instance {} is not yours", request->instance()));
   auto changed = parts_.registry->leave(request->instance());
   if (!changed) return std::unexpected(changed.error());
   if (*changed) parts_.changed({request->instance()});

@@ -1,5 +1,5 @@
-// ControlService: what machines, keepers and sidecars ask of the control plane (proto/control.proto).
-// Who asks is decided by the connection alone:
+// ControlService: what machines, keepers and sidecars ask of the control plane
+// (proto/control.proto). Who asks is decided by the connection alone:
 //   Unix socket     root and the server's own uid (and who was allowed by name): may do anything
 //   machine SVID    may register what its token allowed, renew itself, take out its own instances
 //   workload SVID   may report, renew and leave for instances of its own identity; discovery
@@ -33,8 +33,8 @@ namespace weft::control {
 struct Caller {
   enum Kind : uint8_t { kAnonymous, kLocal, kMachine, kWorkload } kind = kAnonymous;
   model::SpiffeId id;
-  IpAddress from;         // where the call came from
-  SocketAddress to;       // by which address of ours
+  IpAddress from;    // where the call came from
+  SocketAddress to;  // by which address of ours
 };
 
 class ControlService {

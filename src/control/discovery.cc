@@ -1,6 +1,6 @@
 // A stream is two coroutines over one state machine: one reads requests into it, one writes what it
-// says is due and sleeps until there is more. A proxy that reads slowly holds up only its own writer,
-// and gets the newest state when it reads again.
+// says is due and sleeps until there is more. A proxy that reads slowly holds up only its own
+// writer, and gets the newest state when it reads again.
 #include "control/discovery.h"
 
 #include <algorithm>
@@ -145,7 +145,8 @@ std::vector<std::string> Discovery::refusals() const {
   std::vector<std::string> out;
   for (const Client* client : clients_) {
     for (const auto& refusal : client->stream.rejections()) {
-      out.push_back(fmt::format("{} cannot use {}: {}", client->stream.node().id, refusal.name, refusal.why));
+      out.push_back(
+          fmt::format("{} cannot use {}: {}", client->stream.node().id, refusal.name, refusal.why));
     }
   }
   return out;

@@ -1,5 +1,5 @@
-// A ring of time slots per edge and direction; a slot is emptied when its turn comes again, so nothing
-// has to run in the background.
+// A ring of time slots per edge and direction; a slot is emptied when its turn comes again, so
+// nothing has to run in the background.
 #include "control/edges_view.h"
 
 #include <algorithm>

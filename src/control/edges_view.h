@@ -1,10 +1,10 @@
-// EdgesView: who calls whom, and how it goes, out of the counts that sidecars report every few seconds.
-// An edge is seen from both ends: the caller's sidecar counts what it sent, the callee's what it
-// received. The caller's view is shown where there is one (it also sees what never arrived); the
-// callee's fills in for callers that do not report.
+// EdgesView: who calls whom, and how it goes, out of the counts that sidecars report every few
+// seconds. An edge is seen from both ends: the caller's sidecar counts what it sent, the callee's
+// what it received. The caller's view is shown where there is one (it also sees what never
+// arrived); the callee's fills in for callers that do not report.
 //
-// Windows: twelve slots of 5 s, so "the last minute" and "the last 10 s" are sums of whole slots; totals
-// count since the server started. Time is the caller's, monotonic.
+// Windows: twelve slots of 5 s, so "the last minute" and "the last 10 s" are sums of whole slots;
+// totals count since the server started. Time is the caller's, monotonic.
 // Cost: about 2 KB an edge and slot in use; at most kEdges edges (the longest quiet is dropped).
 // Not thread-safe.
 #pragma once
@@ -43,7 +43,7 @@ class EdgesView {
   struct Row {
     EdgeKey key;
     bool mtls = false;
-    EdgeCounts recent;   // of the window asked for
+    EdgeCounts recent;  // of the window asked for
     EdgeCounts total;
     Duration covered{};  // how much of the window the edge has existed
   };

@@ -1,5 +1,6 @@
-// Order matters in join(): signing first checks the request, then the store spends the token, and only
-// then the credential is handed out. So a damaged request costs no token, and no token works twice.
+// Order matters in join(): signing first checks the request, then the store spends the token, and
+// only then the credential is handed out. So a damaged request costs no token, and no token works
+// twice.
 #include "control/join_service.h"
 
 #include <fmt/format.h>
@@ -60,16 +61,16 @@ Result<NewToken> JoinService::create_token(const TokenRequest& request) {
   row.expires = row.created + request.ttl;
   if (auto ok = store_.add_token(row); !ok) return std::unexpected(ok.error());
 
-  xds::JoinToken token{advertised_, ca_.authority().root_spki_sha256(), ca_.trust_domain(), *secret};
+  xds::JoinToken token{advertised_, ca_.authority().root_spki_sha256(), ca_.trust_domain(),
+                       *secret};
   NewToken out;
   out.id = row.id;
   out.token = token.encode();
   out.expires = row.expires;
-  out.join_line =
-      fmt::format("weft run --server {} --token {}{} --service {} -- COMMAND",
-                  advertised_.front().to_string(), out.token,
-                  request.ns.empty() ? "" : fmt::format(" --namespace {}", request.ns),
-                  request.service.empty() ? "NAME:PORT" : fmt::format("{}:PORT", request.service));
+  out.join_line = fmt::format(
+      "weft run --server {} --token {}{} --service {} -- COMMAND", advertised_.front().to_string(),
+      out.token, request.ns.empty() ? "" : fmt::format(" --namespace {}", request.ns),
+      request.service.empty() ? "NAME:PORT" : fmt::format("{}:PORT", request.service));
   return out;
 }
 
@@ -111,9 +112,10 @@ Result<MachineRow> JoinService::machine(const std::string& machine_id) const {
   auto row = store_.machine(machine_id);
   if (!row) return std::unexpected(row.error());
   if (!*row || (*row)->revoked) {
-    return fail(ErrorKind::kDenied, fmt::format("the machine {} has no place in this mesh any more; "
-                                                "join it again with a new token",
-                                                machine_id));
+    return fail(ErrorKind::kDenied,
+                fmt::format("the machine {} has no place in this mesh any more; "
+                            "join it again with a new token",
+                            machine_id));
   }
   return **row;
 }

@@ -1,5 +1,5 @@
-// Records are few (thousands) and change rarely, so everything is a scan over one map; expire() costs
-// one pass and the compiler's answer of what each instance serves.
+// Records are few (thousands) and change rarely, so everything is a scan over one map; expire()
+// costs one pass and the compiler's answer of what each instance serves.
 #include "control/registry.h"
 
 #include <algorithm>
@@ -72,7 +72,8 @@ Result<void> Registry::load() {
 Result<void> Registry::place(InstanceRecord& record) {
   auto& instance = record.instance;
   const auto& registration = record.registration;
-  auto identity = model::SpiffeId::for_workload(trust_domain_, registration.ns, registration.account());
+  auto identity =
+      model::SpiffeId::for_workload(trust_domain_, registration.ns, registration.account());
   if (!identity) return std::unexpected(identity.error());
   auto number = store_.allocate(kPool, instance.id, ObjectCatalog::kAddresses, clock_.wall_now(),
                                 ObjectCatalog::kAddressHold);
@@ -108,7 +109,8 @@ Result<std::string> Registry::new_id(const std::string& account) {
 Result<const InstanceRecord*> Registry::add(Registration registration, std::string machine,
                                             IpAddress seen_from) {
   if (records_.size() >= kInstances) {
-    return fail(ErrorKind::kLimit, fmt::format("this server holds {} instances already", kInstances));
+    return fail(ErrorKind::kLimit,
+                fmt::format("this server holds {} instances already", kInstances));
   }
   InstanceRecord record;
   auto old = records_.find(registration.instance);
@@ -169,8 +171,8 @@ Result<bool> Registry::report(const std::string& id, const HealthReport& health)
     ready[port.app_port] = port.ready;
     if (!port.ready) record.why_not_ready[port.app_port] = port.why;
   }
-  bool stored_changes = ready != record.instance.ready ||
-                        (health.draining && !record.instance.leaving);
+  bool stored_changes =
+      ready != record.instance.ready || (health.draining && !record.instance.leaving);
   record.instance.ready = std::move(ready);
   record.instance.leaving = record.instance.leaving || health.draining;
   if (stored_changes) {
@@ -210,7 +212,8 @@ bool Registry::silent(const InstanceRecord& record) const {
 
 Registry::Changed Registry::expire(const ServicesOf& services_of) {
   Changed changed;
-  if (std::none_of(records_.begin(), records_.end(), [&](const auto& e) { return silent(e.second); })) {
+  if (std::none_of(records_.begin(), records_.end(),
+                   [&](const auto& e) { return silent(e.second); })) {
     return changed;
   }
   Affected served;  // by somebody who is heard and accepts
@@ -260,8 +263,9 @@ const Registry::Former* Registry::former(const std::string& id) const {
 Registry::State Registry::state_of(const InstanceRecord& record) const {
   if (record.instance.leaving) return {"leaving", "it drains: requests in flight are finished"};
   if (record.instance.stale) {
-    return {"stale", fmt::format("its sidecar has been silent for {} s; served because nobody else is left",
-                                 (clock_.now() - record.heard).to_seconds())};
+    return {"stale",
+            fmt::format("its sidecar has been silent for {} s; served because nobody else is left",
+                        (clock_.now() - record.heard).to_seconds())};
   }
   if (serves(record)) {
     return record.instance.claims.empty() ? State{"calls only", ""} : State{"serving", ""};
@@ -270,8 +274,9 @@ Registry::State Registry::state_of(const InstanceRecord& record) const {
     if (claim.app_port == 0) continue;
     auto why = record.why_not_ready.find(claim.app_port);
     if (why != record.why_not_ready.end()) {
-      return {"not ready", why->second.empty() ? fmt::format("port {} does not accept", claim.app_port)
-                                               : why->second};
+      return {"not ready", why->second.empty()
+                               ? fmt::format("port {} does not accept", claim.app_port)
+                               : why->second};
     }
     if (!record.instance.ready.contains(claim.app_port)) {
       return {"not ready", fmt::format("port {} has not been probed yet", claim.app_port)};

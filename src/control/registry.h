@@ -1,19 +1,20 @@
-// Registry: which instances there are, and whether they are there still. A state machine with injected
-// time: the server feeds it registrations and reports, asks it now and then to end leases, and hands
-// what changed to the compiler.
+// Registry: which instances there are, and whether they are there still. A state machine with
+// injected time: the server feeds it registrations and reports, asks it now and then to end leases,
+// and hands what changed to the compiler.
 //
-// Leases. An instance that reports keeps its lease. Time is monotonic; a server that starts again gives
-// every lease a full term, so nobody is lost because the server was away. An instance silent for a term
-// is removed once others serve everything it serves; the last instances of a service are never taken
-// away by silence alone: they are marked stale and still served. One that left is gone after a term
-// without reports. Removed instances may come back under their id, with their addresses.
+// Leases. An instance that reports keeps its lease. Time is monotonic; a server that starts again
+// gives every lease a full term, so nobody is lost because the server was away. An instance silent
+// for a term is removed once others serve everything it serves; the last instances of a service are
+// never taken away by silence alone: they are marked stale and still served. One that left is gone
+// after a term without reports. Removed instances may come back under their id, with their
+// addresses.
 //
-// Addresses. Mesh addresses are numbers of the store's pool "instance": assigned once per id, held for
-// a day. Instances on the server's own host that named no address share its address: loopback until
-// another machine has joined, then the one by which that machine reaches the server.
+// Addresses. Mesh addresses are numbers of the store's pool "instance": assigned once per id, held
+// for a day. Instances on the server's own host that named no address share its address: loopback
+// until another machine has joined, then the one by which that machine reaches the server.
 //
-// What is stored survives a restart: registration, address, readiness, leaving. A failing disk refuses
-// registrations; health and leaving go on in memory.
+// What is stored survives a restart: registration, address, readiness, leaving. A failing disk
+// refuses registrations; health and leaving go on in memory.
 // Threading: the server's loop.
 #pragma once
 
@@ -70,8 +71,8 @@ struct InstanceRecord {
   std::string machine;          // "" = the server's host
   bool on_server_host = false;  // its address is the server's own
   WallTime registered{};
-  Instant heard{};              // last report, or start of the server
-  bool reported = false;        // since the server started
+  Instant heard{};        // last report, or start of the server
+  bool reported = false;  // since the server started
   std::map<uint16_t, std::string> why_not_ready;
   WallTime svid_expires{};
   uint32_t stale_tcp_connections = 0;
@@ -94,8 +95,8 @@ class Registry {
   // Reads the store; every lease begins a full term now.
   Result<void> load();
 
-  // A new instance, or one that registers again under its id (then `machine` and identity must be those
-  // it had: kDenied). `seen_from`: the address the call came from.
+  // A new instance, or one that registers again under its id (then `machine` and identity must be
+  // those it had: kDenied). `seen_from`: the address the call came from.
   Result<const InstanceRecord*> add(Registration registration, std::string machine,
                                     IpAddress seen_from);
   // Renews the lease. kNotFound: the lease is gone, register again. True: the Instance changed.

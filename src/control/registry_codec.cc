@@ -1,4 +1,5 @@
-// Every check of what an instance claims stands here, in the order a person would want to hear of it.
+// Every check of what an instance claims stands here, in the order a person would want to hear of
+// it.
 #include "control/registry_codec.h"
 
 #include <fmt/format.h>
@@ -15,7 +16,9 @@ constexpr int kPorts = 256;
 constexpr int kNotes = 32;
 constexpr size_t kNoteBytes = 512;
 
-std::unexpected<Error> invalid(std::string text) { return fail(ErrorKind::kInvalid, std::move(text)); }
+std::unexpected<Error> invalid(std::string text) {
+  return fail(ErrorKind::kInvalid, std::move(text));
+}
 
 Result<Instance::Claim> read_claim(const v1::ServiceClaim& in) {
   if (!model::is_dns_label(in.name())) {
@@ -82,7 +85,8 @@ Result<Registration> read_registration(const v1::RegisterRequest& request) {
   if (!model::is_dns_label(out.ns)) {
     return invalid(fmt::format("namespace '{}': a name is 1 to 63 of a-z, 0-9 and '-'", out.ns));
   }
-  if (request.services_size() > kClaims) return invalid(fmt::format("more than {} services", kClaims));
+  if (request.services_size() > kClaims)
+    return invalid(fmt::format("more than {} services", kClaims));
   for (const auto& entry : request.services()) {
     auto claim = read_claim(entry);
     if (!claim) return std::unexpected(claim.error());
@@ -116,8 +120,8 @@ HealthReport read_health(const v1::ReportRequest& request) {
   out.draining = request.draining();
   for (const auto& port : request.ports()) {
     if (port.app_port() == 0 || port.app_port() > 65535 || out.ports.size() >= kPorts) continue;
-    out.ports.push_back({static_cast<uint16_t>(port.app_port()), port.ready(),
-                         port.why().substr(0, kNoteBytes)});
+    out.ports.push_back(
+        {static_cast<uint16_t>(port.app_port()), port.ready(), port.why().substr(0, kNoteBytes)});
   }
   constexpr int64_t kYear2200 = 7'258'118'400;  // nanoseconds stay within 64 bits
   int64_t expires = request.svid_not_after();

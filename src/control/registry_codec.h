@@ -1,5 +1,5 @@
-// Registrations as messages: what a keeper sends (untrusted, every field checked) and what the store
-// keeps.
+// Registrations as messages: what a keeper sends (untrusted, every field checked) and what the
+// store keeps.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
-// Wiring. Construction order is dependency order and is the order of State's members; start() reads as
-// the list of what a control plane is. Connections are owned here and dropped when they say so; all
-// else they touch is synchronous, so there is nothing to lock and little to cancel.
+// Wiring. Construction order is dependency order and is the order of State's members; start() reads
+// as the list of what a control plane is. Connections are owned here and dropped when they say so;
+// all else they touch is synchronous, so there is nothing to lock and little to cancel.
 #include "control/server.h"
 
 #include <algorithm>
@@ -173,23 +173,26 @@ Result<void> Server::State::listen() {
     handshakes.spawn(accept_tls(std::move(stream)));
   });
   if (!tls_bound) {
-    return std::unexpected(std::move(tls_bound.error())
-                               .context(fmt::format("listening on {} (--listen)", options.listen.to_string())));
+    return std::unexpected(
+        std::move(tls_bound.error())
+            .context(fmt::format("listening on {} (--listen)", options.listen.to_string())));
   }
   tls_listener = std::move(*tls_bound);
   tls_address = tls_listener->address();
   if (!options.socket_path.empty()) {
     auto bound = network.listen_unix(options.socket_path, [this](io::StreamPtr stream) {
       http::ConnectionInfo info;
-      PeerCredentials peer = options.peer_credentials ? options.peer_credentials(*stream) : PeerCredentials{};
+      PeerCredentials peer =
+          options.peer_credentials ? options.peer_credentials(*stream) : PeerCredentials{};
       info.peer_uid = peer.uid;
       info.peer_pid = peer.pid;
-      serve(std::move(stream), http::ServerProtocol::kDetect, std::move(info),
-            [this](http::ServerStreamPtr s) { return route_socket(std::move(s)); }, std::nullopt);
+      serve(
+          std::move(stream), http::ServerProtocol::kDetect, std::move(info),
+          [this](http::ServerStreamPtr s) { return route_socket(std::move(s)); }, std::nullopt);
     });
     if (!bound) {
-      return std::unexpected(std::move(bound.error())
-                                 .context(fmt::format("listening on {}", options.socket_path)));
+      return std::unexpected(
+          std::move(bound.error()).context(fmt::format("listening on {}", options.socket_path)));
     }
     socket_listener = std::move(*bound);
   }
@@ -198,8 +201,9 @@ Result<void> Server::State::listen() {
       http::ConnectionInfo info;
       info.peer = stream->peer();
       info.local = stream->local();
-      serve(std::move(stream), http::ServerProtocol::kHttp1, std::move(info),
-            [this](http::ServerStreamPtr s) { return status_page(std::move(s)); }, std::nullopt);
+      serve(
+          std::move(stream), http::ServerProtocol::kHttp1, std::move(info),
+          [this](http::ServerStreamPtr s) { return status_page(std::move(s)); }, std::nullopt);
     });
     if (!bound) {
       return std::unexpected(
@@ -224,11 +228,14 @@ void Server::State::make_plane() {
     view.started = started;
     view.discovery = options.advertised.empty() ? tls_address.to_string()
                                                 : options.advertised.front().to_string();
-    if (status_listener) view.status_page = fmt::format("http://{}/", status_listener->address().to_string());
+    if (status_listener)
+      view.status_page = fmt::format("http://{}/", status_listener->address().to_string());
     return view;
   };
   plane.served = [this](const model::ServiceName& name) { return discovery.served(name); };
-  plane.create_token = [this](const TokenRequest& request) { return joining->create_token(request); };
+  plane.create_token = [this](const TokenRequest& request) {
+    return joining->create_token(request);
+  };
   plane.metrics = [this] { return make_metrics(sources()); };
   api = make_api_handler(plane, ApiOptions{options.allowed_uids});
   status_page = make_status_page_handler(plane);
@@ -242,7 +249,8 @@ void Server::State::make_plane() {
   parts.discovery = &discovery;
   parts.changed = [this](const Registry::Changed& ids) { publish_instances(ids); };
   bool any = tls_address.ip.is_unspecified();
-  parts.local_discovery = any ? SocketAddress{IpAddress::v4(0x7f000001), tls_address.port} : tls_address;
+  parts.local_discovery =
+      any ? SocketAddress{IpAddress::v4(0x7f000001), tls_address.port} : tls_address;
   parts.allowed_uids = options.allowed_uids;
   parts.fixed_host_ip = options.advertised_by_user;
   parts.svid_life = options.svid_life;
@@ -275,14 +283,16 @@ void Server::State::publish_instances(const Registry::Changed& ids) {
 
 void Server::State::end_leases() {
   lease_timer.arm(kLeaseCheck);
-  auto changed = registry->expire([this](const std::string& id) { return compiler.services_of(id); });
+  auto changed =
+      registry->expire([this](const std::string& id) { return compiler.services_of(id); });
   if (!changed.empty()) publish_instances(changed);
 }
 
 void Server::State::rotate() {
   WallTime now = loop.wall_now();
   if (auto renewed = ca->maintain(now); !renewed) {
-    log.error("the intermediate certificate could not be renewed", {{"error", renewed.error().message()}});
+    log.error("the intermediate certificate could not be renewed",
+              {{"error", renewed.error().message()}});
   } else if (*renewed) {
     log.info("the intermediate certificate was renewed");
   }
@@ -307,11 +317,12 @@ io::Task<void> Server::State::accept_tls(io::StreamPtr stream) {
   // A connection does not outlive the certificate it was opened with.
   std::optional<Duration> lifetime;
   if (!accepted->info.peer_spiffe_id.empty()) lifetime = accepted->peer_not_after - loop.wall_now();
-  serve(std::move(accepted->stream), http::ServerProtocol::kHttp2, std::move(accepted->info),
-        [this](http::ServerStreamPtr s) {
-          return is_grpc(*s) ? service->handle(std::move(s)) : refuse(std::move(s));
-        },
-        lifetime);
+  serve(
+      std::move(accepted->stream), http::ServerProtocol::kHttp2, std::move(accepted->info),
+      [this](http::ServerStreamPtr s) {
+        return is_grpc(*s) ? service->handle(std::move(s)) : refuse(std::move(s));
+      },
+      lifetime);
 }
 
 io::Task<void> Server::State::route_socket(http::ServerStreamPtr stream) {

@@ -1,6 +1,6 @@
 // Server: the control plane as one object. It opens the store, makes or loads the trust domain, and
 // serves
-//   one TLS port    joining (no certificate), registration (machine), discovery (workload): gRPC only
+//   one TLS port    joining (no certificate), registration (machine), discovery (workload): gRPC
 //   a Unix socket   the JSON API and the same gRPC for callers of this host, by peer credentials
 //   the status page read-only HTTP, meant for loopback
 // Everything it knows survives in the store; destroying the object at any point is a crash it is
@@ -44,9 +44,9 @@ struct ServerOptions {
   std::vector<SocketAddress> advertised;  // where other machines reach this server, best first
   // The user named the address: it also is where instances of this host are reached.
   bool advertised_by_user = false;
-  std::set<int> allowed_uids;             // who may use the Unix socket
+  std::set<int> allowed_uids;  // who may use the Unix socket
   std::function<PeerCredentials(const io::Stream&)> peer_credentials;
-  std::string version;                    // of Weft
+  std::string version;                                          // of Weft
   Duration svid_life = trust::CertificateAuthority::kLeafLife;  // of workloads' certificates
 };
 

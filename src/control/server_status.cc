@@ -77,9 +77,10 @@ std::vector<CertificateStatus> certificates(const StatusSources& s) {
   std::vector<CertificateStatus> out;
   out.push_back({"root", authority.root_not_after() - trust::CertificateAuthority::kRootLife,
                  authority.root_not_after(), "kept in the server's store"});
-  out.push_back({"intermediate",
-                 authority.intermediate_not_after() - trust::CertificateAuthority::kIntermediateLife,
-                 authority.intermediate_not_after(), "renewed at half of its life"});
+  out.push_back(
+      {"intermediate",
+       authority.intermediate_not_after() - trust::CertificateAuthority::kIntermediateLife,
+       authority.intermediate_not_after(), "renewed at half of its life"});
   if (s.server_svid != nullptr) {
     out.push_back({"server", s.server_svid->not_before(), s.server_svid->not_after(),
                    "renewed at half of its life"});
@@ -90,7 +91,8 @@ std::vector<CertificateStatus> certificates(const StatusSources& s) {
 std::vector<std::string> warnings(const StatusSources& s) {
   std::vector<std::string> out = s.discovery.refusals();
   for (const auto& [id, record] : s.registry.all()) {
-    if (record.instance.stale) out.push_back(fmt::format("{}: {}", id, s.registry.state_of(record).why));
+    if (record.instance.stale)
+      out.push_back(fmt::format("{}: {}", id, s.registry.state_of(record).why));
     if (record.svid_expires.unix_ns != 0 && !record.instance.leaving &&
         record.svid_expires - s.clock.wall_now() < kExpiryWarning) {
       out.push_back(fmt::format("{}: its certificate ends in {} s and was not renewed", id,
@@ -110,7 +112,8 @@ StatusView make_status(const StatusSources& s) {
   for (const auto& [id, record] : s.registry.all()) {
     view.instances.push_back(instance_status(s, record));
   }
-  for (const auto& row : s.edges.rows(kWindow, s.clock.now())) view.edges.push_back(edge_status(row));
+  for (const auto& row : s.edges.rows(kWindow, s.clock.now()))
+    view.edges.push_back(edge_status(row));
   view.certificates = certificates(s);
   view.warnings = warnings(s);
   return view;
@@ -134,8 +137,10 @@ std::string make_metrics(const StatusSources& s) {
   std::vector<telemetry::EdgeTotals> edges;
   for (const auto& row : s.edges.rows(kWindow, s.clock.now())) {
     telemetry::EdgeTotals totals;
-    totals.key = {row.key.source, row.key.destination, row.key.service,
-                  static_cast<uint16_t>(row.key.port), row.key.protocol, false, row.mtls};
+    totals.key = {row.key.source,   row.key.destination,
+                  row.key.service,  static_cast<uint16_t>(row.key.port),
+                  row.key.protocol, false,
+                  row.mtls};
     totals.requests = row.total.requests;
     totals.errors = row.total.errors;
     totals.retries = row.total.retries;

@@ -1,5 +1,5 @@
-// The whole control plane over real loopback sockets, with proxies that are only their protocol: join,
-// register, discovery, reports, restart.
+// The whole control plane over real loopback sockets, with proxies that are only their protocol:
+// join, register, discovery, reports, restart.
 #include "control/server.h"
 
 #include <filesystem>
@@ -56,7 +56,9 @@ class ServerTest : public testing::Test {
     options.socket_path = dir_ / "s";
     options.advertised = {{IpAddress::v4(0x7f000001), 0}};
     options.allowed_uids = {0};
-    options.peer_credentials = [this](const io::Stream&) { return PeerCredentials{caller_uid_, 1}; };
+    options.peer_credentials = [this](const io::Stream&) {
+      return PeerCredentials{caller_uid_, 1};
+    };
     return options;
   }
   void start() {
@@ -85,7 +87,8 @@ class ServerTest : public testing::Test {
   bool until(const std::function<bool()>& done) { return loop_.run_for_test(done, kPatience); }
 
   xds::ServerAccess socket() { return {dir_ / "s", std::nullopt}; }
-  Result<xds::Registered> register_as(xds::ServerAccess access, std::vector<xds::ServiceClaim> claims,
+  Result<xds::Registered> register_as(xds::ServerAccess access,
+                                      std::vector<xds::ServiceClaim> claims,
                                       std::string instance = "") {
     auto key = trust::PrivateKey::generate();
     xds::RegisterParams params;
@@ -151,8 +154,8 @@ class FakeProxy {
 
   io::Task<Result<v1::ReportResponse>> report(v1::ReportRequest request) {
     request.set_instance(registered_.instance);
-    auto bytes = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath), "server",
-                                           request.SerializeAsString(), kPatience);
+    auto bytes = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath),
+                                           "server", request.SerializeAsString(), kPatience);
     if (!bytes) co_return std::unexpected(bytes.error());
     v1::ReportResponse response;
     response.ParseFromString(*bytes);
@@ -171,7 +174,8 @@ class FakeProxy {
     auto stream = co_await network_.connect(registered_.discovery.front(), kPatience);
     if (!stream) co_return;
     auto server = model::SpiffeId::for_server(registered_.bundle.trust_domain);
-    auto tls = co_await http::tls_connect(loop_, std::move(*stream), *context, "x", server->uri(), kPatience);
+    auto tls = co_await http::tls_connect(loop_, std::move(*stream), *context, "x", server->uri(),
+                                          kPatience);
     EXPECT_TRUE(tls) << tls.error().message();
     if (!tls) co_return;
     connection_ = http::connect_http(loop_, std::move(tls->stream), http::ClientProtocol::kHttp2,
@@ -259,8 +263,10 @@ TEST_F(ServerTest, AnInstanceRegistersGetsItsIdentityAndIsFoundByOthers) {
   proxy.subscribe(ResourceType::kEndpoints, "cart.default");
   proxy.subscribe(ResourceType::kWorkloadAddress, cart->mesh4.to_string());
   proxy.connect();
-  ASSERT_TRUE(until([&] { return proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr &&
-                                 proxy.held(ResourceType::kName, "web.default") != nullptr; }));
+  ASSERT_TRUE(until([&] {
+    return proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr &&
+           proxy.held(ResourceType::kName, "web.default") != nullptr;
+  }));
   auto name = xds::decode_name(*proxy.held(ResourceType::kName, "cart.default"));
   ASSERT_TRUE(name);
   EXPECT_FALSE(name->vip4.is_unspecified());
@@ -308,7 +314,8 @@ spec:
   auto outcome = server_->plane().catalog->apply({{"route.yaml", route}}, false);
   ASSERT_TRUE(outcome) << outcome.error().message();
   EXPECT_THAT(outcome->errors, testing::IsEmpty());
-  ASSERT_TRUE(until([&] { return proxy.received() > before && server_->served(kCartName).current == 1; }));
+  ASSERT_TRUE(
+      until([&] { return proxy.received() > before && server_->served(kCartName).current == 1; }));
   auto service = xds::decode_service(*proxy.held(ResourceType::kService, "cart.default"));
   ASSERT_TRUE(service);
   EXPECT_TRUE(service->ports.at(0).routed);
@@ -335,8 +342,10 @@ TEST_F(ServerTest, ARestartKeepsEverythingAndSendsNothingAgain) {
   proxy.subscribe(ResourceType::kService, "cart.default");
   proxy.subscribe(ResourceType::kEndpoints, "cart.default");
   proxy.connect();
-  ASSERT_TRUE(until([&] { return server_->served(kCartName).current == 1 &&
-                                 proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr; }));
+  ASSERT_TRUE(until([&] {
+    return server_->served(kCartName).current == 1 &&
+           proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr;
+  }));
   size_t before = proxy.received();
   std::string vip = *proxy.held(ResourceType::kName, "cart.default");
   proxy.disconnect();
@@ -452,7 +461,8 @@ TEST_F(ServerTest, ASidecarSpeaksOnlyForItself) {
   ASSERT_TRUE(response.ParseFromString(*issued));
   auto svid = trust::Svid::make({response.chain().begin(), response.chain().end()}, *key);
   ASSERT_TRUE(svid);
-  EXPECT_EQ((*svid)->id(), web->svid->id()) << "the certificate's identity, whatever the request names";
+  EXPECT_EQ((*svid)->id(), web->svid->id())
+      << "the certificate's identity, whatever the request names";
   EXPECT_FALSE(run(proxy.call(xds::kRegisterPath, "")));
   EXPECT_FALSE(run(proxy.call("/weft.v1.Control/Nothing", "")));
 }
@@ -494,7 +504,8 @@ TEST_F(ServerTest, AnInstanceThatLeavesIsNoEndpointAnyMore) {
   FakeProxy proxy(loop_, network_, *web);
   proxy.subscribe(ResourceType::kEndpoints, "cart.default");
   proxy.connect();
-  ASSERT_TRUE(until([&] { return proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr; }));
+  ASSERT_TRUE(
+      until([&] { return proxy.held(ResourceType::kEndpoints, "cart.default") != nullptr; }));
   ASSERT_TRUE(run(xds::leave(loop_, network_, socket(), cart->instance, kPatience)));
   ASSERT_TRUE(until([&] {
     auto set = xds::decode_endpoints(*proxy.held(ResourceType::kEndpoints, "cart.default"));

@@ -1,10 +1,10 @@
 // The nouns of model/service.h as bytes on the discovery stream (proto/resources.proto) and back.
 //
-// encode_* are deterministic: equal values give equal bytes, so a resource's version can be the hash of
-// its content. decode_* treat the control plane as untrusted: every count, length, address, name and
-// SPIFFE ID is checked, and what is out of bounds is an Error of kind kInvalid that names the field. A
-// resource whose min_proxy is above `level` gives kUnsupported with the level needed, before anything
-// else of it is looked at.
+// encode_* are deterministic: equal values give equal bytes, so a resource's version can be the
+// hash of its content. decode_* treat the control plane as untrusted: every count, length, address,
+// name and SPIFFE ID is checked, and what is out of bounds is an Error of kind kInvalid that names
+// the field. A resource whose min_proxy is above `level` gives kUnsupported with the level needed,
+// before anything else of it is looked at.
 // Limits: 1 MiB a resource, 10 000 endpoints, 256 ports, 1024 rules a port, 64 backends a rule, 64
 // header or query matches, regular expressions of 1024 bytes, names and values of 8 KiB.
 #pragma once

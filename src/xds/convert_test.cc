@@ -148,11 +148,22 @@ TEST(Convert, RefusesServicesThatAreOutOfBounds) {
       {"port 70000", [](v1::Service& s) { s.mutable_ports(0)->set_port(70000); }},
       {"port twice", [](v1::Service& s) { s.mutable_ports(1)->set_port(80); }},
       {"protocol", [](v1::Service& s) { s.mutable_ports(0)->set_protocol(v1::Protocol(99)); }},
-      {"too many ports", [](v1::Service& s) { for (int i = 0; i < 300; ++i) s.add_ports()->set_port(1000 + static_cast<uint32_t>(i)); }},
-      {"long regex", [&](v1::Service& s) { rule(s)->mutable_match()->mutable_headers(0)->set_value(std::string(1025, 'a')); }},
-      {"path without slash", [&](v1::Service& s) { rule(s)->mutable_match()->mutable_path()->set_value("a"); }},
-      {"newline in header", [&](v1::Service& s) { rule(s)->mutable_request_headers()->mutable_set(0)->set_value("a\r\nb"); }},
-      {"empty header name", [&](v1::Service& s) { rule(s)->mutable_request_headers()->mutable_set(0)->set_name(""); }},
+      {"too many ports",
+       [](v1::Service& s) {
+         for (int i = 0; i < 300; ++i) s.add_ports()->set_port(1000 + static_cast<uint32_t>(i));
+       }},
+      {"long regex",
+       [&](v1::Service& s) {
+         rule(s)->mutable_match()->mutable_headers(0)->set_value(std::string(1025, 'a'));
+       }},
+      {"path without slash",
+       [&](v1::Service& s) { rule(s)->mutable_match()->mutable_path()->set_value("a"); }},
+      {"newline in header",
+       [&](v1::Service& s) {
+         rule(s)->mutable_request_headers()->mutable_set(0)->set_value("a\r\nb");
+       }},
+      {"empty header name",
+       [&](v1::Service& s) { rule(s)->mutable_request_headers()->mutable_set(0)->set_name(""); }},
       {"backend name", [&](v1::Service& s) { rule(s)->mutable_backends(0)->set_service(""); }},
       {"backend port", [&](v1::Service& s) { rule(s)->mutable_backends(0)->set_port(0); }},
       {"negative timeout", [&](v1::Service& s) { rule(s)->set_request_timeout_ns(-1); }},

@@ -21,7 +21,9 @@ constexpr size_t kTextBytes = 8 * 1024;
 constexpr uint32_t kMaxWeight = 1'000'000;
 constexpr uint32_t kMaxAttempts = 100;
 
-std::unexpected<Error> invalid(std::string text) { return fail(ErrorKind::kInvalid, std::move(text)); }
+std::unexpected<Error> invalid(std::string text) {
+  return fail(ErrorKind::kInvalid, std::move(text));
+}
 
 Result<uint16_t> port_number(uint32_t value, std::string_view field) {
   if (value == 0 || value > 65535) return invalid(fmt::format("{}: {} is no port", field, value));
@@ -72,7 +74,8 @@ Result<model::Protocol> from_wire(int protocol) {
 }
 
 Result<void> within(int count, int limit, std::string_view field) {
-  if (count > limit) return invalid(fmt::format("{}: {} entries, at most {} allowed", field, count, limit));
+  if (count > limit)
+    return invalid(fmt::format("{}: {} entries, at most {} allowed", field, count, limit));
   return {};
 }
 
@@ -105,7 +108,8 @@ Result<std::string> field_name(const std::string& value, std::string_view field)
 
 Result<model::HeaderModifier> decode(const v1::HeaderModifier& in) {
   model::HeaderModifier out;
-  if (auto ok = within(in.set_size() + in.add_size() + in.remove_size(), kHeaders, "header modifier");
+  if (auto ok =
+          within(in.set_size() + in.add_size() + in.remove_size(), kHeaders, "header modifier");
       !ok) {
     return std::unexpected(ok.error());
   }
@@ -149,7 +153,9 @@ Result<model::RouteMatch> decode(const v1::RouteMatch& in) {
     case v1::PathMatch::PREFIX: out.path.kind = model::PathMatch::kPrefix; break;
     case v1::PathMatch::EXACT: out.path.kind = model::PathMatch::kExact; break;
     case v1::PathMatch::REGEX: out.path.kind = model::PathMatch::kRegex; break;
-    default: return invalid(fmt::format("match.path.kind: unknown value {}", static_cast<int>(in.path().kind())));
+    default:
+      return invalid(
+          fmt::format("match.path.kind: unknown value {}", static_cast<int>(in.path().kind())));
   }
   bool regex = out.path.kind == model::PathMatch::kRegex;
   auto path = text(in.path().value(), "match.path", regex ? kRegexBytes : kTextBytes);
@@ -210,7 +216,8 @@ Result<std::optional<model::RetryPolicy>> decode_retry(const v1::RouteRule& in) 
     out.codes.push_back(static_cast<int>(code));
   }
   if (in.retry().attempts() > kMaxAttempts) {
-    return invalid(fmt::format("retry.attempts: {}, at most {} allowed", in.retry().attempts(), kMaxAttempts));
+    return invalid(
+        fmt::format("retry.attempts: {}, at most {} allowed", in.retry().attempts(), kMaxAttempts));
   }
   out.attempts = in.retry().attempts();
   auto backoff = span(in.retry().backoff_ns(), "retry.backoff");
@@ -277,7 +284,8 @@ Result<model::ServicePort> decode(const v1::ServicePort& in) {
     auto rule = decode(entry);
     if (!rule) {
       return std::unexpected(
-          std::move(rule.error()).context(fmt::format("route {} rule {}", entry.route(), entry.rule())));
+          std::move(rule.error())
+              .context(fmt::format("route {} rule {}", entry.route(), entry.rule())));
     }
     out.rules.push_back(std::move(*rule));
   }

@@ -1,6 +1,7 @@
-// Subscriptions are kept as sets and turned into requests only when output is taken: ten names asked
-// for in one turn of the loop travel in one message. The first request of a type on a stream tells what
-// is held (rule of delta xDS: initial_resource_versions), so a reconnect costs a list of hashes.
+// Subscriptions are kept as sets and turned into requests only when output is taken: ten names
+// asked for in one turn of the loop travel in one message. The first request of a type on a stream
+// tells what is held (rule of delta xDS: initial_resource_versions), so a reconnect costs a list of
+// hashes.
 #include "xds/delta_client.h"
 
 #include <charconv>
@@ -101,7 +102,8 @@ void DeltaClient::subscribe(ResourceType type, std::string_view name) {
   auto& t = of(type);
   if (!t.subscribed.emplace(name).second) return;
   t.to_subscribe.emplace(name);
-  if (auto it = t.to_unsubscribe.find(name); it != t.to_unsubscribe.end()) t.to_unsubscribe.erase(it);
+  if (auto it = t.to_unsubscribe.find(name); it != t.to_unsubscribe.end())
+    t.to_unsubscribe.erase(it);
 }
 
 void DeltaClient::unsubscribe(ResourceType type, std::string_view name) {
@@ -173,9 +175,9 @@ Result<Update> DeltaClient::receive(std::string_view message) {
       if (resource.name().size() > kNameBytes) {
         update.refused.push_back({resource.name().substr(0, kNameBytes), "the name is too long"});
       } else if (resource.resource().type_url() != type_url(*type)) {
-        update.refused.push_back({resource.name(), fmt::format("holds a '{}', not a {}",
-                                                               resource.resource().type_url(),
-                                                               short_name(*type))});
+        update.refused.push_back(
+            {resource.name(), fmt::format("holds a '{}', not a {}", resource.resource().type_url(),
+                                          short_name(*type))});
       } else {
         open.changed.push_back({resource.name(), resource.version()});
         update.changed.push_back(

@@ -3,13 +3,13 @@
 //
 //   subscribe("*" or a name) → connected() → take_output() → write each
 //   message read → receive() → Update → decode, stage, swap in → acknowledge(update id, rejections)
-//   stream lost → disconnected(); later connected() again: what is held is told to the server, which
-//   then sends only what differs.
+//   stream lost → disconnected(); later connected() again: what is held is told to the server,
+//   which then sends only what differs.
 //
-// An update is acknowledged when its resources are *in use* (or refused), not when it was read: that
-// is what "served by N of M" counts. Several updates may be open; they may be acknowledged in any
-// order, also after the stream was lost (the versions then count as held, nothing is sent).
-// A response is refused resource by resource: the rest of it may be applied. Rejections travel as
+// An update is acknowledged when its resources are *in use* (or refused), not when it was read:
+// that is what "served by N of M" counts. Several updates may be open; they may be acknowledged in
+// any order, also after the stream was lost (the versions then count as held, nothing is sent). A
+// response is refused resource by resource: the rest of it may be applied. Rejections travel as
 // error_detail with one detail per resource.
 //
 // Limits on what a server may send: 16 MiB a message, names of 512 bytes. Not thread-safe.
@@ -55,8 +55,8 @@ struct Update {
   std::vector<Rejection> errors;
   // Already found unusable (same name twice, wrong payload type); acknowledge() reports them too.
   std::vector<Rejection> refused;
-  // Updates of one push have one generation (it counts within one stream); stage them until the last
-  // has come.
+  // Updates of one push have one generation (it counts within one stream); stage them until the
+  // last has come.
   uint64_t generation = 0;
   bool last_of_generation = true;
 };
@@ -82,8 +82,8 @@ class DeltaClient {
   // The version in use, "" when none.
   std::string held_version(ResourceType type, std::string_view name) const;
 
-  // One response. Errors (kProtocol) mean that the stream is of no use any more: close it. An update
-  // without changes still has to be acknowledged.
+  // One response. Errors (kProtocol) mean that the stream is of no use any more: close it. An
+  // update without changes still has to be acknowledged.
   Result<Update> receive(std::string_view message);
   void acknowledge(uint64_t update_id, const std::vector<Rejection>& rejections = {});
 

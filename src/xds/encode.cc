@@ -1,6 +1,6 @@
 // model → bytes. Written field by field: the wire shape and the model may drift apart without one
-// noticing the other. Serialization is deterministic (maps in key order), because a resource's version
-// is the hash of these bytes.
+// noticing the other. Serialization is deterministic (maps in key order), because a resource's
+// version is the hash of these bytes.
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
@@ -10,8 +10,8 @@
 namespace weft::xds {
 namespace {
 
-// The level that everything of this version needs; a field that older proxies would misread by leaving
-// it out raises it for the resources that use the field.
+// The level that everything of this version needs; a field that older proxies would misread by
+// leaving it out raises it for the resources that use the field.
 constexpr uint32_t kBaseLevel = 1;
 
 std::string serialize(const google::protobuf::Message& message) {

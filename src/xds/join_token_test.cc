@@ -8,7 +8,7 @@ namespace {
 // RFC 4648 section 10, in the URL alphabet without padding.
 TEST(Base64Url, EncodesTheVectorsOfTheRfc) {
   const std::pair<const char*, const char*> rows[] = {
-      {"", ""},         {"f", "Zg"},        {"fo", "Zm8"},        {"foo", "Zm9v"},
+      {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
       {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, text] : rows) {
     EXPECT_EQ(base64url_encode(plain), text);

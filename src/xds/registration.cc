@@ -23,8 +23,8 @@ Duration until(io::Loop& loop, Instant deadline) {
 }
 
 Connection make_connection(io::Loop& loop, io::StreamPtr stream, http::ConnectionInfo info) {
-  return http::connect_http(loop, std::move(stream), http::ClientProtocol::kHttp2, std::move(info), {},
-                            [] {});
+  return http::connect_http(loop, std::move(stream), http::ClientProtocol::kHttp2, std::move(info),
+                            {}, [] {});
 }
 
 io::Task<Result<Connection>> connect_socket(io::Loop& loop, io::Network& network, std::string path,
@@ -49,8 +49,9 @@ io::Task<Result<Connection>> connect_tls(io::Loop& loop, io::Network& network, S
   auto tls = co_await http::tls_connect(loop, std::move(*stream), std::move(context), trust_domain,
                                         expected->uri(), until(loop, deadline));
   if (!tls) {
-    co_return std::unexpected(std::move(tls.error()).context(
-        fmt::format("TLS with the server at {}", server.to_string())));
+    co_return std::unexpected(
+        std::move(tls.error())
+            .context(fmt::format("TLS with the server at {}", server.to_string())));
   }
   co_return make_connection(loop, std::move(tls->stream), std::move(tls->info));
 }
@@ -63,8 +64,8 @@ io::Task<Result<Connection>> connect_any(io::Loop& loop, io::Network& network,
   Error last(ErrorKind::kInvalid, "no server address is known");
   for (size_t i = 0; i < servers.size(); ++i) {
     Duration share = until(loop, deadline) / static_cast<int64_t>(servers.size() - i);
-    auto connection = co_await connect_tls(loop, network, servers[i], context, trust_domain,
-                                           loop.now() + share);
+    auto connection =
+        co_await connect_tls(loop, network, servers[i], context, trust_domain, loop.now() + share);
     if (connection) co_return std::move(*connection);
     last = std::move(connection.error());
   }
@@ -90,13 +91,14 @@ io::Task<Result<Connection>> connect(io::Loop& loop, io::Network& network, Serve
 template <typename Response>
 io::Task<Result<Response>> call(io::Loop& loop, http::ClientConnection& connection,
                                 std::string_view path, std::string request, Instant deadline) {
-  auto answer = co_await http::grpc_unary(loop, connection, std::string(path),
-                                          std::string(kAuthority), std::move(request),
-                                          until(loop, deadline));
+  auto answer =
+      co_await http::grpc_unary(loop, connection, std::string(path), std::string(kAuthority),
+                                std::move(request), until(loop, deadline));
   if (!answer) co_return std::unexpected(std::move(answer.error()));
   Response response;
   if (!response.ParseFromString(*answer)) {
-    co_return fail(ErrorKind::kProtocol, "the server's answer is malformed", ErrorSource::kUpstream);
+    co_return fail(ErrorKind::kProtocol, "the server's answer is malformed",
+                   ErrorSource::kUpstream);
   }
   co_return response;
 }
@@ -155,7 +157,8 @@ Result<Registered> to_registered(const v1::RegisterResponse& response, trust::Pr
     auto address = SocketAddress::parse(text);
     if (address) out.discovery.push_back(*address);
   }
-  if (out.discovery.empty()) return fail(ErrorKind::kProtocol, "the server named no discovery address");
+  if (out.discovery.empty())
+    return fail(ErrorKind::kProtocol, "the server named no discovery address");
   auto ip = IpAddress::from_bytes(response.advertise_ip());
   if (!ip) return fail(ErrorKind::kProtocol, "the server did not say which address it advertises");
   out.advertise = {*ip, static_cast<uint16_t>(response.advertise_port())};
@@ -186,7 +189,8 @@ Result<MachineCredential> MachineCredential::parse(std::string_view bytes) {
   MachineCredential out{*svid, bundle_of(message, message.trust_domain()), {}};
   for (const auto& text : message.servers()) {
     auto address = SocketAddress::parse(text);
-    if (!address) return std::unexpected(std::move(address.error()).context("the machine credential"));
+    if (!address)
+      return std::unexpected(std::move(address.error()).context("the machine credential"));
     out.servers.push_back(*address);
   }
   return out;
@@ -209,8 +213,8 @@ io::Task<Result<MachineCredential>> join(io::Loop& loop, io::Network& network, J
   config.root_spki_sha256 = token.root_spki_sha256;
   auto context = trust::make_client_context(config);
   if (!context) co_return std::unexpected(std::move(context.error()));
-  auto connection = co_await connect_any(loop, network, token.servers, *context, token.trust_domain,
-                                         deadline);
+  auto connection =
+      co_await connect_any(loop, network, token.servers, *context, token.trust_domain, deadline);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
 
   v1::JoinRequest request;
@@ -239,7 +243,8 @@ io::Task<Result<MachineCredential>> renew_machine(io::Loop& loop, io::Network& n
   auto response = co_await call<v1::JoinResponse>(loop, **connection, kRenewMachinePath,
                                                   request.SerializeAsString(), deadline);
   if (!response) {
-    co_return std::unexpected(std::move(response.error()).context("renewing the machine credential"));
+    co_return std::unexpected(
+        std::move(response.error()).context("renewing the machine credential"));
   }
   auto svid = svid_of(*response, std::move(*key));
   if (!svid) co_return std::unexpected(std::move(svid.error()).context("the certificate received"));

@@ -1,9 +1,10 @@
 // How a machine joins a trust domain and how an instance comes into the mesh: the client's side of
-// weft.v1.Control, used by `weft run`. Each function opens a connection, makes one call and closes it.
+// weft.v1.Control, used by `weft run`. Each function opens a connection, makes one call and closes
+// it.
 //
 // Access to the server is either its Unix socket (on its own host, by peer credentials) or TLS with
-// the machine's credential. Errors tell what to do: kRefused/kTimeout/kUnavailable: the server is away,
-// try again; kDenied/kUnauthenticated: trying again does not help.
+// the machine's credential. Errors tell what to do: kRefused/kTimeout/kUnavailable: the server is
+// away, try again; kDenied/kUnauthenticated: trying again does not help.
 #pragma once
 
 #include <map>
@@ -26,7 +27,8 @@
 
 namespace weft::xds {
 
-// What a joined machine keeps in a 0600 file: it lets the machine register instances without a token.
+// What a joined machine keeps in a 0600 file: it lets the machine register instances without a
+// token.
 struct MachineCredential {
   std::shared_ptr<const trust::Svid> svid;
   trust::TrustBundle bundle;
@@ -39,8 +41,8 @@ struct MachineCredential {
 
 // Where the server is reached, and as whom.
 struct ServerAccess {
-  std::string unix_path;                      // used when not empty
-  std::optional<MachineCredential> machine;   // else
+  std::string unix_path;                     // used when not empty
+  std::optional<MachineCredential> machine;  // else
 };
 
 struct ServiceClaim {

@@ -1,5 +1,6 @@
-// Resources are serialized once, as the bytes of a whole `resources` field (tag, length, Resource with
-// its Any): a response is then a short header and a concatenation, whatever the number of proxies.
+// Resources are serialized once, as the bytes of a whole `resources` field (tag, length, Resource
+// with its Any): a response is then a short header and a concatenation, whatever the number of
+// proxies.
 //
 // The version is a XXH64 hash of the payload in hex. It only has to tell two contents of one
 // name apart; nobody gains anything by a collision but a stale object of his own.
@@ -15,9 +16,7 @@ namespace {
 
 namespace discovery = envoy::service::discovery::v3;
 
-std::string version_of(std::string_view payload) {
-  return fmt::format("{:016x}", xxh64(payload));
-}
+std::string version_of(std::string_view payload) { return fmt::format("{:016x}", xxh64(payload)); }
 
 std::string wire_of(ResourceType type, std::string_view name, const std::string& version,
                     std::string_view payload) {

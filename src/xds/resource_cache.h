@@ -1,6 +1,6 @@
-// ResourceCache: what the control plane has compiled, by type and name, serialized once and shared by
-// all streams that send it. A version is the hash of the content: a server that starts again gives an
-// unchanged resource the version the proxies already hold, and nothing is sent twice.
+// ResourceCache: what the control plane has compiled, by type and name, serialized once and shared
+// by all streams that send it. A version is the hash of the content: a server that starts again
+// gives an unchanged resource the version the proxies already hold, and nothing is sent twice.
 //
 // Cost: one string per resource holding its bytes as they go into a response, plus about 100 bytes.
 // Not thread-safe; belongs to the server's loop.

@@ -1,4 +1,5 @@
-// The table of resource types: one row each, so that a new type is one line here and one enumerator.
+// The table of resource types: one row each, so that a new type is one line here and one
+// enumerator.
 #include "xds/resource_type.h"
 
 namespace weft::xds {

@@ -1,6 +1,6 @@
-// Phases: arguments, directories and the lock (after which this process owns the state), the loop with
-// everything on it, the greeting, and the end by a signal. Only what stops a start goes to stderr; the
-// rest is in the log.
+// Phases: arguments, directories and the lock (after which this process owns the state), the loop
+// with everything on it, the greeting, and the end by a signal. Only what stops a start goes to
+// stderr; the rest is in the log.
 #include "app/weft/cmd_server.h"
 
 #include <fcntl.h>
@@ -36,7 +36,8 @@ constexpr Duration kTokenLife = Duration::hours(1);
 // The loop's own log: written by the loop's thread alone.
 class FileSink final : public LogSink {
  public:
-  FileSink(io::Disk& disk, const Clock& clock, std::string path) : file_(disk, clock, std::move(path)) {}
+  FileSink(io::Disk& disk, const Clock& clock, std::string path)
+      : file_(disk, clock, std::move(path)) {}
   void write(LogLevel, std::string_view line) override { file_.write(std::string(line) + "\n"); }
 
  private:
@@ -48,8 +49,8 @@ int give_up(std::string_view why) {
   return kExitFailed;
 }
 
-// Held as long as the descriptor is open: two servers on one state would sign and assign against each
-// other.
+// Held as long as the descriptor is open: two servers on one state would sign and assign against
+// each other.
 Result<Fd> lock_state(const std::string& dir) {
   std::string path = dir + "/server.lock";
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -57,10 +58,11 @@ Result<Fd> lock_state(const std::string& dir) {
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     char pid[32] = {};
     ssize_t size = read(fd.get(), pid, sizeof pid - 1);
-    return fail(ErrorKind::kConflict,
-                fmt::format("another server ({}) uses the state directory {}; give this one its own "
-                            "with --state-dir",
-                            size > 0 ? fmt::format("process {}", std::atoi(pid)) : "running", dir));
+    return fail(
+        ErrorKind::kConflict,
+        fmt::format("another server ({}) uses the state directory {}; give this one its own "
+                    "with --state-dir",
+                    size > 0 ? fmt::format("process {}", std::atoi(pid)) : "running", dir));
   }
   std::string text = fmt::format("{}\n", getpid());
   if (ftruncate(fd.get(), 0) != 0 || write(fd.get(), text.data(), text.size()) < 0) {
@@ -71,12 +73,14 @@ Result<Fd> lock_state(const std::string& dir) {
 
 Result<void> make_directories(io::Disk& disk, const ServerArguments& arguments) {
   if (auto ok = disk.make_dirs(arguments.state_dir, 0700); !ok) {
-    return std::unexpected(std::move(ok.error()).context("making the state directory (--state-dir)"));
+    return std::unexpected(
+        std::move(ok.error()).context("making the state directory (--state-dir)"));
   }
   size_t slash = arguments.socket.rfind('/');
   if (slash != std::string::npos && slash > 0) {
     if (auto ok = disk.make_dirs(arguments.socket.substr(0, slash), 0755); !ok) {
-      return std::unexpected(std::move(ok.error()).context("making the socket's directory (--socket)"));
+      return std::unexpected(
+          std::move(ok.error()).context("making the socket's directory (--socket)"));
     }
   }
   return {};
@@ -109,7 +113,8 @@ control::ServerOptions options_of(const ServerArguments& arguments) {
     options.advertised_by_user = true;
   } else if (arguments.listen.ip.is_unspecified()) {
     for (const auto& ip : host_addresses()) {
-      if (ip.is_v4() == arguments.listen.ip.is_v4()) options.advertised.push_back({ip, arguments.listen.port});
+      if (ip.is_v4() == arguments.listen.ip.is_v4())
+        options.advertised.push_back({ip, arguments.listen.port});
     }
   } else if (!arguments.listen.ip.is_loopback()) {
     options.advertised = {arguments.listen};
@@ -204,7 +209,8 @@ std::string to_text(const ServerGreeting& g) {
       g.log_file);
   if (!g.join_line.empty()) {
     text += fmt::format(
-        "On another machine (the token works once, within an hour; more with `weft token create`):\n"
+        "On another machine (the token works once, within an hour; more with `weft token "
+        "create`):\n"
         "  {}\n",
         g.join_line);
   } else {

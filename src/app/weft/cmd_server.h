@@ -15,7 +15,7 @@ struct ServerGreeting {
   bool made_now = false;
   std::string state_dir, socket, log_file;
   SocketAddress listen, status;
-  std::string join_line;      // "" with why_no_join_line set
+  std::string join_line;  // "" with why_no_join_line set
   std::string why_no_join_line;
 };
 std::string to_text(const ServerGreeting& greeting);

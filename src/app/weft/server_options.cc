@@ -21,11 +21,11 @@ USAGE
   Sidecars keep working while it is away; only new instances need it.
 
 OPTIONS
-  --state-dir DIR          where everything is kept (default: $WEFT_STATE_DIR, /var/lib/weft as root,
-                           else $XDG_STATE_HOME/weft or ~/.local/state/weft). Holds the root key: back
-                           it up, and let nobody else read it.
-  --socket PATH            the API's Unix socket (default: $WEFT_SOCKET, /run/weft/server.sock as root,
-                           else $XDG_RUNTIME_DIR/weft/server.sock)
+  --state-dir DIR          where everything is kept (default: $WEFT_STATE_DIR, /var/lib/weft as
+                           root, else $XDG_STATE_HOME/weft or ~/.local/state/weft). Holds the root
+                           key: back it up, and let nobody else read it.
+  --socket PATH            the API's Unix socket (default: $WEFT_SOCKET, /run/weft/server.sock as
+                           root, else $XDG_RUNTIME_DIR/weft/server.sock)
   --listen ADDRESS[:PORT]  discovery and joining, TLS (default 0.0.0.0:7443)
   --status ADDRESS[:PORT]  the read-only status page (default 127.0.0.1:7480)
   --advertise ADDRESS[:PORT]
@@ -90,7 +90,8 @@ Result<void> read_one(ServerArguments& out, std::string_view option, const std::
     out.svid_life = Duration{*life};
   } else if (option == "--allow") {
     const passwd* user = getpwnam(value.c_str());
-    if (user == nullptr) return fail(ErrorKind::kInvalid, fmt::format("--allow: no user {}", value));
+    if (user == nullptr)
+      return fail(ErrorKind::kInvalid, fmt::format("--allow: no user {}", value));
     out.allowed_uids.insert(static_cast<int>(user->pw_uid));
   } else {
     return fail(ErrorKind::kInvalid, fmt::format("unknown option {}", option));
