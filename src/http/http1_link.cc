@@ -3,14 +3,24 @@
 // become one send at the end of the turn.
 #include "http/http1_link.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
 namespace weft::http {
 
+namespace {
+constexpr size_t kInputHigh = 64 * 1024;
+}
+
 Http1Link::Http1Link(io::Loop& loop, io::StreamPtr stream, wire::Http1Parser::Role role,
                      const wire::Http1Limits& limits, ConnectionInfo info)
-    : loop_(loop), stream_(std::move(stream)), parser_(role, limits), info_(std::move(info)) {}
+    : loop_(loop),
+      stream_(std::move(stream)),
+      parser_(role, limits),
+      info_(std::move(info)),
+      // The parser must be able to finish or refuse whatever it waits for.
+      input_high_(std::max(kInputHigh, limits.header_bytes + limits.start_line_bytes + 1024)) {}
 
 Http1Link::~Http1Link() {
   if (exchange_) std::exchange(exchange_, nullptr)->detach_link();
@@ -19,7 +29,7 @@ Http1Link::~Http1Link() {
 void Http1Link::fill() {
   paused_ = false;
   while (!eof_ && !lost_) {
-    if (in_.size() >= kInputHigh) {
+    if (in_.size() >= input_high_) {
       paused_ = true;
       return;
     }
@@ -31,6 +41,8 @@ void Http1Link::fill() {
       case io::ReadOutcome::kError: lost_ = *stream_->error(); return;
     }
   }
+  // After a half close only writing can fail.
+  if (!lost_ && stream_ && stream_->error()) lost_ = *stream_->error();
 }
 
 void Http1Link::on_readable() {
@@ -160,7 +172,7 @@ void Http1Exchange::begin_output(Buffer&& head, wire::Http1Framing framing, uint
 }
 
 void Http1Exchange::do_finish(const wire::Fields& trailers) {
-  if (!link_ || out_end_ || !output_begun_) return;
+  if (!link_ || link_->lost() || out_end_ || !output_begun_) return;
   if (framing_ == wire::Http1Framing::kSized && left_ > 0) return do_reset();
   out_end_ = true;
   if (framing_ == wire::Http1Framing::kChunked) {

@@ -1,7 +1,7 @@
 // What the two ends of an HTTP/1.x connection have in common: a stream, a parser over what has arrived,
 // and one exchange at a time whose bodies flow through both. Internal to http.
 //
-// Bodies are pulled: input waits in `in_` (at most about kInputHigh, then the socket is left alone) until
+// Bodies are pulled: input waits in `in_` (at most 64 KiB or one head, then the socket is left alone) until
 // the exchange asks, so a slow consumer holds the peer back. Output goes to the stream at once and
 // send_body() waits while the stream is above its high mark.
 //
@@ -24,8 +24,6 @@ class Http1Exchange;
 
 class Http1Link : public io::StreamHandler {
  public:
-  static constexpr size_t kInputHigh = 64 * 1024;
-
   Http1Link(io::Loop& loop, io::StreamPtr stream, wire::Http1Parser::Role role,
             const wire::Http1Limits& limits, ConnectionInfo info);
   ~Http1Link() override;
@@ -63,6 +61,7 @@ class Http1Link : public io::StreamHandler {
   ConnectionInfo info_;
   Buffer in_;
   Http1Exchange* exchange_ = nullptr;
+  const size_t input_high_;
   bool paused_ = false;  // input was left in the socket
   bool eof_ = false;
   std::optional<Error> lost_;

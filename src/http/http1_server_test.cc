@@ -211,6 +211,51 @@ TEST_F(Http1ServerTest, TellsTheHandlerThatTheClientIsGone) {
   EXPECT_EQ(seen.gone, 1);
 }
 
+TEST_F(Http1ServerTest, AnswersAClientThatHalfCloses) {
+  start();
+  peer->send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+  peer->stream().shutdown_write();
+  ASSERT_TRUE(peer->wait_end());
+  EXPECT_TRUE(peer->received.ends_with("\r\n\r\nabc")) << peer->received;
+}
+
+TEST_F(Http1ServerTest, NoticesThatAHalfClosedClientIsGoneWhenItWrites) {
+  start();
+  peer->reading = false;
+  peer->send("GET /big/8000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(loop.run_for_test([&] { return seen.running == 1; }, kPatience));
+  peer->stream().shutdown_write();
+  loop.run_for_test([] { return false; }, Duration::millis(20));
+  EXPECT_EQ(seen.running, 1);
+  peer->abort();
+  ASSERT_TRUE(loop.run_for_test([&] { return closed; }, kPatience));
+  EXPECT_EQ(seen.errors.size(), 1u);
+}
+
+TEST_F(Http1ServerTest, LetsAHandlerGoOnAfterAReset) {
+  bool done = false;
+  server = serve(
+      loop, std::move(server_stream), ServerProtocol::kHttp1, {}, limits,
+      [&done](ServerStreamPtr stream) -> io::Task<void> {
+        wire::ResponseHead head;
+        head.length = {wire::BodyLength::kSized, 10};
+        stream->send_response(head, false);
+        EXPECT_TRUE(co_await stream->send_body(Buffer("abc")));
+        stream->reset();
+        EXPECT_TRUE(stream->gone());
+        EXPECT_FALSE(co_await stream->send_body(Buffer("def")));
+        EXPECT_FALSE(co_await stream->read_body());
+        stream->finish();
+        done = true;
+      },
+      [this] { closed = true; });
+  peer->send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+  ASSERT_TRUE(peer->wait_end());
+  EXPECT_TRUE(done);
+  EXPECT_TRUE(loop.run_for_test([&] { return closed; }, kPatience));
+  EXPECT_TRUE(peer->received.ends_with("\r\n\r\nabc")) << peer->received;
+}
+
 TEST_F(Http1ServerTest, DrainsWithConnectionClose) {
   start();
   peer->send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
