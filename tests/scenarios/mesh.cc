@@ -68,7 +68,7 @@ Mesh::~Mesh() {
 
 void Mesh::watch(const sim::Segment& segment) {
   auto local = [](std::string_view name) { return name.ends_with(".app"); };
-  if (local(segment.from_host) || local(segment.to_host)) return;
+  if (segment.from_host == segment.to_host || local(segment.from_host) || local(segment.to_host)) return;
   for (std::string_view marker : {"HTTP/1.", "x-call", "spiffe://"}) {
     if (segment.bytes.find(marker) != std::string_view::npos) {
       ++plaintext_segments_;
