@@ -24,6 +24,8 @@ http::ServerLimits hop_limits() {
   limits.header_lines = 120;  // an app's 100, and ours
   limits.header_bytes = 72 * 1024;
   limits.concurrent_streams = 200;
+  // One app that abandons its requests must not cost the others their shared connection.
+  limits.reset_burst = 10'000;
   limits.idle_timeout = Duration::minutes(10);
   return limits;
 }
