@@ -16,11 +16,11 @@ using xds::ResourceType;
 struct Discovery::Client {
   Client(Discovery& owner, std::string peer)
       : owner(owner), peer(std::move(peer)), stream(owner.cache_), due(owner.loop_) {
-    owner.clients_.insert(this);
+    owner.clients_.push_back(this);
   }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  ~Client() { owner.clients_.erase(this); }
+  ~Client() { std::erase(owner.clients_, this); }
 
   Discovery& owner;
   std::string peer;  // SPIFFE ID

@@ -51,7 +51,7 @@ class Discovery {
   io::Loop& loop_;
   const Compiler& compiler_;
   xds::ResourceCache cache_;
-  std::set<Client*> clients_;
+  std::vector<Client*> clients_;  // in the order they came, so that a simulation repeats itself
   std::map<std::string, std::vector<std::string>> address_names_;  // instance → resource names
   std::unique_ptr<Push> push_;
   bool closed_ = false;
