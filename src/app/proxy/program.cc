@@ -80,9 +80,6 @@ Result<void> Program::start() {
   auto started = sidecar_->start();
   if (!started) return started;
 
-  dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
-  for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
-  for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
   thread_->loop().post_remote([this] { open_doors(*worker_); });
 
   admin_ = std::make_unique<Admin>(loop_, *sidecar_);
@@ -139,6 +136,11 @@ io::Task<void> Program::become_ready() {
   if (!co_await sidecar_->wait_ready(kReadyWait)) {
     log_.warn("starting without the index of names: the control plane does not answer");
   }
+  // Questions asked while a killed sidecar is being replaced wait in the socket: SERVFAIL is final to most
+  // programs.
+  dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
+  for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
+  for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
   log_.info("ready", {{"instance", handover_.options.self.instance}, {"restarted", handover_.restarted}});
   tell_keeper(HandoffKind::kReady);
 }
