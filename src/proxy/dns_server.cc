@@ -33,7 +33,10 @@ bool is_nxdomain(const std::string& message) {
 }  // namespace
 
 DnsServer::DnsServer(io::Loop& loop, Options options, Hooks hooks)
-    : loop_(loop), options_(std::move(options)), hooks_(std::move(hooks)) {}
+    : loop_(loop),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      young_until_(loop.now() + kHold) {}
 
 wire::DnsZoneView DnsServer::view(bool complete) const {
   SnapshotPtr snapshot = hooks_.snapshot();
@@ -81,6 +84,7 @@ bool DnsServer::answer(const std::string& query, const wire::DnsMessage& parsed,
   }
   bool uncertain = !current && outcome.kind == wire::DnsOutcome::kAnswer &&
                    outcome.reply.code == wire::DnsCode::kServFail;
+  if (uncertain && loop_.now() < young_until_) return false;
   if (uncertain && wire::dns_answer(parsed, view(true)).kind == wire::DnsOutcome::kForward) {
     std::string failure = wire::build_dns(outcome.reply, tcp ? wire::kDnsTcpLimit : wire::dns_udp_limit(parsed));
     hooks_.forward(query, tcp, [failure, reply = std::move(reply)](std::string message) mutable {

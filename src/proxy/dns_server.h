@@ -64,6 +64,9 @@ class DnsServer {
   io::Loop& loop_;
   Options options_;
   Hooks hooks_;
+  // A sidecar that just started (perhaps in place of one that died) hears of the names within moments:
+  // until then a name it does not know waits, as connects do.
+  const Instant young_until_;
   std::list<Held> held_;
 };
 
