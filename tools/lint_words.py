@@ -18,9 +18,9 @@ RULES = [
     (ANY, r"\b(sub-?agent|co-authored-by: *claude|as an ai\b)", "a word about the making, not about Weft"),
     (ANY, r"^(<<<<<<<|>>>>>>>) ", "a merge mark"),
     (CODE, r"\bstd::(regex|iostream|format)\b", "RE2, fmt or plain code; libstdc++ 12 lacks or bloats it"),
-    (CODE, r"\busing namespace (?!std::(chrono_literals|string_view_literals|string_literals)|testing|google)",
+    (PRODUCT, r"\busing namespace (?!weft;|std::(chrono_literals|string_view_literals|string_literals))",
      "a using declaration per name"),
-    (CODE, r"\b(strcpy|strcat|sprintf|gets|strtok|atoi|atol|atof)\s*\(", "the checked counterpart"),
+    (PRODUCT, r"\b(strcpy|strcat|sprintf|gets|strtok|atol|atof)\s*\(", "the checked counterpart"),
     (PRODUCT, r"\b(assert|abort)\s*\(", "WEFT_ASSERT"),
     (PRODUCT, r"\b(throw)\s+[\w:]", "Result<T>; exceptions end at third-party edges"),
     (PRODUCT, r"\bstd::(cout|cerr|clog)\b", "the log, or fmt::print in app/"),
@@ -42,7 +42,7 @@ def scopes_of(path):
     scopes = {ANY}
     if path.suffix in (".cc", ".h"):
         scopes.add(CODE)
-        if path.parts[len(ROOT.parts)] == "src" and "_test" not in path.stem and path.name != "assert.cc":
+        if path.parts[len(ROOT.parts)] == "src" and "test" not in path.stem and path.name != "assert.cc":
             scopes.add(PRODUCT)
     return scopes
 
