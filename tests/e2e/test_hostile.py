@@ -27,14 +27,14 @@ def test_garbage_on_every_port_hurts_nobody(t):
     pid = app.proxy_pid()
     for host, port in [*doors(mesh, app), ("127.0.0.1", published)]:
         for garbage in GARBAGE:
-            answer = send_bytes(host, port, garbage, 0.5)
+            answer = send_bytes(host, port, garbage, 0.2)
             holds(b'"name": "web"' not in answer or port == published, f"{host}:{port} answered {answer[:100]}")
     out = t.python(mesh, f"""
 import socket
 for name, port in (("web", 80), ("127.0.0.1", 15001), ("127.0.0.1", 15053)):
     for garbage in {GARBAGE!r}:
         try:
-            c = socket.create_connection((name, port), 2); c.settimeout(0.3); c.sendall(garbage); c.recv(1000)
+            c = socket.create_connection((name, port), 2); c.settimeout(0.1); c.sendall(garbage); c.recv(1000)
         except OSError: pass
         try:
             u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.sendto(garbage[:1400], ("127.0.0.1", 53))
