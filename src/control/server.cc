@@ -26,6 +26,7 @@ namespace {
 constexpr Duration kHandshakeTimeout = Duration::seconds(10);
 constexpr Duration kLeaseCheck = Duration::seconds(1);
 constexpr size_t kConnections = 20'000;
+constexpr size_t kHandshakes = 1'000;  // at once; more are turned away before they cost anything
 
 bool is_grpc(const http::ServerStream& stream) {
   auto type = stream.request().fields.get("content-type");
@@ -307,7 +308,7 @@ void Server::State::rotate() {
 
 io::Task<void> Server::State::accept_tls(io::StreamPtr stream) {
   SocketAddress peer = stream->peer();
-  if (connections.size() >= kConnections) co_return;
+  if (connections.size() >= kConnections || handshakes.running() > kHandshakes) co_return;
   auto accepted = co_await http::tls_accept(loop, std::move(stream), tls, kHandshakeTimeout);
   if (!accepted) {
     log.info("a TLS client was turned away",

@@ -9,8 +9,8 @@
 // together. Subscribing a name again sends it again; a name that does not exist is answered in
 // removed_resources; unsubscribing a name that "*" still covers answers with the resource.
 //
-// Limits on what a proxy may ask: 16 MiB a message, names of 512 bytes, 20 000 subscriptions, 100
-// 000 initial versions. Past kMaxUnacknowledged responses nothing is sent until some are answered.
+// Limits on what a proxy may ask: 16 MiB a message, names of 512 bytes, 20000 subscriptions, 100000
+// initial versions. Past kMaxUnacknowledged responses nothing is sent until some are answered.
 #pragma once
 
 #include <array>
@@ -72,8 +72,8 @@ class DeltaServerStream {
     bool owes_list = false;  // "*" was asked: also "nothing" is an answer
     std::set<std::string, std::less<>> names;
     std::map<std::string, Held, std::less<>> held;
-    std::map<std::string, bool, std::less<>>
-        due;  // name → send even if the version is the one sent
+    // name → send even if the version is the one sent
+    std::map<std::string, bool, std::less<>> due;
   };
   struct Sent {
     ResourceType type;
