@@ -19,7 +19,8 @@ class ExchangeTest : public ::testing::TestWithParam<ClientProtocol> {
  protected:
   ExchangeTest() {
     auto [near, far] = testing::stream_pair(loop);
-    client = connect_http(loop, std::move(near), GetParam(), {}, client_limits, [this] { ++changes; });
+    client =
+        connect_http(loop, std::move(near), GetParam(), {}, client_limits, [this] { ++changes; });
     server = serve(
         loop, std::move(far), ServerProtocol::kDetect, {}, server_limits,
         [this](ServerStreamPtr stream) { return testing::answer(std::move(stream), seen); },
@@ -104,7 +105,8 @@ TEST_P(ExchangeTest, CarriesHeadAnswersInterimsAndTrailers) {
 }
 
 TEST_P(ExchangeTest, CarriesRequestTrailers) {
-  Result<ClientStreamPtr> stream = client->open(post("/echo", {wire::BodyLength::kStreamed, 0}), false);
+  Result<ClientStreamPtr> stream =
+      client->open(post("/echo", {wire::BodyLength::kStreamed, 0}), false);
   ASSERT_TRUE(stream);
   ASSERT_TRUE(run(loop, (*stream)->send_body(Buffer("abc"))));
   wire::Fields trailers;
@@ -167,7 +169,8 @@ TEST_P(ExchangeTest, CallsALostReusedConnectionSafeForIdempotentRequests) {
 }
 
 TEST_P(ExchangeTest, StreamsOutliveTheirConnection) {
-  Result<ClientStreamPtr> stream = client->open(post("/echo", {wire::BodyLength::kStreamed, 0}), false);
+  Result<ClientStreamPtr> stream =
+      client->open(post("/echo", {wire::BodyLength::kStreamed, 0}), false);
   ASSERT_TRUE(stream);
   client.reset();
   const auto sent = run(loop, (*stream)->send_body(Buffer("x")));
@@ -181,7 +184,8 @@ TEST_P(ExchangeTest, StreamsOutliveTheirConnection) {
 }
 
 TEST_P(ExchangeTest, DrainsTheServerWithoutLosingWhatIsOpen) {
-  Result<ClientStreamPtr> stream = client->open(post("/echo", {wire::BodyLength::kStreamed, 0}), false);
+  Result<ClientStreamPtr> stream =
+      client->open(post("/echo", {wire::BodyLength::kStreamed, 0}), false);
   ASSERT_TRUE(stream);
   ASSERT_TRUE(loop.run_for_test([&] { return seen.running == 1; }, kPatience));
   server->drain();

@@ -18,7 +18,8 @@ io::Task<void> serve_call(ServerStreamPtr stream) {
   if (path == "/t.T/Echo") {  // every message comes back
     for (;;) {
       auto message = co_await call.read();
-      if (!message) co_return call.finish(grpc_status_of(message.error()), message.error().message());
+      if (!message)
+        co_return call.finish(grpc_status_of(message.error()), message.error().message());
       if (!*message) break;
       if (!co_await call.write(std::move(**message))) co_return;
     }
@@ -39,7 +40,8 @@ class GrpcTest : public ::testing::Test {
     server = serve(loop, std::move(far), ServerProtocol::kHttp2, {}, {}, serve_call, [] {});
   }
   Result<std::string> unary(std::string path, std::string request, Duration timeout = kPatience) {
-    auto done = run(loop, grpc_unary(loop, *client, std::move(path), "t", std::move(request), timeout));
+    auto done =
+        run(loop, grpc_unary(loop, *client, std::move(path), "t", std::move(request), timeout));
     WEFT_ASSERT(done.has_value());
     return std::move(*done);
   }
@@ -78,7 +80,8 @@ TEST_F(GrpcTest, TellsHowACallFailed) {
   const auto early = unary("/t.T/Fail", "x");
   ASSERT_FALSE(early);
   EXPECT_EQ(early.error().kind(), ErrorKind::kNotFound);
-  EXPECT_NE(early.error().message().find("no \"cart\" – 100%"), std::string::npos) << early.error().message();
+  EXPECT_NE(early.error().message().find("no \"cart\" – 100%"), std::string::npos)
+      << early.error().message();
   const auto late = unary("/t.T/FailLate", "x");
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().kind(), ErrorKind::kDenied);
@@ -106,7 +109,8 @@ TEST_F(GrpcTest, FailsWhatIsOpenWhenTheConnectionIsLost) {
 }
 
 TEST(GrpcFrame, ReadsMessagesHoweverTheyAreCut) {
-  const std::string bytes = grpc_frame("hello") + grpc_frame("") + grpc_frame(std::string(300, 'x'));
+  const std::string bytes =
+      grpc_frame("hello") + grpc_frame("") + grpc_frame(std::string(300, 'x'));
   EXPECT_EQ(bytes.substr(0, 10), std::string("\0\0\0\0\5hello", 10));
   GrpcFrameReader reader;
   std::vector<size_t> sizes;
@@ -136,7 +140,6 @@ TEST(GrpcStatus, FollowsTheMappingTables) {
   EXPECT_EQ(grpc_status_of_http(418), GrpcStatus::kUnknown);
   EXPECT_EQ(grpc_status_of(Error(ErrorKind::kTimeout, "x")), GrpcStatus::kDeadlineExceeded);
 }
-
 
 TEST(Respond, ReadAllAsksForTheBodyAndBoundsIt) {
   io::EpollLoop loop;

@@ -33,8 +33,8 @@ Http1Client::~Http1Client() {
 
 Result<ClientStreamPtr> Http1Client::open(const wire::RequestHead& head, bool end) {
   if (!can_open()) {
-    return fail(ErrorKind::kUnavailable, "the connection takes no further request", ErrorSource::kUpstream,
-                Retry::kYes);
+    return fail(ErrorKind::kUnavailable, "the connection takes no further request",
+                ErrorSource::kUpstream, Retry::kYes);
   }
   parser_.expect_response_to(head.method);
   answer_begun_ = false;
@@ -77,14 +77,14 @@ Result<std::optional<wire::ResponseHead>> Http1Client::pull_head() {
       return std::unexpected(no_answer(
           Error(ErrorKind::kClosed, "the server closed the connection without an answer")));
     }
-    return fail(ErrorKind::kClosed, "the server closed the connection in the middle of a response head",
+    return fail(ErrorKind::kClosed,
+                "the server closed the connection in the middle of a response head",
                 ErrorSource::kUpstream);
   }
 }
 
 void Http1Client::exchange_over(Http1Exchange& exchange) {
-  const bool whole = exchange.answered() && exchange.input_ended() &&
-                     exchange.output_ended();
+  const bool whole = exchange.answered() && exchange.input_ended() && exchange.output_ended();
   detach();
   ++carried_;
   if (!stream_) return;
@@ -150,12 +150,14 @@ io::Task<Result<wire::ResponseHead>> Http1ClientStream::read_head() {
     }
     if (head.status == 101 && !upgrade_) {
       do_reset();
-      co_return fail(ErrorKind::kProtocol, "the server switched protocols unasked", ErrorSource::kUpstream);
+      co_return fail(ErrorKind::kProtocol, "the server switched protocols unasked",
+                     ErrorSource::kUpstream);
     }
     answered_ = true;
     const bool tunnel = head.status == 101 || (connect_ && head.status / 100 == 2);
     if (tunnel || head.version == wire::Version::kHttp10 ||
-        head.length.kind == wire::BodyLength::kToClose || head.fields.has_token("connection", "close")) {
+        head.length.kind == wire::BodyLength::kToClose ||
+        head.fields.has_token("connection", "close")) {
       client()->close_after_exchange();
     }
     if (tunnel) {

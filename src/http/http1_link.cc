@@ -159,7 +159,8 @@ io::Task<Result<void>> Http1Exchange::do_send_body(Buffer data) {
   co_return Result<void>();
 }
 
-void Http1Exchange::begin_output(Buffer&& head, wire::Http1Framing framing, uint64_t size, bool end) {
+void Http1Exchange::begin_output(Buffer&& head, wire::Http1Framing framing, uint64_t size,
+                                 bool end) {
   output_begun_ = true;
   framing_ = framing;
   left_ = framing == wire::Http1Framing::kSized ? size : 0;

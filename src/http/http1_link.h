@@ -107,7 +107,7 @@ class Http1Exchange {
   io::Event readable_;
   io::Event writable_;
   wire::Http1Framing framing_ = wire::Http1Framing::kNone;
-  uint64_t left_ = 0;         // of a sized body
+  uint64_t left_ = 0;  // of a sized body
   bool output_begun_ = false;
   bool out_end_ = false;
   bool in_end_ = false;

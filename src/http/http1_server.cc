@@ -108,7 +108,8 @@ void Http1Server::exchange_over(Http1Exchange& exchange) {
   if (!stream_) return loop_.ready(tell_closed_);
   const bool complete = exchange.output_ended() && exchange.framing() != wire::Http1Framing::kRaw;
   if (!complete) {
-    if (!exchange.output_ended() || lost_) return cut(exchange.framing() == wire::Http1Framing::kRaw);
+    if (!exchange.output_ended() || lost_)
+      return cut(exchange.framing() == wire::Http1Framing::kRaw);
     closing_ = true;
   } else if (!exchange.input_ended()) {
     // Content nobody read: what is here already is dropped, more is not waited for.

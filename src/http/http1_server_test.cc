@@ -47,7 +47,8 @@ class Http1ServerTest : public ::testing::Test {
 TEST_F(Http1ServerTest, AnswersAndKeepsTheConnection) {
   start();
   const std::string request = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
-  const std::string answer = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
   peer->send(request);
   ASSERT_TRUE(peer->wait_for("hello"));
   EXPECT_EQ(peer->received, answer);
@@ -85,10 +86,12 @@ TEST_F(Http1ServerTest, TakesOneOctetAtATime) {
 
 TEST_F(Http1ServerTest, AnswersHeadWithoutABody) {
   const std::string received = converse(
-      "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\nHEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+      "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\nHEAD /hello HTTP/1.1\r\nHost: a\r\nConnection: "
+      "close\r\n\r\n");
   EXPECT_EQ(received,
             "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nContent-Length: 5\r\n\r\n"
-            "HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-type: text/plain\r\nContent-Length: 5\r\n\r\n");
+            "HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-type: text/plain\r\nContent-Length: "
+            "5\r\n\r\n");
 }
 
 TEST_F(Http1ServerTest, ClosesAfterAnHttp10RequestAndSendsItNoChunksAndNoInterims) {
@@ -98,7 +101,8 @@ TEST_F(Http1ServerTest, ClosesAfterAnHttp10RequestAndSendsItNoChunksAndNoInterim
 TEST_F(Http1ServerTest, SendsInterimsBeforeTheAnswer) {
   const std::string received =
       converse("GET /early HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  EXPECT_TRUE(received.starts_with("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\n"))
+  EXPECT_TRUE(
+      received.starts_with("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\n"))
       << received;
 }
 
@@ -109,14 +113,16 @@ TEST_F(Http1ServerTest, SendsNoInterimsToHttp10) {
 
 TEST_F(Http1ServerTest, TunnelsAfterAnUpgradeAndPassesHalfClosesOn) {
   start();
-  peer->send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nGET \x01");
+  peer->send(
+      "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nGET \x01");
   ASSERT_TRUE(peer->wait_for("GET \x01"));
   peer->send("more");
   ASSERT_TRUE(peer->wait_for("more"));
   peer->stream().shutdown_write();
   ASSERT_TRUE(peer->wait_end());
   EXPECT_EQ(peer->received,
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nGET \x01more");
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nGET "
+            "\x01more");
 }
 
 TEST_F(Http1ServerTest, AnswersBrokenRequestsWithTheRightStatusAndCloses) {
@@ -206,7 +212,7 @@ TEST_F(Http1ServerTest, TellsTheHandlerThatTheClientIsGone) {
   peer->send("GET /early HTTP/1.1\r\nHost: a\r\n\r\nGET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
   peer->reading = false;
   ASSERT_TRUE(loop.run_for_test([&] { return seen.running == 1; }, kPatience));
-  peer->abort();
+  peer->vanish();
   ASSERT_TRUE(loop.run_for_test([&] { return closed; }, kPatience));
   EXPECT_EQ(seen.gone, 1);
 }
@@ -227,7 +233,7 @@ TEST_F(Http1ServerTest, NoticesThatAHalfClosedClientIsGoneWhenItWrites) {
   peer->stream().shutdown_write();
   loop.run_for_test([] { return false; }, Duration::millis(20));
   EXPECT_EQ(seen.running, 1);
-  peer->abort();
+  peer->vanish();
   ASSERT_TRUE(loop.run_for_test([&] { return closed; }, kPatience));
   EXPECT_EQ(seen.errors.size(), 1u);
 }
@@ -314,7 +320,7 @@ TEST_F(Http1ServerTest, SurvivesAClientThatLeavesAtAnyOctet) {
         [&] { over = true; });
     other.send(request.substr(0, cut));
     loop.run_for_test([&] { return other.stream().write_queued() == 0; }, kPatience);
-    other.abort();
+    other.vanish();
     EXPECT_TRUE(loop.run_for_test([&] { return over; }, kPatience)) << cut;
     EXPECT_EQ(seen.running, 0) << cut;
   }

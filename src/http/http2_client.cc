@@ -41,8 +41,8 @@ Http2Client::Http2Client(io::Loop& loop, io::StreamPtr stream, ConnectionInfo in
 
 Result<ClientStreamPtr> Http2Client::open(const wire::RequestHead& head, bool end) {
   auto refused = [] {
-    return fail(ErrorKind::kUnavailable, "the connection takes no further request", ErrorSource::kUpstream,
-                Retry::kYes);
+    return fail(ErrorKind::kUnavailable, "the connection takes no further request",
+                ErrorSource::kUpstream, Retry::kYes);
   };
   if (!can_open()) return refused();
   auto exchange = std::make_unique<Http2ClientStream>(*this, end);
@@ -100,7 +100,8 @@ io::Task<Result<wire::ResponseHead>> Http2ClientStream::read_head() {
 
 Error Http2ClientStream::closed_error(wire::Http2Code code) const {
   if (in_end_ && code == wire::Http2Code::kNoError) {
-    return Error(ErrorKind::kClosed, "the server has answered and takes no more", ErrorSource::kUpstream);
+    return Error(ErrorKind::kClosed, "the server has answered and takes no more",
+                 ErrorSource::kUpstream);
   }
   const bool refused = code == wire::Http2Code::kRefusedStream && !answered_;
   return Error(kind_of(code),
@@ -112,12 +113,13 @@ Error Http2ClientStream::closed_error(wire::Http2Code code) const {
 
 void Http2ClientStream::on_lost(const Error& why) {
   const bool sent = stream_ && wire::Http2Session::sent(*stream_);
-  const Retry retry = answered_                ? Retry::kNo
+  const Retry retry = answered_          ? Retry::kNo
                       : stream_ && !sent ? Retry::kYes
-                      : reused_                ? Retry::kIdempotent
-                                               : Retry::kNo;
+                      : reused_          ? Retry::kIdempotent
+                                         : Retry::kNo;
   Error error = why;
-  Http2Exchange::on_lost(std::move(std::move(error).with_source(ErrorSource::kUpstream).with_retry(retry)));
+  Http2Exchange::on_lost(
+      std::move(std::move(error).with_source(ErrorSource::kUpstream).with_retry(retry)));
 }
 
 }  // namespace weft::http

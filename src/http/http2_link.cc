@@ -95,7 +95,8 @@ void Http2Link::close(Error why) {
   stream_->set_handler(nullptr);
   io::close_gracefully(loop_, std::move(stream_));
   lost_ = std::move(why);
-  for (Http2Exchange* exchange = first_; exchange; exchange = exchange->next_) exchange->on_lost(*lost_);
+  for (Http2Exchange* exchange = first_; exchange; exchange = exchange->next_)
+    exchange->on_lost(*lost_);
   ended();
 }
 
@@ -183,7 +184,8 @@ io::Task<Result<void>> Http2Exchange::do_send_body(Buffer data) {
   if (data.empty()) co_return Result<void>();
   if (error_) co_return std::unexpected(*error_);
   if (!stream_ || !link_) co_return fail(ErrorKind::kClosed, "the stream is closed");
-  if (!out_begun_ || out_end_) co_return fail(ErrorKind::kInternal, "this message has no body, or has ended");
+  if (!out_begun_ || out_end_)
+    co_return fail(ErrorKind::kInternal, "this message has no body, or has ended");
   blocked_ = !link_->session().send_data(*stream_, std::move(data));
   link_->schedule_flush();
   while (blocked_) co_await writable_.wait();

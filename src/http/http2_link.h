@@ -104,7 +104,7 @@ class Http2Exchange {
   Buffer in_;
   wire::Fields in_trailers_;
   std::optional<Error> error_;
-  bool in_end_ = false;    // everything has arrived
+  bool in_end_ = false;  // everything has arrived
   bool out_begun_ = false;
   bool out_end_ = false;
   bool blocked_ = false;

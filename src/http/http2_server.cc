@@ -153,7 +153,8 @@ void Http2ServerStream::send_response(const wire::ResponseHead& head, bool end) 
 
 Error Http2ServerStream::closed_error(wire::Http2Code code) const {
   return Error(ErrorKind::kReset,
-               "the client reset the stream (HTTP/2 code " + std::to_string(static_cast<uint32_t>(code)) + ")",
+               "the client reset the stream (HTTP/2 code " +
+                   std::to_string(static_cast<uint32_t>(code)) + ")",
                ErrorSource::kDownstream);
 }
 

@@ -60,7 +60,8 @@ class Http2Server final : public ServerConnection, public Http2Link {
 
 class Http2ServerStream final : public ServerStream, public Http2Exchange {
  public:
-  Http2ServerStream(Http2Server& server, wire::Http2Stream& stream, wire::RequestHead&& head, bool end);
+  Http2ServerStream(Http2Server& server, wire::Http2Stream& stream, wire::RequestHead&& head,
+                    bool end);
   ~Http2ServerStream() override;
 
   const wire::RequestHead& request() const override { return request_; }

@@ -61,8 +61,10 @@ class InteropTest : public ::testing::Test {
   pid_t start(std::vector<std::string> words) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, (dir / "out").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, (dir / "err").c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 1, (dir / "out").c_str(),
+                                     O_CREAT | O_WRONLY | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, (dir / "err").c_str(),
+                                     O_CREAT | O_WRONLY | O_TRUNC, 0600);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -79,7 +81,8 @@ class InteropTest : public ::testing::Test {
     bool ended = false;
     // A child's end is no event of the loop: look every few milliseconds.
     for (Duration waited; pid > 0 && !ended && waited < kChildPatience; waited = waited + kLook) {
-      loop.run_for_test([&] { return ended = ended || waitpid(pid, &status, WNOHANG) == pid; }, kLook);
+      loop.run_for_test([&] { return ended = ended || waitpid(pid, &status, WNOHANG) == pid; },
+                        kLook);
     }
     if (!ended && pid > 0) kill(pid, SIGKILL);
     EXPECT_TRUE(ended && WIFEXITED(status) && WEXITSTATUS(status) == 0) << slurp(dir / "err");
@@ -106,8 +109,8 @@ TEST_F(InteropTest, CurlGetsAndPostsOverBothVersions) {
     EXPECT_TRUE(hello.ends_with("\r\n\r\nhello")) << hello;
     EXPECT_TRUE(output_of({"curl", "-sS", version, "--data-binary", "@" + (dir / "body").string(),
                            base + "/echo"}) == body);
-    EXPECT_TRUE(output_of({"curl", "-sS", version, "-H", "Transfer-Encoding: chunked", "-H", "Expect:", "-T",
-                           (dir / "body").string(), base + "/echo"}) == body);
+    EXPECT_TRUE(output_of({"curl", "-sS", version, "-H", "Transfer-Encoding: chunked", "-H",
+                           "Expect:", "-T", (dir / "body").string(), base + "/echo"}) == body);
     // One request a run: curl 7.88 cannot use a prior-knowledge connection twice, whoever serves it.
     EXPECT_EQ(output_of({"curl", "-sS", version, base + "/early"}), "late");
     EXPECT_EQ(output_of({"curl", "-sS", version, base + "/trailers"}), "x");
@@ -119,8 +122,8 @@ TEST_F(InteropTest, CurlGetsAndPostsOverBothVersions) {
 
 TEST_F(InteropTest, H2loadGetsEveryAnswer) {
   if (!installed("h2load")) GTEST_SKIP() << "h2load is not installed";
-  const std::string two =
-      output_of({"h2load", "-n", "2000", "-c", "4", "-m", "32", base + "/hello", base + "/big/40000"});
+  const std::string two = output_of(
+      {"h2load", "-n", "2000", "-c", "4", "-m", "32", base + "/hello", base + "/big/40000"});
   EXPECT_NE(two.find("2000 succeeded, 0 failed"), std::string::npos) << two;
   const std::string one = output_of({"h2load", "--h1", "-n", "2000", "-c", "8", base + "/hello"});
   EXPECT_NE(one.find("2000 succeeded, 0 failed"), std::string::npos) << one;
@@ -144,10 +147,11 @@ class NginxTest : public InteropTest {
         << "daemon off; master_process off; worker_processes 1; pid " << dir.string() << "/pid;\n"
         << "error_log " << dir.string() << "/error.log; events { worker_connections 64; }\n"
         << "http { access_log off; client_body_temp_path " << dir.string() << "/b; proxy_temp_path "
-        << dir.string() << "/p; fastcgi_temp_path " << dir.string() << "/f; uwsgi_temp_path " << dir.string()
-        << "/u; scgi_temp_path " << dir.string() << "/s;\n"
-        << "server { listen 127.0.0.1:" << http1 << "; listen 127.0.0.1:" << http2 << " http2; root "
-        << dir.string() << "; location = /hello { return 200 hello; } location = /gone { return 204; } } }\n";
+        << dir.string() << "/p; fastcgi_temp_path " << dir.string() << "/f; uwsgi_temp_path "
+        << dir.string() << "/u; scgi_temp_path " << dir.string() << "/s;\n"
+        << "server { listen 127.0.0.1:" << http1 << "; listen 127.0.0.1:" << http2
+        << " http2; root " << dir.string()
+        << "; location = /hello { return 200 hello; } location = /gone { return 204; } } }\n";
     nginx = start({"nginx", "-p", dir.string(), "-c", (dir / "nginx.conf").string(), "-e",
                    (dir / "error.log").string()});
     ASSERT_GT(nginx, 0);
@@ -179,9 +183,10 @@ TEST_F(NginxTest, AnswersOurClientOverBothVersions) {
     io::StreamPtr stream = dial(protocol == ClientProtocol::kHttp1 ? http1 : http2);
     ASSERT_TRUE(stream) << slurp(dir / "err") << slurp(dir / "error.log");
     auto client = connect_http(loop, std::move(stream), protocol, {}, {}, [] {});
-    for (const auto& [path, status, size] : {std::tuple{"/hello", 200, 5}, std::tuple{"/big", 200, 1000000},
-                                             std::tuple{"/gone", 204, 0}, std::tuple{"/none", 404, 153},
-                                             std::tuple{"/hello", 200, 5}}) {
+    for (const auto& [path, status, size] :
+         {std::tuple{"/hello", 200, 5}, std::tuple{"/big", 200, 1000000},
+          std::tuple{"/gone", 204, 0}, std::tuple{"/none", 404, 153},
+          std::tuple{"/hello", 200, 5}}) {
       Result<ClientStreamPtr> exchange = client->open(get(path), true);
       ASSERT_TRUE(exchange);
       const auto answer = testing::run(loop, testing::read_answer(**exchange));
@@ -196,7 +201,8 @@ TEST_F(NginxTest, AnswersOurClientOverBothVersions) {
 TEST_F(NginxTest, AnswersFetch) {
   ASSERT_TRUE(dial(http1));
   const SocketAddress to{*IpAddress::parse("127.0.0.1"), http1};
-  const auto answer = testing::run(loop, fetch(loop, network, to, get("/hello"), "", Duration::seconds(5)));
+  const auto answer =
+      testing::run(loop, fetch(loop, network, to, get("/hello"), "", Duration::seconds(5)));
   ASSERT_TRUE(answer && *answer);
   EXPECT_EQ((*answer)->status, 200);
   EXPECT_EQ((*answer)->body, "hello");

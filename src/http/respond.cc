@@ -34,7 +34,8 @@ io::Task<Result<std::string>> read_all(ServerStream& stream, size_t limit) {
     Result<BodyPiece> piece = co_await stream.read_body();
     if (!piece) co_return std::unexpected(std::move(piece.error()));
     if (body.size() + piece->data.size() > limit) {
-      co_return fail(ErrorKind::kLimit, "the body is longer than " + std::to_string(limit) + " octets",
+      co_return fail(ErrorKind::kLimit,
+                     "the body is longer than " + std::to_string(limit) + " octets",
                      ErrorSource::kDownstream);
     }
     body += piece->data.view();

@@ -70,11 +70,13 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
     timer_.cancel();
     stream_->set_handler(nullptr);
     if (protocol == ServerProtocol::kHttp2) {
-      found_ = std::make_unique<Http2Server>(loop_, std::move(stream_), std::move(in_), std::move(info_),
-                                             limits_, std::move(handler_), std::move(closed_));
+      found_ =
+          std::make_unique<Http2Server>(loop_, std::move(stream_), std::move(in_), std::move(info_),
+                                        limits_, std::move(handler_), std::move(closed_));
     } else {
-      found_ = std::make_unique<Http1Server>(loop_, std::move(stream_), std::move(in_), std::move(info_),
-                                             limits_, std::move(handler_), std::move(closed_));
+      found_ =
+          std::make_unique<Http1Server>(loop_, std::move(stream_), std::move(in_), std::move(info_),
+                                        limits_, std::move(handler_), std::move(closed_));
     }
   }
 
@@ -100,25 +102,27 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
 
 }  // namespace
 
-std::unique_ptr<ServerConnection> serve(io::Loop& loop, io::StreamPtr stream, ServerProtocol protocol,
-                                        ConnectionInfo info, const ServerLimits& limits, Handler handler,
+std::unique_ptr<ServerConnection> serve(io::Loop& loop, io::StreamPtr stream,
+                                        ServerProtocol protocol, ConnectionInfo info,
+                                        const ServerLimits& limits, Handler handler,
                                         std::function<void()> closed) {
   switch (protocol) {
     case ServerProtocol::kHttp1:
-      return std::make_unique<Http1Server>(loop, std::move(stream), Buffer(), std::move(info), limits,
-                                           std::move(handler), std::move(closed));
+      return std::make_unique<Http1Server>(loop, std::move(stream), Buffer(), std::move(info),
+                                           limits, std::move(handler), std::move(closed));
     case ServerProtocol::kHttp2:
-      return std::make_unique<Http2Server>(loop, std::move(stream), Buffer(), std::move(info), limits,
-                                           std::move(handler), std::move(closed));
+      return std::make_unique<Http2Server>(loop, std::move(stream), Buffer(), std::move(info),
+                                           limits, std::move(handler), std::move(closed));
     case ServerProtocol::kDetect: break;
   }
-  return std::make_unique<Detecting>(loop, std::move(stream), std::move(info), limits, std::move(handler),
-                                     std::move(closed));
+  return std::make_unique<Detecting>(loop, std::move(stream), std::move(info), limits,
+                                     std::move(handler), std::move(closed));
 }
 
 std::unique_ptr<ClientConnection> connect_http(io::Loop& loop, io::StreamPtr stream,
                                                ClientProtocol protocol, ConnectionInfo info,
-                                               const ClientLimits& limits, std::function<void()> changed) {
+                                               const ClientLimits& limits,
+                                               std::function<void()> changed) {
   if (protocol == ClientProtocol::kHttp2) {
     return std::make_unique<Http2Client>(loop, std::move(stream), std::move(info), limits,
                                          std::move(changed));

@@ -29,7 +29,8 @@ inline std::pair<io::StreamPtr, io::StreamPtr> stream_pair(io::EpollLoop& loop) 
 // Sends and collects plain bytes.
 class RawPeer final : public io::StreamHandler {
  public:
-  explicit RawPeer(io::EpollLoop& loop, io::StreamPtr stream) : loop_(loop), stream_(std::move(stream)) {
+  explicit RawPeer(io::EpollLoop& loop, io::StreamPtr stream)
+      : loop_(loop), stream_(std::move(stream)) {
     stream_->set_handler(this);
   }
   ~RawPeer() override {
@@ -53,7 +54,7 @@ class RawPeer final : public io::StreamHandler {
     return loop_.run_for_test([&] { return end.has_value(); }, kPatience);
   }
   io::Stream& stream() { return *stream_; }
-  void abort() {
+  void vanish() {
     stream_->set_handler(nullptr);
     stream_.reset();
   }
@@ -182,7 +183,8 @@ inline io::Task<void> answer(ServerStreamPtr stream, Seen& seen) {
     head.length = {wire::BodyLength::kSized, body.size()};
     stream->send_response(head, false);
     for (size_t at = 0; at < body.size(); at += 16384) {
-      Result<void> sent = co_await stream->send_body(Buffer(std::string_view(body).substr(at, 16384)));
+      Result<void> sent =
+          co_await stream->send_body(Buffer(std::string_view(body).substr(at, 16384)));
       if (!sent) {
         seen.errors.push_back(sent.error().message());
         co_return;

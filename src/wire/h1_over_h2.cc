@@ -30,8 +30,8 @@ bool is_hop_by_hop(std::string_view name) {
 
 // What a Connection header may not take from a message: without them it would mean something else.
 bool is_protected(std::string_view name) {
-  for (std::string_view word : {"host", "content-length", "transfer-encoding", "trailer", "content-type",
-                                "content-encoding", "date", "cache-control"}) {
+  for (std::string_view word : {"host", "content-length", "transfer-encoding", "trailer",
+                                "content-type", "content-encoding", "date", "cache-control"}) {
     if (equal_ignoring_case(name, word)) return true;
   }
   return false;
@@ -70,7 +70,8 @@ std::string percent_decode(std::string_view text) {
   };
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && text.size() - i > 2 && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
+    if (text[i] == '%' && text.size() - i > 2 && digit(text[i + 1]) >= 0 &&
+        digit(text[i + 2]) >= 0) {
       const char c = static_cast<char>(digit(text[i + 1]) << 4 | digit(text[i + 2]));
       // A peer's word must not break the status line it ends up in.
       if (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f) out += c;

@@ -82,12 +82,18 @@ TEST(H1OverH2, RestoresARequestToTheOctet) {
   head.target = "/a?b";
   head.authority = "Cart:80";
   head.length = {BodyLength::kStreamed, 0};
-  head.fields = fields({{"x-A", "1"}, {"HOST", "Cart:80"}, {"X-a", "2"}, {"Transfer-encoding", "chunked"},
-                        {"Cookie", "a=b; c=d"}, {"X-A", ""}, {"accept", "*/*"}});
+  head.fields = fields({{"x-A", "1"},
+                        {"HOST", "Cart:80"},
+                        {"X-a", "2"},
+                        {"Transfer-encoding", "chunked"},
+                        {"Cookie", "a=b; c=d"},
+                        {"X-A", ""},
+                        {"accept", "*/*"}});
   const RequestHead there = over(head, false);
-  EXPECT_EQ(text(there, false),
-            "POST /a?b HTTP/1.1\r\nx-A: 1\r\nHOST: Cart:80\r\nX-a: 2\r\nTransfer-encoding: chunked\r\n"
-            "Cookie: a=b; c=d\r\nX-A: \r\naccept: */*\r\n\r\n");
+  EXPECT_EQ(
+      text(there, false),
+      "POST /a?b HTTP/1.1\r\nx-A: 1\r\nHOST: Cart:80\r\nX-a: 2\r\nTransfer-encoding: chunked\r\n"
+      "Cookie: a=b; c=d\r\nX-A: \r\naccept: */*\r\n\r\n");
 }
 
 TEST(H1OverH2, KeepsContentLengthAndItsPlace) {
@@ -97,7 +103,8 @@ TEST(H1OverH2, KeepsContentLengthAndItsPlace) {
   head.authority = "a";
   head.length = {BodyLength::kSized, 3};
   head.fields = fields({{"Content-Length", "3"}, {"Host", "a"}});
-  EXPECT_EQ(text(over(head, false), false), "PUT / HTTP/1.1\r\nContent-Length: 3\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(text(over(head, false), false),
+            "PUT / HTTP/1.1\r\nContent-Length: 3\r\nHost: a\r\n\r\n");
 }
 
 TEST(H1OverH2, KeepsHttp10AndTheAbsenceOfHost) {
@@ -146,9 +153,16 @@ TEST(H1OverH2, CarriesInterimsAndTrailers) {
 }
 
 TEST(H1OverH2, EndsHopByHopFieldsButNotWhatAMessageNeeds) {
-  Fields f = fields({{"Connection", "close, X-Mine, Host"}, {"connection", "Keep-Alive, content-length"},
-                     {"X-Mine", "1"}, {"Keep-Alive", "5"}, {"Proxy-Connection", "x"}, {"TE", "trailers"},
-                     {"Upgrade", "h2c"}, {"HTTP2-Settings", "x"}, {"Host", "a"}, {"Content-Length", "3"},
+  Fields f = fields({{"Connection", "close, X-Mine, Host"},
+                     {"connection", "Keep-Alive, content-length"},
+                     {"X-Mine", "1"},
+                     {"Keep-Alive", "5"},
+                     {"Proxy-Connection", "x"},
+                     {"TE", "trailers"},
+                     {"Upgrade", "h2c"},
+                     {"HTTP2-Settings", "x"},
+                     {"Host", "a"},
+                     {"Content-Length", "3"},
                      {"X-Other", "2"}});
   remove_hop_by_hop(f);
   std::string left;
@@ -161,7 +175,8 @@ TEST(H1OverH2, TakesOurOwnFieldsFromNobody) {
   head.method = "GET";
   head.target = "/";
   head.authority = "a";
-  head.fields = fields({{"Host", "a"}, {"Weft-H1-Names", "Evil"}, {"wEFT-source-workload", "root"}});
+  head.fields =
+      fields({{"Host", "a"}, {"Weft-H1-Names", "Evil"}, {"wEFT-source-workload", "root"}});
   encode_for_hop(head);
   EXPECT_EQ(head.fields.get("weft-h1-names"), "Host");
   EXPECT_FALSE(head.fields.has("weft-source-workload"));
@@ -173,7 +188,8 @@ TEST(H1OverH2, LeavesHttp2MessagesAsTheyAre) {
   head.target = "/pkg.Service/Method";
   head.authority = "a";
   head.version = Version::kHttp2;
-  head.fields = fields({{"content-type", "application/grpc"}, {"te", "trailers"}, {"weft-service", "a"}});
+  head.fields =
+      fields({{"content-type", "application/grpc"}, {"te", "trailers"}, {"weft-service", "a"}});
   EXPECT_FALSE(restore_from_hop(head, false));
   EXPECT_EQ(head.version, Version::kHttp2);
   EXPECT_EQ(head.fields.size(), 2u);
@@ -198,22 +214,26 @@ TEST(H1OverH2, DoesNotLetNamesSayMoreThanTheFields) {
   head.method = "GET";
   head.target = "/";
   head.authority = "a";
-  head.fields = fields({{"weft-h1-names", "Host,Host,X-Evil: 1\r\nY,,Transfer-Encoding,Transfer-Encoding,x"},
-                        {"x", "1"}});
+  head.fields =
+      fields({{"weft-h1-names", "Host,Host,X-Evil: 1\r\nY,,Transfer-Encoding,Transfer-Encoding,x"},
+              {"x", "1"}});
   ASSERT_TRUE(restore_from_hop(head, true));
-  EXPECT_EQ(text(head, true), "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nx: 1\r\n\r\n");
+  EXPECT_EQ(text(head, true),
+            "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nx: 1\r\n\r\n");
 }
 
 TEST(H1OverH2, RestoresWhateverAParserLetsThrough) {
   SeededRandom random(20261123);
-  const std::vector<std::string> names = {"X-A", "x-a", "X-a", "Cookie", "cookie", "Accept", "!#$%&'*+-.^_`|~",
-                                          "Via", "TRAILER", "Date", "weftish"};
+  const std::vector<std::string> names = {
+      "X-A", "x-a",     "X-a",  "Cookie", "cookie", "Accept", "!#$%&'*+-.^_`|~",
+      "Via", "TRAILER", "Date", "weftish"};
   for (int round = 0; round < 2000; ++round) {
     RequestHead head;
     head.method = "GET";
     head.target = "/" + std::to_string(round);
     head.authority = "h";
-    const uint64_t host_at = random.below(8), framing_at = random.below(8), framing = random.below(3);
+    const uint64_t host_at = random.below(8), framing_at = random.below(8),
+                   framing = random.below(3);
     for (uint64_t i = 0; i < 8; ++i) {
       if (i == host_at) head.fields.add(random.below(2) ? "Host" : "hosT", "h");
       if (i == framing_at && framing == 1) {

@@ -63,7 +63,8 @@ bool Http1Parser::take_line(std::string_view in, size_t at, size_t limit, int li
   const void* found = scanned_ < rest.size()
                           ? std::memchr(rest.data() + scanned_, '\n', rest.size() - scanned_)
                           : nullptr;
-  const size_t end = found ? static_cast<size_t>(static_cast<const char*>(found) - rest.data()) : rest.size();
+  const size_t end =
+      found ? static_cast<size_t>(static_cast<const char*>(found) - rest.data()) : rest.size();
   if (end >= limit + 2) {
     step = fail(limit_status, "a line is longer than " + std::to_string(limit) + " octets");
     return false;
@@ -123,7 +124,8 @@ Http1Step Http1Parser::head_line(std::string_view in, size_t at, bool& go_on) {
     }
     if (!take_line(in, at, limits_.start_line_bytes, 414, line, step)) return step;
     if (line.empty() && role_ == Role::kRequests) {
-      if (++empty_lines_ > kMaxEmptyLines) return fail(400, "too many empty lines before a request");
+      if (++empty_lines_ > kMaxEmptyLines)
+        return fail(400, "too many empty lines before a request");
     } else {
       if (!start_line(line)) return {Http1Event::kError};
       state_ = State::kFields;
@@ -229,7 +231,9 @@ bool Http1Parser::chunk_size_line(std::string_view line) {
   for (; digits < line.size(); ++digits) {
     const char c = line[digits];
     const char folded = static_cast<char>(c | 0x20);
-    const int value = is_digit(c) ? c - '0' : folded >= 'a' && folded <= 'f' ? folded - 'a' + 10 : -1;
+    const int value = is_digit(c)                      ? c - '0'
+                      : folded >= 'a' && folded <= 'f' ? folded - 'a' + 10
+                                                       : -1;
     if (value < 0) break;
     size = size << 4 | static_cast<uint64_t>(value);
   }
@@ -238,8 +242,10 @@ bool Http1Parser::chunk_size_line(std::string_view line) {
   const std::string_view extension = line.substr(digits);
   if (!extension.empty()) {
     extension_bytes_ += extension.size();
-    if (extension_bytes_ > limits_.chunk_extension_bytes) return refuse(413, "too many chunk extensions");
-    if (!is_chunk_extension(extension)) return refuse(400, "a chunk size is followed by something odd");
+    if (extension_bytes_ > limits_.chunk_extension_bytes)
+      return refuse(413, "too many chunk extensions");
+    if (!is_chunk_extension(extension))
+      return refuse(400, "a chunk size is followed by something odd");
   }
   left_ = size;
   state_ = size == 0 ? State::kTrailers : State::kChunkData;

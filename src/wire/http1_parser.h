@@ -92,8 +92,8 @@ class Http1Parser {
 
   Http1Step fail(int status, std::string why);
   // Finds a whole line at `at`; false: error or more bytes needed (`step` is the answer).
-  bool take_line(std::string_view in, size_t at, size_t limit, int limit_status, std::string_view& line,
-                 Http1Step& step);
+  bool take_line(std::string_view in, size_t at, size_t limit, int limit_status,
+                 std::string_view& line, Http1Step& step);
   Http1Step content(std::string_view in, size_t at);
   Http1Step head_line(std::string_view in, size_t at, bool& go_on);
   bool start_line(std::string_view line);

@@ -76,7 +76,8 @@ bool take_target(std::string_view target, RequestHead& head) {
 bool Http1Parser::request_line(std::string_view line) {
   const size_t first = line.find(' ');
   const size_t second = first == std::string_view::npos ? first : line.find(' ', first + 1);
-  if (second == std::string_view::npos) return refuse(400, "a request line needs method, target, version");
+  if (second == std::string_view::npos)
+    return refuse(400, "a request line needs method, target, version");
   const std::string_view method = line.substr(0, first);
   if (!is_token(method)) return refuse(400, "the method is not a token");
   const int version = parse_version(line.substr(second + 1), request_.version);
@@ -102,11 +103,13 @@ bool Http1Parser::status_line(std::string_view line) {
     if (c < '0' || c > '9') return refuse(502, "the status code is not a number of three digits");
     status = status * 10 + (c - '0');
   }
-  if (status < 100 || status > 599) return refuse(502, "the status code is not between 100 and 599");
+  if (status < 100 || status > 599)
+    return refuse(502, "the status code is not between 100 and 599");
   response_.status = status;
   response_.exact_reason = true;
   if (line.size() > 13) response_.reason.assign(line.substr(13));
-  if (!is_field_value(response_.reason)) return refuse(502, "the reason phrase has a control character");
+  if (!is_field_value(response_.reason))
+    return refuse(502, "the reason phrase has a control character");
   return true;
 }
 
@@ -133,7 +136,8 @@ bool Http1Parser::take_framing(Fields& fields, BodyLength& length, bool& framed)
     const Version version = role_ == Role::kRequests ? request_.version : response_.version;
     if (version == Version::kHttp10) return refuse(400, "HTTP/1.0 has no Transfer-Encoding");
     if (!equal_ignoring_case(*coding, "chunked")) {
-      const bool last = equal_ignoring_case(trim_ows(coding->substr(coding->rfind(',') + 1)), "chunked");
+      const bool last =
+          equal_ignoring_case(trim_ows(coding->substr(coding->rfind(',') + 1)), "chunked");
       const bool once = !list_has_token(coding->substr(0, coding->rfind(',')), "chunked");
       return refuse(last && once ? 501 : 400, "the only transfer coding understood is chunked");
     }
@@ -171,9 +175,9 @@ bool Http1Parser::end_of_request_head() {
   }
   left_ = head.length.size;
   const bool sized = head.length.kind == BodyLength::kSized && left_ > 0;
-  state_ = sized                                          ? State::kSized
+  state_ = sized                                       ? State::kSized
            : head.length.kind == BodyLength::kStreamed ? State::kChunkSize
-                                                          : State::kFinish;
+                                                       : State::kFinish;
   return true;
 }
 

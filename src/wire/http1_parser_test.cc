@@ -55,7 +55,8 @@ class Transcript {
     BodyLength length;
     if (role_ == Role::kRequests) {
       const RequestHead& r = parser_.request();
-      text_ += r.method + " " + r.target + " @" + r.authority + (r.absolute_form ? " absolute" : "") +
+      text_ += r.method + " " + r.target + " @" + r.authority +
+               (r.absolute_form ? " absolute" : "") +
                (r.version == Version::kHttp10 ? " 1.0" : " 1.1") + "\n";
       lines(r.fields);
       length = r.length;
@@ -87,8 +88,8 @@ class Transcript {
   bool failed_ = false;
 };
 
-std::string parse(Role role, std::string_view input, std::string_view method = "GET", bool close = false,
-                  const Http1Limits& limits = {}) {
+std::string parse(Role role, std::string_view input, std::string_view method = "GET",
+                  bool close = false, const Http1Limits& limits = {}) {
   Transcript whole(role, method, limits);
   whole.feed(input);
   if (close) whole.finish();
@@ -115,21 +116,23 @@ std::string response(std::string_view input, std::string_view method = "GET", bo
 }
 
 TEST(Http1Parser, KeepsOrderCaseAndValuesOfFieldLines) {
-  EXPECT_EQ(request("GET /a?b=c HTTP/1.1\r\nhOsT: weft.test:80\r\nX-B:  two words \t\r\nX-A:\r\nX-b: \x80\r\n\r\n"),
+  EXPECT_EQ(request("GET /a?b=c HTTP/1.1\r\nhOsT: weft.test:80\r\nX-B:  two words "
+                    "\t\r\nX-A:\r\nX-b: \x80\r\n\r\n"),
             "GET /a?b=c @weft.test:80 1.1\nhOsT: weft.test:80\nX-B: two words\nX-A: \nX-b: \x80\n"
             "-- none\nbody []\n");
 }
 
 TEST(Http1Parser, ReadsPipelinedMessages) {
-  EXPECT_EQ(request("\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
-                    "GET /2 HTTP/1.0\r\n\r\n"
-                    "PUT /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
-                    "0003;a=b;c=\"d\\\"\"\r\nxyz\r\nA\r\n0123456789\r\n000\r\nX-T: 1\r\nX-T: 2\r\n\r\n"
-                    "G"),
-            "POST / @a 1.1\nHost: a\nContent-Length: 3\n-- sized 3\nbody [abc]\n"
-            "GET /2 @ 1.0\n-- none\nbody []\n"
-            "PUT /3 @a 1.1\nHost: a\nTransfer-Encoding: Chunked\n-- streamed\nbody [xyz0123456789]\n"
-            "X-T: 1\nX-T: 2\n");
+  EXPECT_EQ(
+      request("\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+              "GET /2 HTTP/1.0\r\n\r\n"
+              "PUT /3 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
+              "0003;a=b;c=\"d\\\"\"\r\nxyz\r\nA\r\n0123456789\r\n000\r\nX-T: 1\r\nX-T: 2\r\n\r\n"
+              "G"),
+      "POST / @a 1.1\nHost: a\nContent-Length: 3\n-- sized 3\nbody [abc]\n"
+      "GET /2 @ 1.0\n-- none\nbody []\n"
+      "PUT /3 @a 1.1\nHost: a\nTransfer-Encoding: Chunked\n-- streamed\nbody [xyz0123456789]\n"
+      "X-T: 1\nX-T: 2\n");
 }
 
 TEST(Http1Parser, ReadsAllFormsOfTheTarget) {
@@ -199,19 +202,28 @@ TEST(Http1Parser, RefusesRequestsThatCouldBeReadInTwoWays) {
       {"bare LF", "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400},
       {"LF ends the head", "GET / HTTP/1.1\r\nHost: a\r\n\n", 400},
       {"many empty lines", "\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n", 400},
-      {"length and coding", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"two lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400},
+      {"length and coding",
+       "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"two lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+       400},
       {"list of lengths", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400},
       {"signed length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400},
       {"negative length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400},
       {"empty length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400},
       {"hex length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n", 400},
-      {"huge length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551619\r\n\r\n", 400},
+      {"huge length", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551619\r\n\r\n",
+       400},
       {"coding in 1.0", "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"two codings", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"chunked twice", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400},
-      {"chunked not last", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400},
-      {"unknown coding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
+      {"two codings",
+       "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n",
+       400},
+      {"chunked twice", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+       400},
+      {"chunked not last", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+       400},
+      {"unknown coding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+       501},
       {"identity", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", 400},
       {"vertical tab", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \vchunked\r\n\r\n", 400},
       {"quoted coding", "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n", 400},
@@ -229,16 +241,26 @@ TEST(Http1Parser, RefusesBrokenChunks) {
     std::string body;
     int status;
   } cases[] = {
-      {"0x3\r\nabc\r\n", "", 400},       {"+3\r\nabc\r\n", "", 400},
-      {"-3\r\nabc\r\n", "", 400},        {"1_0\r\nabc\r\n", "", 400},
-      {"\r\nabc\r\n", "", 400},          {"g\r\nabc\r\n", "", 400},
-      {" 3\r\nabc\r\n", "", 400},        {"3 3\r\nabc\r\n", "", 400},
-      {"3 \r\nabc\r\n", "", 400},        {"3\nabc\r\n", "", 400},
-      {"3;a\nb\r\nabc\r\n", "", 400},    {"3;\r\nabc\r\n", "", 400},
-      {"3;a=\r\nabc\r\n", "", 400},      {"3;a=\"b\r\nabc\r\n", "", 400},
-      {"3\r\nabcd\r\n", "abc", 400},     {"3\r\nabc\n0\r\n\r\n", "abc", 400},
-      {"3\r\nabc\r0\r\n\r\n", "abc", 400}, {"00000000000000001\r\n", "", 413},
-      {"ffffffffffffffff\r\n", "", 413}, {"0\r\nX : 1\r\n\r\n", "", 400},
+      {"0x3\r\nabc\r\n", "", 400},
+      {"+3\r\nabc\r\n", "", 400},
+      {"-3\r\nabc\r\n", "", 400},
+      {"1_0\r\nabc\r\n", "", 400},
+      {"\r\nabc\r\n", "", 400},
+      {"g\r\nabc\r\n", "", 400},
+      {" 3\r\nabc\r\n", "", 400},
+      {"3 3\r\nabc\r\n", "", 400},
+      {"3 \r\nabc\r\n", "", 400},
+      {"3\nabc\r\n", "", 400},
+      {"3;a\nb\r\nabc\r\n", "", 400},
+      {"3;\r\nabc\r\n", "", 400},
+      {"3;a=\r\nabc\r\n", "", 400},
+      {"3;a=\"b\r\nabc\r\n", "", 400},
+      {"3\r\nabcd\r\n", "abc", 400},
+      {"3\r\nabc\n0\r\n\r\n", "abc", 400},
+      {"3\r\nabc\r0\r\n\r\n", "abc", 400},
+      {"00000000000000001\r\n", "", 413},
+      {"ffffffffffffffff\r\n", "", 413},
+      {"0\r\nX : 1\r\n\r\n", "", 400},
       {"0\r\nX: 1\r\n y\r\n\r\n", "", 400},
   };
   for (const auto& c : cases) {
@@ -257,11 +279,15 @@ TEST(Http1Parser, KeepsToItsLimits) {
   limits.chunk_extension_bytes = 9;
   const std::string start = "GET / HTTP/1.1\r\n";
   const std::string target(40 - 13, 'a');
-  EXPECT_EQ(request("GET /" + target + " HTTP/1.1\r\nHost: a\r\n\r\n", limits), "body []\nerror 414\n");
-  EXPECT_NE(request("GET /" + target.substr(1) + " HTTP/1.1\r\nHost: a\r\n\r\n", limits), "body []\nerror 414\n");
+  EXPECT_EQ(request("GET /" + target + " HTTP/1.1\r\nHost: a\r\n\r\n", limits),
+            "body []\nerror 414\n");
+  EXPECT_NE(request("GET /" + target.substr(1) + " HTTP/1.1\r\nHost: a\r\n\r\n", limits),
+            "body []\nerror 414\n");
   EXPECT_EQ(request(std::string(43, 'A'), limits), "body []\nerror 414\n");
-  EXPECT_EQ(request(start + "Host: a\r\nX: " + std::string(26, 'a') + "\r\n\r\n", limits), "GET / @a 1.1\nHost: a\nX: " + std::string(26, 'a') + "\n-- none\nbody []\n");
-  EXPECT_EQ(request(start + "Host: a\r\nX: " + std::string(27, 'a') + "\r\n\r\n", limits), "body []\nerror 431\n");
+  EXPECT_EQ(request(start + "Host: a\r\nX: " + std::string(26, 'a') + "\r\n\r\n", limits),
+            "GET / @a 1.1\nHost: a\nX: " + std::string(26, 'a') + "\n-- none\nbody []\n");
+  EXPECT_EQ(request(start + "Host: a\r\nX: " + std::string(27, 'a') + "\r\n\r\n", limits),
+            "body []\nerror 431\n");
   EXPECT_EQ(request(start + "Host: a\r\nX: 1\r\nY: 2\r\n\r\n", limits), "body []\nerror 431\n");
   Http1Limits roomy;
   roomy.chunk_line_bytes = 10;
@@ -269,12 +295,15 @@ TEST(Http1Parser, KeepsToItsLimits) {
   const std::string chunked = start + "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::string text = "GET / @a 1.1\nHost: a\nTransfer-Encoding: chunked\n-- streamed\n";
   EXPECT_EQ(request(chunked + "1;a=bbbbbbb\r\nx\r\n", roomy), text + "body []\nerror 413\n");
-  EXPECT_EQ(request(chunked + "1;a=bb\r\nx\r\n1;a=bb\r\ny\r\n", roomy), text + "body [x]\nerror 413\n");
+  EXPECT_EQ(request(chunked + "1;a=bb\r\nx\r\n1;a=bb\r\ny\r\n", roomy),
+            text + "body [x]\nerror 413\n");
 }
 
 TEST(Http1Parser, FramesResponsesByStatusAndMethod) {
-  EXPECT_EQ(response("HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
-            "103 [Early]\nLink: x\n-- none\n200 [OK]\nContent-Length: 2\n-- sized 2\nbody [ab]\n");
+  EXPECT_EQ(
+      response(
+          "HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
+      "103 [Early]\nLink: x\n-- none\n200 [OK]\nContent-Length: 2\n-- sized 2\nbody [ab]\n");
   EXPECT_EQ(response("HTTP/1.1 204 \r\nContent-Length: 5\r\n\r\n"),
             "204 []\nContent-Length: 5\n-- none\nbody []\n");
   EXPECT_EQ(response("HTTP/1.1 304\r\nContent-Length: 5\r\n\r\n"),
@@ -317,8 +346,9 @@ TEST(Http1Parser, RefusesBrokenResponsesWith502) {
 TEST(Http1Parser, KnowsACutMessageFromAnEnd) {
   EXPECT_EQ(response("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "GET", true),
             "200 [OK]\nContent-Length: 3\n-- sized 3\nbody [ab]\nerror 502\n");
-  EXPECT_EQ(response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "GET", true),
-            "200 [OK]\nTransfer-Encoding: chunked\n-- streamed\nbody [ab]\nerror 502\n");
+  EXPECT_EQ(
+      response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "GET", true),
+      "200 [OK]\nTransfer-Encoding: chunked\n-- streamed\nbody [ab]\nerror 502\n");
   EXPECT_EQ(response("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "GET", true),
             "200 [OK]\nContent-Length: 0\n-- sized 0\nbody []\n");
   Transcript cut(Role::kRequests);

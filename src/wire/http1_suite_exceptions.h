@@ -10,14 +10,18 @@ namespace weft::wire {
 inline const std::map<std::string, std::string>& http1_suite_exceptions() {
   static constexpr const char* kToken =
       "RFC 9110 §9.1: methods are open-ended, an unknown token is forwarded, not a syntax error";
-  static constexpr const char* kOtherProtocol = "RTSP and ICE are other protocols; carried as opaque TCP";
+  static constexpr const char* kOtherProtocol =
+      "RTSP and ICE are other protocols; carried as opaque TCP";
   static constexpr const char* kFragment =
-      "RFC 9112 §3.2: no form of the request target has a fragment; two readers would cut it differently";
+      "RFC 9112 §3.2: no form of the request target has a fragment; two readers would cut it "
+      "differently";
   static constexpr const char* kEmptyLine =
-      "RFC 9112 §2.2 lets servers skip an empty line before a request, not clients before a response: "
+      "RFC 9112 §2.2 lets servers skip an empty line before a request, not clients before a "
+      "response: "
       "surplus octets on a connection are how responses get exchanged";
   static constexpr const char* kCoding =
-      "RFC 9112 §6.3 would read such a response to its end; a coding we cannot follow is a 502 instead";
+      "RFC 9112 §6.3 would read such a response to its end; a coding we cannot follow is a 502 "
+      "instead";
   static const std::map<std::string, std::string> kExceptions = {
       {"request/content-length.md: Content-Length reset when no body is received",
        "skipBody of llhttp's API for a request; a request with Content-Length has that content"},
@@ -33,7 +37,8 @@ inline const std::map<std::string, std::string>& http1_suite_exceptions() {
        "the HTTP/2 preface is told apart before this parser sees a byte"},
       {"request/sample.md: No HTTP version", "HTTP/0.9 is not spoken"},
       {"request/transfer-encoding.md: POST with `chunked` as last transfer-encoding", kFragment},
-      {"request/transfer-encoding.md: POST with `chunked` as last transfer-encoding (multiple headers)",
+      {"request/transfer-encoding.md: POST with `chunked` as last transfer-encoding (multiple "
+       "headers)",
        kFragment},
       {"request/uri.md: Quotes in URI",
        "the target has backslashes, which some servers read as slashes: refused"},
@@ -48,8 +53,11 @@ inline const std::map<std::string, std::string>& http1_suite_exceptions() {
       {"response/sample.md: HTTP version 0.9", "HTTP/0.9 is not spoken"},
       {"response/sample.md: Response starting with CRLF", kEmptyLine},
       {"response/transfer-encoding.md: `chunked` before other transfer-encoding", kCoding},
-      {"response/transfer-encoding.md: multiple transfer-encoding where chunked is not the last one", kCoding},
-      {"response/transfer-encoding.md: `chunkedchunked` transfer-encoding does not enable chunked enconding",
+      {"response/transfer-encoding.md: multiple transfer-encoding where chunked is not the last "
+       "one",
+       kCoding},
+      {"response/transfer-encoding.md: `chunkedchunked` transfer-encoding does not enable chunked "
+       "enconding",
        kCoding},
   };
   return kExceptions;

@@ -119,7 +119,8 @@ std::vector<Case> read_cases(const std::filesystem::path& root) {
         }
         last = block;
         block.clear();
-      } else if (line.starts_with("```http") || line.starts_with("```url") || line.starts_with("```log")) {
+      } else if (line.starts_with("```http") || line.starts_with("```url") ||
+                 line.starts_with("```log")) {
         block = line.substr(3);
         body.clear();
       } else if (line.starts_with("##")) {
@@ -182,7 +183,8 @@ Expected expected_of(const Case& c) {
     } else if (line.find("headers complete") != std::string::npos) {
       in_trailers = out.messages.back().head_complete = true;
       const size_t at = line.find("status=");
-      if (at != std::string::npos) out.messages.back().status = std::to_string(std::atoi(line.c_str() + at + 7));
+      if (at != std::string::npos)
+        out.messages.back().status = std::to_string(std::atoi(line.c_str() + at + 7));
     } else if (line.find("message complete") != std::string::npos) {
       out.messages.back().complete = true;
     }
@@ -196,7 +198,8 @@ Expected expected_of(const Case& c) {
     }
     // http://host and http://host?query mean the path "/" (RFC 9110 §4.2.3): Weft says so.
     const size_t authority = m.target.find("://");
-    const size_t path = authority == std::string::npos ? authority : m.target.find_first_of("/?", authority + 3);
+    const size_t path =
+        authority == std::string::npos ? authority : m.target.find_first_of("/?", authority + 3);
     if (authority != std::string::npos && (path == std::string::npos || m.target[path] == '?')) {
       m.target.insert(std::min(path, m.target.size()), "/");
     }
@@ -247,7 +250,8 @@ class Player {
           break;
         case Http1Event::kEnd: end(); break;
         case Http1Event::kError:
-          out.missing_host_at = parser_.error().message() == "Host is missing" ? start_of_message_ : std::string::npos;
+          out.missing_host_at = parser_.error().message() == "Host is missing" ? start_of_message_
+                                                                               : std::string::npos;
           refuse(parser_.error().message());
           break;
       }
@@ -279,12 +283,13 @@ class Player {
     if (request_) {
       const RequestHead& r = parser_.request();
       m.method = r.method;
-      m.target = r.absolute_form ? r.scheme + "://" + r.authority + r.target
+      m.target = r.absolute_form         ? r.scheme + "://" + r.authority + r.target
                  : r.method == "CONNECT" ? r.authority
                                          : r.target;
       m.version = r.version == Version::kHttp10 ? "1.0" : "1.1";
       fields = &r.fields;
-      upgrade_ = r.method == "CONNECT" || (fields->has_token("connection", "upgrade") && fields->has("upgrade"));
+      upgrade_ = r.method == "CONNECT" ||
+                 (fields->has_token("connection", "upgrade") && fields->has("upgrade"));
       closing_ = fields->has_token("connection", "close") ||
                  (r.version == Version::kHttp10 && !fields->has_token("connection", "keep-alive"));
     } else {
@@ -294,8 +299,10 @@ class Player {
       m.version = r.version == Version::kHttp10 ? "1.0" : "1.1";
       fields = &r.fields;
       upgrade_ = r.status == 101;
-      closing_ = !r.interim() && (fields->has_token("connection", "close") ||
-                                  (r.version == Version::kHttp10 && !fields->has_token("connection", "keep-alive")));
+      closing_ =
+          !r.interim() &&
+          (fields->has_token("connection", "close") ||
+           (r.version == Version::kHttp10 && !fields->has_token("connection", "keep-alive")));
       m.complete = r.interim();
     }
     for (const auto& line : *fields) m.fields.emplace_back(line.name, line.value);
@@ -394,11 +401,13 @@ TEST(Http1Suite, AgreesWithTheVectorsOrSaysWhyNot) {
       // These switch llhttp's strictness off and are not for comparison; Weft has to refuse the input.
       if (!outcome.refused) difference = "accepted: " + outcome.text();
     } else if (expected.refused != outcome.refused) {
-      difference = "expected " + std::string(expected.refused ? "refused" : "accepted") + ", got " + outcome.text();
+      difference = "expected " + std::string(expected.refused ? "refused" : "accepted") + ", got " +
+                   outcome.text();
     } else if (!expected.refused) {
       std::string text;
       for (const Message& m : expected.messages) text += m.text();
-      if (text != outcome.text() || expected.finish != outcome.finish) difference = "expected\n" + text + "got\n" + outcome.text();
+      if (text != outcome.text() || expected.finish != outcome.finish)
+        difference = "expected\n" + text + "got\n" + outcome.text();
     }
     if (lenient) {
       ++out;

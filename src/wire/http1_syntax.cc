@@ -74,7 +74,8 @@ bool is_host(std::string_view text) {
     return rest.empty() || (rest.front() == ':' && is_port(rest.substr(1)));
   }
   const size_t colon = text.find(':');
-  if (colon != std::string_view::npos && (colon == 0 || !is_port(text.substr(colon + 1)))) return false;
+  if (colon != std::string_view::npos && (colon == 0 || !is_port(text.substr(colon + 1))))
+    return false;
   return all(text.substr(0, colon), kHost);
 }
 
@@ -82,7 +83,8 @@ bool is_origin_form(std::string_view text) {
   if (text.empty() || text.front() != '/') return false;
   for (size_t i = 0; i < text.size(); ++i) {
     if (has(text[i], kTarget)) continue;
-    if (text[i] != '%' || text.size() - i < 3 || !has(text[i + 1], kHex) || !has(text[i + 2], kHex)) {
+    if (text[i] != '%' || text.size() - i < 3 || !has(text[i + 1], kHex) ||
+        !has(text[i + 2], kHex)) {
       return false;
     }
     if (text[i + 1] == '0' && text[i + 2] == '0') return false;

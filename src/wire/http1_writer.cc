@@ -101,8 +101,8 @@ Http1Framing write_request_head(const RequestHead& head, bool end, Buffer& out) 
   return Http1Framing::kChunked;
 }
 
-Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseContext& context, bool end,
-                                 Buffer& out) {
+Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseContext& context,
+                                 bool end, Buffer& out) {
   out.append(version_text(head.version));
   const char code[] = {' ', static_cast<char>('0' + head.status / 100 % 10),
                        static_cast<char>('0' + head.status / 10 % 10),
@@ -116,7 +116,8 @@ Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseCo
     append_line("Connection", "close", out);
   }
   const LengthText size(head.length.size);
-  const bool tunnel = head.status == 101 || (context.request_method == "CONNECT" && head.status / 100 == 2);
+  const bool tunnel =
+      head.status == 101 || (context.request_method == "CONNECT" && head.status / 100 == 2);
   if (tunnel || head.status / 100 == 1 || head.status == 204) {
     append_fields(head.fields, {}, out);
     return tunnel ? Http1Framing::kRaw : Http1Framing::kNone;
@@ -156,9 +157,9 @@ void write_chunk(std::string_view data, Buffer& out) {
 }
 
 bool forbidden_in_trailers(std::string_view name) {
-  for (std::string_view word :
-       {"content-length", "transfer-encoding", "host", "connection", "keep-alive", "proxy-connection",
-        "te", "trailer", "upgrade", "content-encoding", "content-type", "content-range"}) {
+  for (std::string_view word : {"content-length", "transfer-encoding", "host", "connection",
+                                "keep-alive", "proxy-connection", "te", "trailer", "upgrade",
+                                "content-encoding", "content-type", "content-range"}) {
     if (equal_ignoring_case(name, word)) return true;
   }
   return false;

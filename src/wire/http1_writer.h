@@ -30,8 +30,8 @@ Http1Framing write_request_head(const RequestHead& head, bool end, Buffer& out);
 // Interim heads and answers to HEAD or with 204/304 never have content. Without a length the content
 // is chunked for HTTP/1.1 requests and runs to the end of the connection for HTTP/1.0 ones; a length
 // of kToClose stays so.
-Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseContext& context, bool end,
-                                 Buffer& out);
+Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseContext& context,
+                                 bool end, Buffer& out);
 
 // An empty chunk would end the body: nothing is written for it.
 void write_chunk(std::string_view data, Buffer& out);

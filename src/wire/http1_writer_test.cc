@@ -50,7 +50,8 @@ TEST(Http1Writer, KeepsOrderCaseAndValuesAndThePlaceOfFraming) {
 }
 
 TEST(Http1Writer, SaysInRequestsWhatFollows) {
-  EXPECT_EQ(written(request("GET", "/"), true, Http1Framing::kNone), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(written(request("GET", "/"), true, Http1Framing::kNone),
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(written(request("PUT", "/", {BodyLength::kSized, 0}), true, Http1Framing::kNone),
             "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(written(request("PUT", "/"), false, Http1Framing::kChunked),
@@ -66,13 +67,16 @@ TEST(Http1Writer, WritesEveryFormOfTheTarget) {
   RequestHead absolute = request("GET", "/p");
   absolute.absolute_form = true;
   absolute.version = Version::kHttp10;
-  EXPECT_EQ(written(absolute, true, Http1Framing::kNone), "GET http://a/p HTTP/1.0\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(written(absolute, true, Http1Framing::kNone),
+            "GET http://a/p HTTP/1.0\r\nHost: a\r\n\r\n");
   absolute.method = "OPTIONS";
   absolute.target = "*";
-  EXPECT_EQ(written(absolute, true, Http1Framing::kNone), "OPTIONS http://a HTTP/1.0\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(written(absolute, true, Http1Framing::kNone),
+            "OPTIONS http://a HTTP/1.0\r\nHost: a\r\n\r\n");
   RequestHead connect = request("CONNECT", "", {BodyLength::kTunnel, 0});
   connect.authority = "a:443";
-  EXPECT_EQ(written(connect, true, Http1Framing::kNone), "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
+  EXPECT_EQ(written(connect, true, Http1Framing::kNone),
+            "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
   RequestHead bare = request("GET", "/");
   bare.authority.clear();
   bare.version = Version::kHttp10;
@@ -89,18 +93,25 @@ TEST(Http1Writer, SaysInResponsesWhatFollows) {
     Http1Framing framing;
     const char* text;
   } cases[] = {
-      {response(200, kSized3), get, false, Http1Framing::kSized, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"},
-      {response(200), get, true, Http1Framing::kNone, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
-      {response(200), get, false, Http1Framing::kChunked, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {response(200, kSized3), get, false, Http1Framing::kSized,
+       "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"},
+      {response(200), get, true, Http1Framing::kNone,
+       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+      {response(200), get, false, Http1Framing::kChunked,
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {response(200, kStreamed), old, false, Http1Framing::kRaw, "HTTP/1.1 200 OK\r\n\r\n"},
       {response(200, kToClose), get, false, Http1Framing::kRaw, "HTTP/1.1 200 OK\r\n\r\n"},
-      {response(200, kSized3), head, true, Http1Framing::kNone, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"},
-      {response(200, kStreamed), head, true, Http1Framing::kNone, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
+      {response(200, kSized3), head, true, Http1Framing::kNone,
+       "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"},
+      {response(200, kStreamed), head, true, Http1Framing::kNone,
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
       {response(200), head, true, Http1Framing::kNone, "HTTP/1.1 200 OK\r\n\r\n"},
-      {response(304, kSized3), get, true, Http1Framing::kNone, "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"},
+      {response(304, kSized3), get, true, Http1Framing::kNone,
+       "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"},
       {response(204, kSized3), get, true, Http1Framing::kNone, "HTTP/1.1 204 No Content\r\n\r\n"},
       {response(103), get, true, Http1Framing::kNone, "HTTP/1.1 103 Early Hints\r\n\r\n"},
-      {response(101, {BodyLength::kTunnel, 0}), get, false, Http1Framing::kRaw, "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
+      {response(101, {BodyLength::kTunnel, 0}), get, false, Http1Framing::kRaw,
+       "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
       {response(200, kSized3), connect, false, Http1Framing::kRaw, "HTTP/1.1 200 OK\r\n\r\n"},
       {response(599), get, true, Http1Framing::kNone, "HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"},
   };
@@ -120,9 +131,11 @@ TEST(Http1Writer, SaysCloseOnce) {
   ResponseHead head = response(200);
   Http1ResponseContext context{"HEAD"};
   context.close = true;
-  EXPECT_EQ(written(head, context, true, Http1Framing::kNone), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(written(head, context, true, Http1Framing::kNone),
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
   head.fields.add("connection", "x, Close");
-  EXPECT_EQ(written(head, context, true, Http1Framing::kNone), "HTTP/1.1 200 OK\r\nconnection: x, Close\r\n\r\n");
+  EXPECT_EQ(written(head, context, true, Http1Framing::kNone),
+            "HTTP/1.1 200 OK\r\nconnection: x, Close\r\n\r\n");
 }
 
 TEST(Http1Writer, WritesChunksAndTrailers) {

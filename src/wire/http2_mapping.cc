@@ -17,7 +17,8 @@ bool stays_behind(std::string_view name, std::string_view value) {
     case 2: return equal_ignoring_case(name, "te") && !equal_ignoring_case(value, "trailers");
     case 4: return equal_ignoring_case(name, "host");
     case 7: return equal_ignoring_case(name, "upgrade");
-    case 10: return equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
+    case 10:
+      return equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
     case 14: return equal_ignoring_case(name, "http2-settings");
     case 16: return equal_ignoring_case(name, "proxy-connection");
     case 17: return equal_ignoring_case(name, "transfer-encoding");

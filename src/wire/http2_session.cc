@@ -15,7 +15,8 @@ constexpr size_t kMaxSentHead = 512 * 1024;
 
 }  // namespace
 
-Http2Session::Http2Session(Role role, const Http2Limits& limits, const Clock& clock, Http2Events& events)
+Http2Session::Http2Session(Role role, const Http2Limits& limits, const Clock& clock,
+                           Http2Events& events)
     : impl_(std::make_unique<Impl>(role, limits, clock, events)) {
   nghttp2_option* option = nullptr;
   nghttp2_session_callbacks* callbacks = nullptr;
@@ -94,11 +95,13 @@ Http2Stream* Http2Session::open(const RequestHead& head, bool end, void* user) {
 
 bool Http2Session::can_open() const {
   if (going_away() || nghttp2_session_check_request_allowed(impl_->session) == 0) return false;
-  return impl_->streams < nghttp2_session_get_remote_settings(impl_->session,
-                                                              NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  return impl_->streams < nghttp2_session_get_remote_settings(
+                              impl_->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
-bool Http2Session::going_away() const { return impl_->failed || impl_->going_away || impl_->draining; }
+bool Http2Session::going_away() const {
+  return impl_->failed || impl_->going_away || impl_->draining;
+}
 size_t Http2Session::open_streams() const { return impl_->streams; }
 
 void Http2Session::send_interim(Http2Stream& stream, const ResponseHead& head) {
@@ -162,8 +165,8 @@ void Http2Session::finish_drain() {
   if (impl_->role == Role::kClient || impl_->drained) return;
   impl_->draining = impl_->drained = true;
   nghttp2_submit_goaway(impl_->session, NGHTTP2_FLAG_NONE,
-                        nghttp2_session_get_last_proc_stream_id(impl_->session), NGHTTP2_NO_ERROR, nullptr,
-                        0);
+                        nghttp2_session_get_last_proc_stream_id(impl_->session), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
 }
 
 void Http2Session::terminate(Http2Code code) {

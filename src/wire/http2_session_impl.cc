@@ -56,7 +56,8 @@ void Http2Session::Impl::count_reset() {
 }
 
 void Http2Session::Impl::count_control() {
-  if (!control.spend(clock.now())) nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+  if (!control.spend(clock.now()))
+    nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 // Too large a head: say so, and take nothing more of this stream.
@@ -134,10 +135,12 @@ int Http2Session::Impl::frame_received(const nghttp2_frame* frame) {
     case NGHTTP2_PING:
       if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
         count_control();
-      } else if (draining && !drained && std::equal(kDrainPing, kDrainPing + 8, frame->ping.opaque_data)) {
+      } else if (draining && !drained &&
+                 std::equal(kDrainPing, kDrainPing + 8, frame->ping.opaque_data)) {
         drained = true;
-        nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session),
-                              NGHTTP2_NO_ERROR, nullptr, 0);
+        nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_NO_ERROR,
+                              nullptr, 0);
       }
       return 0;
     case NGHTTP2_GOAWAY:
@@ -224,8 +227,8 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
   nghttp2_session_callbacks_set_send_data_callback(
       cb, [](nghttp2_session*, nghttp2_frame* frame, const uint8_t* header, size_t length,
              nghttp2_data_source* source, void* user) {
-        return self(user).send_body(*static_cast<Http2Stream*>(source->ptr), header, frame->data.padlen,
-                                    length);
+        return self(user).send_body(*static_cast<Http2Stream*>(source->ptr), header,
+                                    frame->data.padlen, length);
       });
   nghttp2_session_callbacks_set_on_begin_headers_callback(
       cb, [](nghttp2_session* session, const nghttp2_frame* frame, void* user) {
@@ -250,8 +253,9 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
       });
   // The library would drop a malformed field line silently; a message that has one is refused instead.
   nghttp2_session_callbacks_set_on_invalid_header_callback(
-      cb, [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t*, size_t, const uint8_t*, size_t,
-             uint8_t, void* user) -> int {
+      cb,
+      [](nghttp2_session*, const nghttp2_frame* frame, const uint8_t*, size_t, const uint8_t*,
+         size_t, uint8_t, void* user) -> int {
         Impl& impl = self(user);
         if (Http2Stream* stream = impl.state(frame->hd.stream_id)) {
           stream->rejected = true;
@@ -275,7 +279,8 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
           self(user).frame_sent(frame);
         }
         // A peer can also make us do the resetting (CVE-2025-8671): the same budget.
-        if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+        if (frame->hd.type == NGHTTP2_RST_STREAM &&
+            frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
             frame->rst_stream.error_code != NGHTTP2_CANCEL &&
             frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM) {
           self(user).count_reset();
@@ -283,7 +288,8 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
         return 0;
       });
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
-      cb, [](nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size, void* user) {
+      cb, [](nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
+             void* user) {
         Impl& impl = self(user);
         nghttp2_session_consume_connection(session, size);
         Http2Stream* stream = impl.state(id);

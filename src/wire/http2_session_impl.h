@@ -26,11 +26,11 @@ struct Http2Stream {
   bool rejected = false;   // answered here; whatever else comes is dropped
   bool peer_ended = false;
   bool out_end = false;
-  bool deferred = false;      // the library waits for resume_data
-  bool above_high = false;    // send_data() said "wait"
-  bool local_ended = false;   // END_STREAM is queued or sent
-  bool end_sent = false;      // END_STREAM has left
-  bool sent = false;          // our first HEADERS has left
+  bool deferred = false;     // the library waits for resume_data
+  bool above_high = false;   // send_data() said "wait"
+  bool local_ended = false;  // END_STREAM is queued or sent
+  bool end_sent = false;     // END_STREAM has left
+  bool sent = false;         // our first HEADERS has left
   Http2Section section;
   Buffer out;
   Fields trailers;
@@ -40,7 +40,11 @@ struct Http2Stream {
 
 struct Http2Session::Impl {
   Impl(Role r, const Http2Limits& l, const Clock& c, Http2Events& e)
-      : role(r), limits(l), clock(c), events(e), resets(l.reset_burst, l.reset_period),
+      : role(r),
+        limits(l),
+        clock(c),
+        events(e),
+        resets(l.reset_burst, l.reset_period),
         control(l.control_burst, l.control_period) {}
 
   static Impl& self(void* user) { return *static_cast<Impl*>(user); }

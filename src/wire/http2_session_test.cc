@@ -29,8 +29,8 @@ std::string frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view
   return out + std::string(payload);
 }
 
-constexpr uint8_t kData = 0, kHeaders = 1, kPriority = 2, kRst = 3, kSettings = 4, kPing = 6, kGoaway = 7,
-                  kWindowUpdate = 8, kContinuation = 9;
+constexpr uint8_t kData = 0, kHeaders = 1, kPriority = 2, kRst = 3, kSettings = 4, kPing = 6,
+                  kGoaway = 7, kWindowUpdate = 8, kContinuation = 9;
 constexpr uint8_t kEnd = 1, kAck = 1, kEndHeaders = 4;
 
 // Names and values up to 126 octets.
@@ -47,7 +47,8 @@ std::string block(std::initializer_list<std::pair<std::string, std::string>> lin
 }
 
 std::string get_block(std::string path = "/") {
-  return block({{":method", "GET"}, {":scheme", "http"}, {":path", std::move(path)}, {":authority", "a"}});
+  return block(
+      {{":method", "GET"}, {":scheme", "http"}, {":path", std::move(path)}, {":authority", "a"}});
 }
 
 std::string u32(uint32_t value) {
@@ -74,7 +75,8 @@ std::vector<Frame> frames_of(std::string_view bytes) {
   while (bytes.size() >= 9) {
     auto octet = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
     const size_t size = size_t{octet(0)} << 16 | size_t{octet(1)} << 8 | octet(2);
-    const uint32_t stream = uint32_t{octet(5)} << 24 | uint32_t{octet(6)} << 16 | uint32_t{octet(7)} << 8 | octet(8);
+    const uint32_t stream =
+        uint32_t{octet(5)} << 24 | uint32_t{octet(6)} << 16 | uint32_t{octet(7)} << 8 | octet(8);
     out.push_back({octet(3), octet(4), stream, std::string(bytes.substr(9, size))});
     bytes.remove_prefix(9 + size);
   }
@@ -107,7 +109,9 @@ class Recorder final : public Http2Events {
     static_cast<Seen*>(user)->responses.push_back(std::move(head));
     static_cast<Seen*>(user)->ended = end;
   }
-  void on_data(void* user, std::string_view data) override { static_cast<Seen*>(user)->body += data; }
+  void on_data(void* user, std::string_view data) override {
+    static_cast<Seen*>(user)->body += data;
+  }
   void on_end(void* user, Fields&& trailers) override {
     static_cast<Seen*>(user)->ended = true;
     static_cast<Seen*>(user)->trailers = std::move(trailers);
@@ -155,8 +159,12 @@ class ServerSessionTest : public ::testing::Test {
 TEST_F(ServerSessionTest, ReadsARequestAndAnswersIt) {
   start();
   send(frame(kHeaders, kEndHeaders, 1,
-             block({{":method", "POST"}, {":scheme", "http"}, {":path", "/x?y"}, {":authority", "a:80"},
-                    {"x-a", "1"}, {"content-length", "3"}})) +
+             block({{":method", "POST"},
+                    {":scheme", "http"},
+                    {":path", "/x?y"},
+                    {":authority", "a:80"},
+                    {"x-a", "1"},
+                    {"content-length", "3"}})) +
        frame(kData, 0, 1, "ab") + frame(kData, 0, 1, "c") +
        frame(kHeaders, kEndHeaders | kEnd, 1, block({{"x-sum", "7"}})));
   ASSERT_EQ(events.streams.size(), 1u);
@@ -201,7 +209,11 @@ TEST_F(ServerSessionTest, ResetsMalformedRequestsAndLivesOn) {
   const std::vector<std::string> malformed = {
       block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "u@a"}}),
       block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a,b"}}),
-      block({{":method", "GET"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}, {"host", "b"}}),
+      block({{":method", "GET"},
+             {":scheme", "http"},
+             {":path", "/"},
+             {":authority", "a"},
+             {"host", "b"}}),
       block({{":method", "GET"}, {":scheme", "http"}, {":path", "/a b"}, {":authority", "a"}}),
       block({{":method", "GET"}, {":scheme", "http"}, {":path", "a"}, {":authority", "a"}}),
       block({{":method", "GET"}, {":scheme", "http"}, {":path", "/#f"}, {":authority", "a"}}),
@@ -273,7 +285,8 @@ TEST_F(ServerSessionTest, EndsARapidResetFlood) {
 TEST_F(ServerSessionTest, AllowsResetsThatComeSlowly) {
   start();
   for (uint32_t id = 1; id < 2000; id += 2) {
-    ASSERT_TRUE(send(frame(kHeaders, kEndHeaders | kEnd, id, get_block()) + frame(kRst, 0, id, u32(8))));
+    ASSERT_TRUE(
+        send(frame(kHeaders, kEndHeaders | kEnd, id, get_block()) + frame(kRst, 0, id, u32(8))));
     ASSERT_EQ(error(kGoaway), std::nullopt) << id;
     clock.time = clock.time + Duration::millis(300);
   }
@@ -285,7 +298,9 @@ TEST_F(ServerSessionTest, CountsResetsThatThePeerMakesUsSend) {
   uint32_t sent = 0;
   for (uint32_t id = 1; id < 10000 && !code; id += 2, ++sent) {
     // A window update of zero is an error of the stream.
-    if (!send(frame(kHeaders, kEndHeaders | kEnd, id, get_block()) + frame(kWindowUpdate, 0, id, u32(0)))) break;
+    if (!send(frame(kHeaders, kEndHeaders | kEnd, id, get_block()) +
+              frame(kWindowUpdate, 0, id, u32(0))))
+      break;
     for (const Frame& f : produced()) {
       if (f.type == kGoaway) code = f.code();
     }
@@ -332,7 +347,8 @@ TEST_F(ServerSessionTest, EndsTheStreamOfAPeerThatOverrunsItsWindow) {
   start();
   send(frame(kHeaders, kEndHeaders, 1, get_block()));
   bool overrun = true;
-  for (int i = 0; i < 5 && overrun; ++i) overrun = send(frame(kData, 0, 1, std::string(16000, 'x')));
+  for (int i = 0; i < 5 && overrun; ++i)
+    overrun = send(frame(kData, 0, 1, std::string(16000, 'x')));
   const auto rst = error(kRst);
   EXPECT_EQ(rst, 3u);  // FLOW_CONTROL_ERROR
   EXPECT_LE(events.streams[0]->body.size(), 65536u + 16384);
@@ -360,8 +376,8 @@ TEST_F(ServerSessionTest, HoldsBackWhatThePeerDoesNotTake) {
 
 TEST_F(ServerSessionTest, ProducesNoMoreThanAskedFor) {
   start();
-  send(frame(kHeaders, kEndHeaders | kEnd, 1, get_block()) + frame(kWindowUpdate, 0, 0, u32(1 << 20)) +
-       frame(kWindowUpdate, 0, 1, u32(1 << 20)));
+  send(frame(kHeaders, kEndHeaders | kEnd, 1, get_block()) +
+       frame(kWindowUpdate, 0, 0, u32(1 << 20)) + frame(kWindowUpdate, 0, 1, u32(1 << 20)));
   ResponseHead head;
   head.length = {BodyLength::kStreamed, 0};
   session->send_response(*events.streams[0]->stream, head, false);

@@ -48,7 +48,8 @@ void Fields::set(std::string_view name, std::string_view value) {
 }
 
 size_t Fields::remove(std::string_view name) {
-  return std::erase_if(lines_, [&](const Line& line) { return equal_ignoring_case(line.name, name); });
+  return std::erase_if(lines_,
+                       [&](const Line& line) { return equal_ignoring_case(line.name, name); });
 }
 
 std::optional<std::string_view> Fields::get(std::string_view name) const {

@@ -41,7 +41,8 @@ std::string play(Http1Parser::Role role, std::string_view input, size_t piece, C
         pending.erase(0, step.take);
       } else if (step.event == Http1Event::kHead) {
         said += "\nhead ";
-        said += role == Http1Parser::Role::kRequests ? check(parser.request()) : text_of(parser.response().fields);
+        said += role == Http1Parser::Role::kRequests ? check(parser.request())
+                                                     : text_of(parser.response().fields);
       } else if (step.event == Http1Event::kEnd) {
         said += "\nend " + text_of(parser.trailers());
       } else {
@@ -66,7 +67,8 @@ std::string check_request(const RequestHead& head) {
   Http1Parser again(Http1Parser::Role::kRequests);
   const Http1Step step = again.next(once);
   // A target in absolute form may have grown by its path.
-  if (once.size() < 8000) WEFT_ASSERT(step.event == Http1Event::kHead && written(again.request()) == once);
+  if (once.size() < 8000)
+    WEFT_ASSERT(step.event == Http1Event::kHead && written(again.request()) == once);
   if (head.method != "CONNECT" && !head.absolute_form) {
     RequestHead hop = head;
     remove_hop_by_hop(hop.fields);
@@ -84,7 +86,8 @@ std::string check_request(const RequestHead& head) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
-  const auto role = (data[0] & 1) != 0 ? Http1Parser::Role::kResponses : Http1Parser::Role::kRequests;
+  const auto role =
+      (data[0] & 1) != 0 ? Http1Parser::Role::kResponses : Http1Parser::Role::kRequests;
   const size_t piece = 1 + data[1] % 64;
   const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
   const auto plain = [](const RequestHead& head) { return written(head); };

@@ -78,7 +78,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Echo echo;
   Http2Limits limits;
   limits.header_bytes = 4096;
-  Http2Session session(server ? Http2Session::Role::kServer : Http2Session::Role::kClient, limits, clock, echo);
+  Http2Session session(server ? Http2Session::Role::kServer : Http2Session::Role::kClient, limits,
+                       clock, echo);
   echo.session = &session;
   if (server) {
     session.receive("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
