@@ -45,7 +45,7 @@ struct PrivateKey::Impl {
 };
 
 struct Svid::Impl {
-  Impl(PrivateKey k) : key(std::move(k)) {}
+  explicit Impl(PrivateKey k) : key(std::move(k)) {}
   PrivateKey key;
   std::vector<std::string> chain_der;
   std::vector<Owned<X509>> chain;

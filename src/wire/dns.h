@@ -96,10 +96,10 @@ struct DnsMessage {
   std::optional<DnsEdns> edns;
 };
 
-Result<DnsMessage> parse_dns(std::string_view message);
+Result<DnsMessage> parse_dns(std::string_view bytes);
 // The same for what a client asks: one question, opcode QUERY, no answers. kUnsupported for another
 // opcode, kInvalid for anything else that is wrong.
-Result<DnsMessage> parse_dns_query(std::string_view message);
+Result<DnsMessage> parse_dns_query(std::string_view bytes);
 
 // The beginning of an answer: id, question and flags of the query, EDNS when the query has it.
 DnsMessage dns_reply_to(const DnsMessage& query, DnsCode code);
