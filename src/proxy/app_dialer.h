@@ -1,6 +1,7 @@
 // AppDialer: finds the address an app really listens on. An app may bind 127.0.0.1, its mesh address,
-// every address, or IPv6 only; the dialler tries them in turn, remembers what answered, and binds the
-// caller's mesh address as source so that the app sees who calls.
+// every address, IPv6 only, or an address of the host; the dialler tries the usual ones in turn, then
+// asks where the app listens, remembers what answered, and binds the caller's mesh address as source so
+// that the app sees who calls.
 // Lives on the worker loop.
 #pragma once
 
@@ -31,6 +32,8 @@ class AppDialer {
 
  private:
   std::vector<IpAddress> candidates(uint16_t port) const;
+  io::Task<Result<io::StreamPtr>> connect_any(std::vector<IpAddress> addresses, uint16_t port,
+                                              CallerAddress caller);
 
   Worker& worker_;
   std::map<uint16_t, IpAddress> remembered_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/ip.h"
 #include "base/result.h"
@@ -21,6 +22,12 @@ class AppSide {
   // (ignored where the instance has no namespace of its own). Errors carry retry = kYes.
   virtual io::Task<Result<io::StreamPtr>> connect(SocketAddress to, std::optional<IpAddress> source,
                                                   Duration timeout) = 0;
+  // Where the app listens on this port, as far as that can be known: for apps that bind an address
+  // nobody would guess.
+  virtual std::vector<IpAddress> listening(uint16_t port) {
+    (void)port;
+    return {};
+  }
 };
 
 }  // namespace weft::proxy

@@ -189,7 +189,9 @@ io::Task<void> ControlLink::report_loop() {
 }
 
 io::Task<Result<void>> ControlLink::report() {
-  const ReportContent content = hooks_.collect();
+  const std::optional<ReportContent> collected = hooks_.collect();
+  if (!collected) co_return Result<void>{};
+  const ReportContent& content = *collected;
   v1::ReportRequest request;
   request.set_instance(options_.instance);
   request.set_sequence(++sequence_);

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,8 @@ class ControlLink {
     std::string registration;  // serialized weft.v1.RegisterRequest, for a server that lost the lease
   };
   struct Hooks {
-    std::function<ReportContent()> collect;
+    // Nothing: it is too early to say anything; report_soon() will follow.
+    std::function<std::optional<ReportContent>()> collect;
     // The report made from the last collect() arrived.
     std::function<void()> reported;
     // A renewed credential: put it in use and keep it.

@@ -3,6 +3,7 @@
 #include "proxy/readiness.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "http/client.h"
 #include "http/grpc.h"
@@ -46,6 +47,7 @@ Readiness::Readiness(Worker& worker, AppDialer& dialer, std::vector<PortProbe> p
 
 void Readiness::start(std::function<void(std::vector<PortState>)> changed) {
   changed_ = std::move(changed);
+  if (ports_.empty()) changed_({});
   for (const auto& port : ports_) tasks_.spawn(watch(*port));
 }
 
@@ -60,7 +62,7 @@ io::Task<void> Readiness::watch(Port& port) {
     port.look.reset();
     auto passed = co_await check(port.probe);
     PortState now{port.probe.app_port, passed.has_value(), passed ? "" : passed.error().message()};
-    if (now.ready != port.state.ready || now.why != port.state.why) {
+    if (!std::exchange(port.looked, true) || now != port.state) {
       if (now.ready != port.state.ready) {
         worker_.log.info(now.ready ? "port is ready" : "port is not ready",
                          {{"port", now.app_port}, {"why", now.why}});
@@ -74,7 +76,10 @@ io::Task<void> Readiness::watch(Port& port) {
 
 void Readiness::tell() {
   std::vector<PortState> states;
-  for (const auto& port : ports_) states.push_back(port->state);
+  for (const auto& port : ports_) {
+    if (!port->looked) return;
+    states.push_back(port->state);
+  }
   changed_(std::move(states));
 }
 

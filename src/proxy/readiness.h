@@ -31,7 +31,8 @@ class Readiness {
   // One probe per declared port.
   Readiness(Worker& worker, AppDialer& dialer, std::vector<PortProbe> probes);
 
-  // `changed` hears the state of all ports whenever it is another than before.
+  // `changed` hears the state of all ports once each has been looked at, and whenever it is another than
+  // before.
   void start(std::function<void(std::vector<PortState>)> changed);
   // A caller found the port closed.
   void look_now(uint16_t app_port);
@@ -42,6 +43,7 @@ class Readiness {
     PortProbe probe;
     io::Event look;
     PortState state;
+    bool looked = false;  // the state is known
   };
 
   io::Task<void> watch(Port& port);

@@ -129,7 +129,8 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
 
 io::Task<bool> Sidecar::wait_ready(Duration timeout) { co_return co_await index_ready_.wait_for(timeout); }
 
-ReportContent Sidecar::collect() {
+std::optional<ReportContent> Sidecar::collect() {
+  if (!ports_) return std::nullopt;
   to_worker([gauges = gauges_, now = loop_.wall_now()](WorkerSide& worker) {
     gauges->outlived = static_cast<uint32_t>(worker.outbound.tcp().outlived_certificate(now));
     gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
@@ -137,7 +138,7 @@ ReportContent Sidecar::collect() {
     gauges->upstream_connections = static_cast<uint32_t>(worker.pool.connections());
   });
   ReportContent content;
-  content.ports = ports_;
+  content.ports = *ports_;
   content.draining = draining_;
   content.edges = reporter_.deltas(telemetry::merge_edges(worker_.worker.edges.snapshot()));
   content.stale_tcp_connections = gauges_->outlived;
@@ -198,7 +199,7 @@ std::string Sidecar::status_json() const {
   out += ",\"control_error\":";
   append_json_string(out, link_.connected() ? "" : link_.last_error());
   out += ",\"ports\":[";
-  for (const PortState& port : ports_) {
+  for (const PortState& port : ports_.value_or(std::vector<PortState>())) {
     if (out.back() != '[') out += ',';
     out += fmt::format("{{\"app_port\":{},\"ready\":{},\"why\":", port.app_port, port.ready);
     append_json_string(out, port.why);

@@ -62,7 +62,7 @@ class Sidecar {
  private:
   void publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use);
   Result<void> use_certificate(std::shared_ptr<const trust::Svid> svid, const trust::TrustBundle& bundle);
-  ReportContent collect();
+  std::optional<ReportContent> collect();
   io::Task<void> housekeeping();
   void to_worker(std::move_only_function<void(WorkerSide&)> work);
 
@@ -76,7 +76,9 @@ class Sidecar {
   trust::TrustBundle bundle_;
   uint64_t tls_generation_ = 0;
 
-  std::vector<PortState> ports_;
+  // Nothing until all have been looked at once: a restarted sidecar must not call a port closed because it
+  // does not know yet.
+  std::optional<std::vector<PortState>> ports_;
   bool draining_ = false;
   std::vector<std::string> notes_;
   telemetry::EdgeReporter reporter_;
