@@ -53,6 +53,13 @@ def test_an_app_may_bind_ipv6_only_or_loopback_only(t):
         equal(t.get_json(mesh, f"http://{service}/")["name"], service, bind)
 
 
+@as_users("root", "user")
+def test_an_app_may_bind_an_address_of_the_host_it_was_written_for(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "old:80:8080/http", bind="192.168.77.7")
+    equal(t.get_json(mesh, "http://old/")["name"], "old")
+
+
 def test_a_client_reaches_a_service_over_ipv6(t):
     mesh = t.mesh()
     t.http_app(mesh, "web:80:8080/http")

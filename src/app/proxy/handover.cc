@@ -160,6 +160,8 @@ Result<Handover> read_handover(const std::string& text, std::vector<int> fds) {
   handover.outbound = two(owned, capture::BootstrapFd::kOutbound4);
   handover.dns_udp = two(owned, capture::BootstrapFd::kDnsUdp4);
   handover.dns_tcp = two(owned, capture::BootstrapFd::kDnsTcp4);
+  const size_t diag = static_cast<size_t>(capture::BootstrapFd::kSockDiag);
+  if (diag < owned.size()) handover.sock_diag = std::move(owned[diag]);
   return handover;
 }
 

@@ -34,6 +34,7 @@ struct Handover {
 
   Fd svid_memory, inbound;
   std::vector<Fd> outbound, dns_udp, dns_tcp;  // none in explicit mode
+  Fd sock_diag;                                // none in explicit mode
 };
 
 // `text` and `fds` of the kBootstrap message; takes the descriptors.

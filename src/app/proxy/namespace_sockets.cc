@@ -2,12 +2,14 @@
 // keeper and the process inside (some 100 microseconds), so it happens before the stock is empty.
 #include "app/proxy/namespace_sockets.h"
 
+#include "capture/listeners.h"
 #include "io/socket_network.h"
 
 namespace weft::app {
 
-NamespaceSockets::NamespaceSockets(io::EpollLoop& loop, std::function<void(const char*)> need)
-    : loop_(loop), need_(std::move(need)), v4_(loop), v6_(loop) {}
+NamespaceSockets::NamespaceSockets(io::EpollLoop& loop, Fd sock_diag,
+                                   std::function<void(const char*)> need)
+    : loop_(loop), sock_diag_(std::move(sock_diag)), need_(std::move(need)), v4_(loop), v6_(loop) {}
 
 void NamespaceSockets::add(bool v4, std::vector<int> fds) {
   Stock& stock = v4 ? v4_ : v6_;
@@ -22,7 +24,8 @@ void NamespaceSockets::refill(Stock& stock, const char* family) {
   need_(family);
 }
 
-io::Task<Result<io::StreamPtr>> NamespaceSockets::connect(SocketAddress to, std::optional<IpAddress> source,
+io::Task<Result<io::StreamPtr>> NamespaceSockets::connect(SocketAddress to,
+                                                          std::optional<IpAddress> source,
                                                           Duration timeout) {
   const char* family = to.ip.is_v4() ? "4" : "6";
   Stock& stock = to.ip.is_v4() ? v4_ : v6_;
@@ -32,8 +35,8 @@ io::Task<Result<io::StreamPtr>> NamespaceSockets::connect(SocketAddress to, std:
     Duration left = until - loop_.now();
     if (left.ns <= 0 || !co_await stock.arrived.wait_for(left)) {
       stock.asked = false;  // the request may have been lost with a keeper under pressure
-      co_return fail(ErrorKind::kUnavailable, "no socket from inside the instance", ErrorSource::kInternal,
-                     Retry::kYes);
+      co_return fail(ErrorKind::kUnavailable, "no socket from inside the instance",
+                     ErrorSource::kInternal, Retry::kYes);
     }
   }
   int fd = stock.sockets.back().release();
@@ -42,6 +45,12 @@ io::Task<Result<io::StreamPtr>> NamespaceSockets::connect(SocketAddress to, std:
   std::optional<SocketAddress> bind_source;
   if (source) bind_source = SocketAddress{*source, 0};
   co_return co_await io::connect_with(loop_, fd, to, bind_source, until - loop_.now());
+}
+
+std::vector<IpAddress> NamespaceSockets::listening(uint16_t port) {
+  if (!sock_diag_) return {};
+  auto found = capture::listening_addresses(sock_diag_.get(), port);
+  return found ? std::move(*found) : std::vector<IpAddress>();
 }
 
 }  // namespace weft::app

@@ -18,14 +18,16 @@ class NamespaceSockets final : public proxy::AppSide {
  public:
   static constexpr size_t kLow = 8;
 
-  // `need` asks the keeper for a batch of the family ("4" or "6"); called on the worker loop.
-  NamespaceSockets(io::EpollLoop& loop, std::function<void(const char* family)> need);
+  // `need` asks the keeper for a batch of the family ("4" or "6"); called on the worker loop. `sock_diag`:
+  // capture/listeners.h.
+  NamespaceSockets(io::EpollLoop& loop, Fd sock_diag, std::function<void(const char* family)> need);
 
   // A batch has come; takes the descriptors.
   void add(bool v4, std::vector<int> fds);
 
   io::Task<Result<io::StreamPtr>> connect(SocketAddress to, std::optional<IpAddress> source,
                                           Duration timeout) override;
+  std::vector<IpAddress> listening(uint16_t port) override;
 
  private:
   struct Stock {
@@ -37,6 +39,7 @@ class NamespaceSockets final : public proxy::AppSide {
   void refill(Stock& stock, const char* family);
 
   io::EpollLoop& loop_;
+  Fd sock_diag_;
   std::function<void(const char*)> need_;
   Stock v4_, v6_;
 };

@@ -20,18 +20,20 @@ constexpr Duration kDrainLimit = Duration::seconds(30);
 }  // namespace
 
 struct Program::WorkerThread {
-  WorkerThread(io::EpollLoop& loop, const Handover& handover, Log log, telemetry::LineQueue& access,
+  WorkerThread(io::EpollLoop& loop, Handover& handover, Log log, telemetry::LineQueue& access,
                std::function<void(const char*)> need)
-      : loop(loop), network(loop), random(SeededRandom::from_os()),
+      : loop(loop),
+        network(loop),
+        random(SeededRandom::from_os()),
         side(loop, network, app_side(handover, std::move(need)), random, handover.options.self,
              std::move(log), &access, {handover.host_ports, handover.probes}) {}
 
-  proxy::AppSide& app_side(const Handover& handover, std::function<void(const char*)> need) {
+  proxy::AppSide& app_side(Handover& handover, std::function<void(const char*)> need) {
     if (handover.options.self.explicit_mode) {
       host_app.emplace(network);
       return *host_app;
     }
-    sockets.emplace(loop, std::move(need));
+    sockets.emplace(loop, std::move(handover.sock_diag), std::move(need));
     return *sockets;
   }
 
@@ -45,9 +47,14 @@ struct Program::WorkerThread {
 };
 
 Program::Program(io::EpollLoop& loop, int keeper, Handover handover, Credential credential)
-    : loop_(loop), keeper_(keeper), handover_(std::move(handover)),
-      files_(loop, disk_, handover_.options.state_dir), log_(files_.sink(), loop, "proxy"),
-      network_(loop), random_(SeededRandom::from_os()), credential_(std::move(credential)) {}
+    : loop_(loop),
+      keeper_(keeper),
+      handover_(std::move(handover)),
+      files_(loop, disk_, handover_.options.state_dir),
+      log_(files_.sink(), loop, "proxy"),
+      network_(loop),
+      random_(SeededRandom::from_os()),
+      credential_(std::move(credential)) {}
 
 Program::~Program() {
   keeper_watch_.reset();
@@ -57,26 +64,30 @@ Program::~Program() {
 Result<void> Program::start() {
   std::promise<WorkerThread*> built;
   thread_ = std::make_unique<io::LoopThread>("weft-worker", [this, &built](io::EpollLoop& loop) {
-    WorkerThread worker(loop, handover_, log_.named("worker"), files_.access(), [this](const char* family) {
-      loop_.post_remote([this, family] { tell_keeper(HandoffKind::kNeedSockets, family); });
-    });
+    WorkerThread worker(
+        loop, handover_, log_.named("worker"), files_.access(), [this](const char* family) {
+          loop_.post_remote([this, family] { tell_keeper(HandoffKind::kNeedSockets, family); });
+        });
     built.set_value(&worker);
     loop.run();
   });
   worker_ = built.get_future().get();
 
-  forwarder_ = std::make_unique<proxy::DnsForwarder>(loop_, network_, random_, handover_.nameservers);
+  forwarder_ =
+      std::make_unique<proxy::DnsForwarder>(loop_, network_, random_, handover_.nameservers);
   proxy::Sidecar::Hooks hooks;
   hooks.keep_svid = [this](const trust::Svid& svid, const trust::TrustBundle& bundle) {
     auto kept = write_credential(handover_.svid_memory.get(), svid, bundle);
-    if (!kept) log_.error("the new certificate would not outlive a restart", {{"why", kept.error().message()}});
+    if (!kept)
+      log_.error("the new certificate would not outlive a restart",
+                 {{"why", kept.error().message()}});
   };
   hooks.forward_dns = [this](std::string query, bool tcp, proxy::DnsServer::Reply reply) {
     forwarder_->forward(std::move(query), tcp, std::move(reply));
   };
-  sidecar_ = std::make_unique<proxy::Sidecar>(
-      loop_, network_, random_, disk_, thread_->loop(), worker_->side, handover_.options,
-      credential_.svid, credential_.bundle, std::move(hooks), log_);
+  sidecar_ = std::make_unique<proxy::Sidecar>(loop_, network_, random_, disk_, thread_->loop(),
+                                              worker_->side, handover_.options, credential_.svid,
+                                              credential_.bundle, std::move(hooks), log_);
   auto started = sidecar_->start();
   if (!started) return started;
 
@@ -87,7 +98,8 @@ Result<void> Program::start() {
     log_.warn("no admin port", {{"why", opened.error().message()}});
   }
   ::fcntl(keeper_.get(), F_SETFL, ::fcntl(keeper_.get(), F_GETFL) | O_NONBLOCK);
-  keeper_watch_ = std::make_unique<io::FdWatch>(loop_, keeper_.get(), [this](uint32_t) { on_keeper(); });
+  keeper_watch_ =
+      std::make_unique<io::FdWatch>(loop_, keeper_.get(), [this](uint32_t) { on_keeper(); });
   tasks_.spawn(become_ready());
   return {};
 }
@@ -141,7 +153,8 @@ io::Task<void> Program::become_ready() {
   dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
   for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
   for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
-  log_.info("ready", {{"instance", handover_.options.self.instance}, {"restarted", handover_.restarted}});
+  log_.info("ready",
+            {{"instance", handover_.options.self.instance}, {"restarted", handover_.restarted}});
   tell_keeper(HandoffKind::kReady);
 }
 
@@ -159,20 +172,14 @@ void Program::on_keeper() {
 
 void Program::on_message(capture::HandoffMessage message) {
   switch (message.kind) {
-    case HandoffKind::kSockets:
-      return add_sockets(message.text != "6", std::move(message.fds));
-    case HandoffKind::kDrain:
-      tasks_.spawn(drain());
-      break;
-    case HandoffKind::kRefused:
-      sidecar_->note(std::move(message.text));
-      break;
+    case HandoffKind::kSockets: return add_sockets(message.text != "6", std::move(message.fds));
+    case HandoffKind::kDrain: tasks_.spawn(drain()); break;
+    case HandoffKind::kRefused: sidecar_->note(std::move(message.text)); break;
     case HandoffKind::kRefusedDatagrams:
       refused_datagrams_ += std::strtoull(message.text.c_str(), nullptr, 10);
       log_.info("datagrams refused", {{"sum", refused_datagrams_}});
       break;
-    default:
-      break;
+    default: break;
   }
   for (int fd : message.fds) Fd(fd).close();
 }
