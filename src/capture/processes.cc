@@ -56,14 +56,16 @@ std::multimap<pid_t, std::pair<pid_t, bool>> children_by_parent() {
   return tree;
 }
 
-// Takes the status of dead children, that of `spare` left for whoever waits for it.
-void reap_all(pid_t spare) {
+// Takes the status of dead children, that of `spare` left for whoever waits for it. False when there is
+// no child at all: then, the caller being a subreaper, there is no descendant either.
+bool reap_all(pid_t spare) {
   siginfo_t info;
   do {
     info.si_pid = 0;
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
-    if (info.si_pid == 0 || info.si_pid == spare) return;
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return false;
+    if (info.si_pid == 0 || info.si_pid == spare) return true;
   } while (::waitpid(info.si_pid, nullptr, 0) > 0);
+  return true;
 }
 
 }  // namespace
@@ -85,11 +87,10 @@ std::vector<pid_t> descendants(pid_t root, pid_t spare) {
 
 void kill_descendants(pid_t spare) {
   const pid_t self = ::getpid();
-  while (true) {
+  while (reap_all(spare)) {
     const auto found = descendants(self, spare);
     for (pid_t pid : found) ::kill(pid, SIGSTOP);
     for (pid_t pid : found) ::kill(pid, SIGKILL);
-    reap_all(spare);
     if (found.empty() && descendants(self, spare).empty()) return;
     ::poll(nullptr, 0, 1);  // the kernel needs a moment to take them apart
   }
