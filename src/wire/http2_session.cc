@@ -23,7 +23,9 @@ Http2Session::Http2Session(Role role, const Http2Limits& limits, const Clock& cl
   WEFT_ASSERT(nghttp2_option_new(&option) == 0 && nghttp2_session_callbacks_new(&callbacks) == 0);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
-  nghttp2_option_set_max_continuations(option, limits.continuations);
+  // The library counts a CONTINUATION again for every piece its frame header comes in: we count frames,
+  // and its own bound only backs ours.
+  nghttp2_option_set_max_continuations(option, size_t{limits.continuations} * 100);
   // What we send was bounded when it came in; the library's own bound would cut the connection.
   nghttp2_option_set_max_send_header_block_length(option, kMaxSentHead);
   impl_->install_callbacks(callbacks);

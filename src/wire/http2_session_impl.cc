@@ -114,6 +114,23 @@ int Http2Session::Impl::head_complete(const nghttp2_frame* frame) {
   return 0;
 }
 
+// For what the library does not bound or report: PRIORITY frames it ignores, and how many CONTINUATION
+// frames one field block has.
+int Http2Session::Impl::frame_begins(const nghttp2_frame_hd& header) {
+  switch (header.type) {
+    case NGHTTP2_HEADERS: continuations = 0; return 0;
+    case NGHTTP2_CONTINUATION:
+      if (++continuations <= limits.continuations) return 0;
+      nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    case NGHTTP2_PRIORITY:
+      count_control();
+      if (header.stream_id == 0) nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+      return 0;
+    default: return 0;
+  }
+}
+
 int Http2Session::Impl::frame_received(const nghttp2_frame* frame) {
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS: return head_complete(frame);
@@ -263,11 +280,9 @@ void Http2Session::Impl::install_callbacks(nghttp2_session_callbacks* cb) {
         impl.reset(frame->hd.stream_id, Http2Code::kProtocolError);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
       });
-  // PRIORITY frames are ignored by the library and reported nowhere else.
   nghttp2_session_callbacks_set_on_begin_frame_callback(
       cb, [](nghttp2_session*, const nghttp2_frame_hd* header, void* user) {
-        if (header->type == NGHTTP2_PRIORITY) self(user).count_control();
-        return 0;
+        return self(user).frame_begins(*header);
       });
   nghttp2_session_callbacks_set_on_frame_recv_callback(
       cb, [](nghttp2_session*, const nghttp2_frame* frame, void* user) {

@@ -65,6 +65,7 @@ struct Http2Session::Impl {
   void request_complete(Http2Stream& stream, bool end);
   void response_complete(Http2Stream& stream, bool end);
   void reject(Http2Stream& stream, int status);
+  int frame_begins(const nghttp2_frame_hd& header);
   int frame_received(const nghttp2_frame* frame);
   void frame_sent(const nghttp2_frame* frame);
   // Everything is said and nobody listens any more: no need for the peer to go on.
@@ -88,6 +89,7 @@ struct Http2Session::Impl {
   RateBudget control;
   Http2Stream* first = nullptr;
   size_t streams = 0;
+  uint32_t continuations = 0;  // of the present field block
   bool draining = false;
   bool drained = false;
   bool failed = false;

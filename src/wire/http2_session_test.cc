@@ -265,8 +265,17 @@ TEST_F(ServerSessionTest, EndsAContinuationFlood) {
   std::string bytes = frame(kHeaders, 0, 1, get_block());
   for (int i = 0; i < 20; ++i) bytes += frame(kContinuation, 0, 1, block({{"x", "y"}}));
   send(bytes);
-  EXPECT_TRUE(error(kGoaway).has_value());
+  EXPECT_EQ(error(kGoaway), 11u);
   EXPECT_TRUE(session->finished());
+}
+
+TEST_F(ServerSessionTest, CountsContinuationsNotThePiecesTheyComeIn) {
+  start();
+  std::string bytes = frame(kHeaders, kEnd, 1, get_block());
+  for (int i = 0; i < 7; ++i) bytes += frame(kContinuation, 0, 1, "");
+  bytes += frame(kContinuation, kEndHeaders, 1, "");
+  for (char c : bytes) ASSERT_TRUE(send(std::string_view(&c, 1)));
+  EXPECT_EQ(events.streams.size(), 1u);
 }
 
 TEST_F(ServerSessionTest, EndsARapidResetFlood) {
