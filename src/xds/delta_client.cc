@@ -4,6 +4,9 @@
 // hashes.
 #include "xds/delta_client.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <charconv>
 #include <utility>
 
@@ -13,6 +16,17 @@
 
 namespace weft::xds {
 namespace {
+
+// Maps have no order of their own in protobuf; a simulation wants one.
+std::string serialize(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&out);
+  out.Trim();
+  return bytes;
+}
 
 namespace discovery = envoy::service::discovery::v3;
 
@@ -223,7 +237,7 @@ void DeltaClient::acknowledge(uint64_t update_id, const std::vector<Rejection>& 
   request.set_type_url(std::string(type_url(open.type)));
   request.set_response_nonce(open.nonce);
   if (!all.empty()) add_rejections(*request.mutable_error_detail(), all);
-  output_.push_back(request.SerializeAsString());
+  output_.push_back(serialize(request));
 }
 
 void DeltaClient::queue_subscriptions(ResourceType type) {
@@ -249,7 +263,7 @@ void DeltaClient::queue_subscriptions(ResourceType type) {
   for (const auto& name : t.to_unsubscribe) request.add_resource_names_unsubscribe(name);
   t.to_subscribe.clear();
   t.to_unsubscribe.clear();
-  output_.push_back(request.SerializeAsString());
+  output_.push_back(serialize(request));
 }
 
 std::vector<std::string> DeltaClient::take_output() {
