@@ -119,7 +119,7 @@ void Http1Client::drain() {
 
 Http1ClientStream::Http1ClientStream(Http1Client& client, const wire::RequestHead& head, bool end)
     : Http1Exchange(client),
-      info_(client.info()),
+      info_(client.shared_info()),
       upgrade_(head.fields.has_token("connection", "upgrade")),
       connect_(head.method == "CONNECT") {
   if (head.fields.has_token("connection", "close") || head.version == wire::Version::kHttp10) {

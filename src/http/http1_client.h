@@ -22,7 +22,7 @@ class Http1Client final : public ClientConnection, public Http1Link {
   bool reused() const override { return carried_ > 0; }
   Result<ClientStreamPtr> open(const wire::RequestHead& head, bool end) override;
   void drain() override;
-  const ConnectionInfo& info() const override { return info_; }
+  const ConnectionInfo& info() const override { return *info_; }
 
   void exchange_over(Http1Exchange& exchange) override;
   void cut(bool abrupt) override;
@@ -64,12 +64,12 @@ class Http1ClientStream final : public ClientStream, public Http1Exchange {
   io::Task<Result<void>> send_body(Buffer data) override { return do_send_body(std::move(data)); }
   void finish(wire::Fields trailers) override { do_finish(trailers); }
   void reset() override { do_reset(); }
-  const ConnectionInfo& connection() const override { return info_; }
+  const ConnectionInfo& connection() const override { return *info_; }
 
  private:
   Http1Client* client() const { return static_cast<Http1Client*>(link_); }
 
-  ConnectionInfo info_;
+  std::shared_ptr<const ConnectionInfo> info_;
   bool upgrade_;
   bool connect_;
   size_t interims_ = 0;

@@ -18,7 +18,7 @@ Http1Link::Http1Link(io::Loop& loop, io::StreamPtr stream, wire::Http1Parser::Ro
     : loop_(loop),
       stream_(std::move(stream)),
       parser_(role, limits),
-      info_(std::move(info)),
+      info_(std::make_shared<const ConnectionInfo>(std::move(info))),
       // The parser must be able to finish or refuse whatever it waits for.
       input_high_(std::max(kInputHigh, limits.header_bytes + limits.start_line_bytes + 1024)) {}
 

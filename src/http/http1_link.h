@@ -8,6 +8,7 @@
 // Lifetime: an exchange that is still there when the link goes away is detached and answers with errors.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "base/result.h"
@@ -38,7 +39,8 @@ class Http1Link : public io::StreamHandler {
   void become_tunnel() { parser_.become_tunnel(); }
   // Why the connection cannot be used any more; null while it can.
   const Error* lost() const { return lost_ ? &*lost_ : nullptr; }
-  const ConnectionInfo& info() const { return info_; }
+  // Shared, because exchanges outlive connections and a copy costs allocations.
+  const std::shared_ptr<const ConnectionInfo>& shared_info() const { return info_; }
   io::Loop& loop() const { return loop_; }
 
   // The exchange is destroyed; the connection decides what becomes of itself.
@@ -58,7 +60,7 @@ class Http1Link : public io::StreamHandler {
   io::Loop& loop_;
   io::StreamPtr stream_;  // null once closed
   wire::Http1Parser parser_;
-  ConnectionInfo info_;
+  std::shared_ptr<const ConnectionInfo> info_;
   Buffer in_;
   Http1Exchange* exchange_ = nullptr;
   const size_t input_high_;

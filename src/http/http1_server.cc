@@ -182,7 +182,7 @@ Http1ServerStream::Http1ServerStream(Http1Server& server, wire::RequestHead&& he
       head_request_(request_.method == "HEAD"),
       connect_(request_.method == "CONNECT"),
       version_(request_.version),
-      info_(server.info()),
+      info_(server.shared_info()),
       gone_(server.loop()) {
   in_end_ = ended;
 }

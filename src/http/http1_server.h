@@ -70,7 +70,7 @@ class Http1ServerStream final : public ServerStream, public Http1Exchange {
 
   const wire::RequestHead& request() const override { return request_; }
   wire::RequestHead& request() override { return request_; }
-  const ConnectionInfo& connection() const override { return info_; }
+  const ConnectionInfo& connection() const override { return *info_; }
   io::Task<Result<BodyPiece>> read_body() override { return do_read_body(); }
   bool request_ended() const override { return in_end_; }
   void send_interim(const wire::ResponseHead& head) override;
@@ -91,7 +91,7 @@ class Http1ServerStream final : public ServerStream, public Http1Exchange {
   bool head_request_;
   bool connect_;
   wire::Version version_;
-  ConnectionInfo info_;
+  std::shared_ptr<const ConnectionInfo> info_;
   io::Event gone_;
 };
 

@@ -69,7 +69,7 @@ void Http2Client::exchange_unlinked() {
 }
 
 Http2ClientStream::Http2ClientStream(Http2Client& client, bool end)
-    : Http2Exchange(client, nullptr), info_(client.info()), reused_(client.reused()) {
+    : Http2Exchange(client, nullptr), info_(client.shared_info()), reused_(client.reused()) {
   out_begun_ = true;
   out_end_ = end;
 }

@@ -23,7 +23,7 @@ class Http2Client final : public ClientConnection, public Http2Link {
   bool reused() const override { return carried_ > 0; }
   Result<ClientStreamPtr> open(const wire::RequestHead& head, bool end) override;
   void drain() override;
-  const ConnectionInfo& info() const override { return info_; }
+  const ConnectionInfo& info() const override { return *info_; }
   void exchange_unlinked() override;
 
  private:
@@ -58,7 +58,7 @@ class Http2ClientStream final : public ClientStream, public Http2Exchange {
   io::Task<Result<void>> send_body(Buffer data) override { return do_send_body(std::move(data)); }
   void finish(wire::Fields trailers) override { do_finish(std::move(trailers)); }
   void reset() override { do_reset(wire::Http2Code::kCancel); }
-  const ConnectionInfo& connection() const override { return info_; }
+  const ConnectionInfo& connection() const override { return *info_; }
 
   void set_stream(wire::Http2Stream* stream) { stream_ = stream; }
   void on_head(wire::ResponseHead&& head, bool end);
@@ -67,7 +67,7 @@ class Http2ClientStream final : public ClientStream, public Http2Exchange {
  private:
   Error closed_error(wire::Http2Code code) const override;
 
-  ConnectionInfo info_;
+  std::shared_ptr<const ConnectionInfo> info_;
   bool reused_;
   std::vector<wire::ResponseHead> heads_;  // arrived, not read yet
   bool answered_ = false;                  // the final head has arrived

@@ -2,6 +2,7 @@
 // read what we send (acknowledgements included), reading stops as well, so it cannot make us queue.
 #include "http/http2_link.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -11,7 +12,7 @@ Http2Link::Http2Link(io::Loop& loop, io::StreamPtr stream, wire::Http2Session::R
                      const wire::Http2Limits& limits, ConnectionInfo info)
     : loop_(loop),
       stream_(std::move(stream)),
-      info_(std::move(info)),
+      info_(std::make_shared<const ConnectionInfo>(std::move(info))),
       session_(role, limits, loop, *this) {
   stream_->set_handler(this);
   schedule_flush();
@@ -82,9 +83,12 @@ void Http2Link::on_writable() {
 void Http2Link::flush() {
   if (!stream_) return;
   while (stream_->write_queued() < io::Stream::kHighMark) {
+    if (!session_.wants_write()) break;
     Buffer out;
+    out.prepare(std::clamp<size_t>(last_output_, 256, 32 * 1024));
     session_.produce(out, io::Stream::kHighMark - stream_->write_queued());
     if (out.empty()) break;
+    last_output_ = out.size();
     if (!stream_->write(std::move(out))) break;
   }
   if (session_.finished()) close(Error(ErrorKind::kClosed, "the connection has ended"));

@@ -6,6 +6,7 @@
 // Lifetime: exchanges that are still there when the link goes away are detached and answer with errors.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "http/exchange.h"
@@ -25,7 +26,8 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
   ~Http2Link() override;
 
   wire::Http2Session& session() { return session_; }
-  const ConnectionInfo& info() const { return info_; }
+  // Shared, because exchanges outlive connections and a copy costs allocations.
+  const std::shared_ptr<const ConnectionInfo>& shared_info() const { return info_; }
   io::Loop& loop() const { return loop_; }
   // Something was queued in the session: it goes out at the end of the turn.
   void schedule_flush() { loop_.at_end_of_turn(flush_); }
@@ -54,7 +56,7 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
 
   io::Loop& loop_;
   io::StreamPtr stream_;  // null once closed
-  ConnectionInfo info_;
+  std::shared_ptr<const ConnectionInfo> info_;
   wire::Http2Session session_;
   size_t exchanges_ = 0;
 
@@ -69,6 +71,7 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
   std::optional<Error> lost_;
   Http2Exchange* first_ = nullptr;
   bool input_paused_ = false;
+  size_t last_output_ = 0;  // how much the last flush wrote: a good guess for the next
   Flush flush_{*this};
 };
 

@@ -124,7 +124,7 @@ Http2ServerStream::Http2ServerStream(Http2Server& server, wire::Http2Stream& str
                                      wire::RequestHead&& head, bool end)
     : Http2Exchange(server, &stream),
       request_(std::move(head)),
-      info_(server.info()),
+      info_(server.shared_info()),
       gone_(server.loop()) {
   in_end_ = end;
 }

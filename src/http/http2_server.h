@@ -66,7 +66,7 @@ class Http2ServerStream final : public ServerStream, public Http2Exchange {
 
   const wire::RequestHead& request() const override { return request_; }
   wire::RequestHead& request() override { return request_; }
-  const ConnectionInfo& connection() const override { return info_; }
+  const ConnectionInfo& connection() const override { return *info_; }
   io::Task<Result<BodyPiece>> read_body() override { return do_read_body(); }
   bool request_ended() const override { return in_end_ && in_.empty(); }
   void send_interim(const wire::ResponseHead& head) override;
@@ -84,7 +84,7 @@ class Http2ServerStream final : public ServerStream, public Http2Exchange {
   Error closed_error(wire::Http2Code code) const override;
 
   wire::RequestHead request_;
-  ConnectionInfo info_;
+  std::shared_ptr<const ConnectionInfo> info_;
   io::Event gone_;
 };
 

@@ -60,11 +60,15 @@ std::string_view version_text(Version version) {
   return version == Version::kHttp10 ? "HTTP/1.0" : "HTTP/1.1";
 }
 
+// Room for an ordinary head at once.
+constexpr size_t kUsualHead = 512;
+
 constexpr FramingLine kChunkedLine{"Transfer-Encoding", "chunked"};
 
 }  // namespace
 
 Http1Framing write_request_head(const RequestHead& head, bool end, Buffer& out) {
+  out.prepare(kUsualHead);
   out.append(head.method);
   out.append(' ');
   const bool connect = head.method == "CONNECT";
@@ -103,6 +107,7 @@ Http1Framing write_request_head(const RequestHead& head, bool end, Buffer& out) 
 
 Http1Framing write_response_head(const ResponseHead& head, const Http1ResponseContext& context,
                                  bool end, Buffer& out) {
+  out.prepare(kUsualHead);
   out.append(version_text(head.version));
   const char code[] = {' ', static_cast<char>('0' + head.status / 100 % 10),
                        static_cast<char>('0' + head.status / 10 % 10),
