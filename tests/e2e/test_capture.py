@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from harness import as_users, equal, holds, needs_root, wait_until
-from weftlib import free_port
+from weftlib import command_line, descendants_of, free_port
 
 
 @as_users("root", "user")
@@ -89,6 +89,7 @@ def test_an_interactive_shell_has_its_terminal_and_job_control(t):
         terminal.type(f"PS1='in''ner> ' {mesh.bin}/weft run --service shell -- bash --norc -i\n")
         terminal.wait_for("inner> ")
         terminal.type("sleep 100\n")
+        wait_until("the job", lambda: any(command_line(p).startswith("sleep 100") for p in descendants_of(terminal.pid)))
         terminal.type("\x1a")
         terminal.wait_for("Stopped")
         terminal.wait_for("inner> ")
