@@ -1,4 +1,4 @@
-// The reader's outside: limits and clean text first, then the parser, whose one exception ends here.
+// The reader's outside: limits and clean text first, then the parser.
 // Weft reads YAML itself because a configuration must not be read as something else than was meant: the
 // common C++ library takes unclosed quotes, names without a colon and misplaced text without a word.
 #include "control/yaml.h"
@@ -53,12 +53,13 @@ std::vector<Node> read_yaml(std::string_view file, std::string_view text, Proble
     return {};
   }
   const std::string plain = with_plain_breaks(text);
-  try {
-    return YamlParser(plain, limits).documents();
-  } catch (YamlStop& stop) {
-    problems.push_back({std::string(file), stop.at, "", std::move(stop.what), std::move(stop.hint)});
+  YamlParser parser(plain, limits);
+  std::vector<Node> documents = parser.documents();
+  if (const YamlFailure& failure = parser.failure(); failure.failed) {
+    problems.push_back({std::string(file), failure.at, "", failure.what, failure.hint});
     return {};
   }
+  return documents;
 }
 
 }  // namespace weft::control

@@ -1,16 +1,23 @@
 // A place in a text and the few ways a YAML reader moves it. Line breaks are "\n" only (the reader turns
-// CR LF into LF first). Errors are thrown as YamlStop within the reader and never leave it.
+// CR LF into LF first).
+//
+// Failing is sticky: the first stop() is kept, and from then on the cursor and all its copies stand at the
+// end of the text. So a reader need not ask after every step: its loops end as they do at the end, what
+// it made is thrown away, and the first problem is reported.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "control/yaml.h"
 
 namespace weft::control {
 
-struct YamlStop {
+// Owned by the reader, shared by its cursors.
+struct YamlFailure {
+  bool failed = false;
   Position at;
   std::string what;
   std::string hint;
@@ -18,11 +25,13 @@ struct YamlStop {
 
 class YamlCursor {
  public:
-  explicit YamlCursor(std::string_view text) : text_(text) {}
+  YamlCursor(std::string_view text, YamlFailure& failure) : text_(text), failure_(&failure) {}
 
-  bool end() const { return pos_ >= text_.size(); }
+  bool end() const { return pos_ >= text_.size() || failure_->failed; }
   // The byte here or `ahead` of here; '\0' beyond the end (the text itself holds none).
-  char peek(size_t ahead = 0) const { return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0'; }
+  char peek(size_t ahead = 0) const {
+    return pos_ + ahead < text_.size() && !failure_->failed ? text_[pos_ + ahead] : '\0';
+  }
   // Behind a blank or at a line's start: where a comment may begin.
   bool after_blank() const {
     const char before = pos_ > 0 ? text_[pos_ - 1] : '\n';
@@ -33,7 +42,7 @@ class YamlCursor {
   // Is the byte `ahead` of here blank, a break or the end?
   bool blank_or_break(size_t ahead) const {
     const char c = peek(ahead);
-    return c == ' ' || c == '\t' || c == '\n' || pos_ + ahead >= text_.size();
+    return c == ' ' || c == '\t' || c == '\n' || c == '\0';
   }
   // Bytes since the line's start: what indentation counts.
   int column() const { return static_cast<int>(pos_ - line_start_); }
@@ -42,6 +51,7 @@ class YamlCursor {
   uint32_t line() const { return line_; }
 
   void step() {
+    if (end()) return;
     if (text_[pos_++] == '\n') {
       ++line_;
       line_start_ = pos_;
@@ -61,7 +71,7 @@ class YamlCursor {
   }
   // "---" or "..." at the start of a line, followed by a blank or a break.
   bool at_document_mark() const {
-    if (column() != 0) return false;
+    if (column() != 0 || end()) return false;
     const std::string_view three = text_.substr(pos_, 3);
     return (three == "---" || three == "...") && blank_or_break(3);
   }
@@ -79,15 +89,16 @@ class YamlCursor {
     return {line_, characters_ + 1};
   }
 
-  [[noreturn]] void stop(std::string what, std::string hint = "") const {
-    throw YamlStop{here(), std::move(what), std::move(hint)};
+  void stop(std::string what, std::string hint = "") const {
+    if (!failure_->failed) stop_at(here(), std::move(what), std::move(hint));
   }
-  [[noreturn]] static void stop_at(Position at, std::string what, std::string hint = "") {
-    throw YamlStop{at, std::move(what), std::move(hint)};
+  void stop_at(Position at, std::string what, std::string hint = "") const {
+    if (!failure_->failed) *failure_ = {true, at, std::move(what), std::move(hint)};
   }
 
  private:
   std::string_view text_;
+  YamlFailure* failure_;
   size_t pos_ = 0;
   size_t line_start_ = 0;
   uint32_t line_ = 1;

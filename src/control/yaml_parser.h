@@ -16,13 +16,21 @@
 
 namespace weft::control {
 
+inline bool is_collection(const Node& node) {
+  return node.is(Node::Kind::kList) || node.is(Node::Kind::kMap);
+}
+
 class YamlParser {
  public:
   // `text`: clean UTF-8 with "\n" as its only line break. Both outlive the parser.
-  YamlParser(std::string_view text, const YamlLimits& limits) : cursor_(text), limits_(limits) {}
+  YamlParser(std::string_view text, const YamlLimits& limits)
+      : cursor_(text, failure_), limits_(limits) {}
+  YamlParser(const YamlParser&) = delete;
+  YamlParser& operator=(const YamlParser&) = delete;
 
-  // Throws YamlStop at the first thing that is wrong.
+  // Worth nothing when failure() says so.
   std::vector<Node> documents();
+  const YamlFailure& failure() const { return failure_; }
 
  private:
   // Anchor and tag in front of a value.
@@ -70,7 +78,7 @@ class YamlParser {
 
   Properties properties();
   // Of one value, written on two lines.
-  static Properties join(const Properties& outer, const Properties& inner);
+  Properties join(const Properties& outer, const Properties& inner) const;
   std::string tag_name();
   Node alias();
   Node finish(Node node, const Properties& properties, bool plain);
@@ -79,6 +87,7 @@ class YamlParser {
   void enter();
   void leave() { --depth_; }
 
+  YamlFailure failure_;
   YamlCursor cursor_;
   const YamlLimits& limits_;
   std::map<std::string, Anchor, std::less<>> anchors_;

@@ -65,7 +65,10 @@ uint32_t read_hex(YamlCursor& cursor, size_t digits) {
     const char c = cursor.peek();
     const bool number = c >= '0' && c <= '9';
     const char low = static_cast<char>(c | 0x20);
-    if (!number && (low < 'a' || low > 'f')) cursor.stop("an escape lacks a hexadecimal digit");
+    if (!number && (low < 'a' || low > 'f')) {
+      cursor.stop("an escape lacks a hexadecimal digit");
+      return 0;
+    }
     value = value * 16 + static_cast<uint32_t>(number ? c - '0' : low - 'a' + 10);
     cursor.step();
   }
@@ -83,6 +86,7 @@ void read_unicode(YamlCursor& cursor, size_t digits, std::string& out) {
   }
   if (c == 0 || c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) {
     cursor.stop(fmt::format("U+{:04X} is no character a text may hold", c));
+    return;
   }
   append_utf8(out, c);
 }
@@ -174,7 +178,10 @@ std::string read_double_quoted(YamlCursor& cursor, int parent) {
   size_t keep = 0;  // blanks up to here were escaped and stay
   cursor.step();
   while (cursor.peek() != '"') {
-    if (cursor.end()) YamlCursor::stop_at(start, "this quoted text does not end", "close it with \"");
+    if (cursor.end()) {
+      cursor.stop_at(start, "this quoted text does not end", "close it with \"");
+      return out;
+    }
     if (cursor.peek() == '\n') {
       trim_blanks(out, keep);
       fold(out, next_quoted_line(cursor, parent));
@@ -202,7 +209,10 @@ std::string read_single_quoted(YamlCursor& cursor, int parent) {
   std::string out;
   cursor.step();
   while (true) {
-    if (cursor.end()) YamlCursor::stop_at(start, "this quoted text does not end", "close it with '");
+    if (cursor.end()) {
+      cursor.stop_at(start, "this quoted text does not end", "close it with '");
+      return out;
+    }
     if (cursor.peek() == '\'') {
       cursor.step();
       if (cursor.peek() != '\'') return out;
