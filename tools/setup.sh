@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=(make clang-19 libclang-rt-19-dev cmake ninja-build ccache mold pkg-config libc6-dev libstdc++-12-dev
-       libssl-dev libnghttp2-dev libprotobuf-dev protobuf-compiler libyaml-cpp-dev nlohmann-json3-dev
+       libssl-dev libnghttp2-dev libprotobuf-dev protobuf-compiler nlohmann-json3-dev
        libcli11-dev libfmt-dev libsqlite3-dev libre2-dev libxxhash-dev libgtest-dev libgmock-dev)
 run=(nftables iproute2 util-linux procps)
 demo=("${run[@]}" redis-server curl openssl ca-certificates)
