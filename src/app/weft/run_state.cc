@@ -48,7 +48,7 @@ Result<void> make_directory(const fs::path& path) {
 }  // namespace
 
 Result<std::string> make_instances_dir(const std::string& state_dir) {
-  const std::string path = state_dir + "/instances";
+  std::string path = state_dir + "/instances";
   if (auto made = make_directory(path); !made) return std::unexpected(std::move(made.error()));
   return path;
 }
