@@ -88,6 +88,7 @@ std::string YamlParser::tag_name() {
     cursor_.step();
   }
   const std::string text(cursor_.since(start));
+  if (text.empty()) return text;  // the cursor has failed before
   const size_t second = text.find('!', 1);
   const std::string handle = second == std::string::npos ? "!" : text.substr(0, second + 1);
   const auto it = handles_.find(handle);
