@@ -8,7 +8,8 @@ namespace weft::proxy {
 namespace {
 
 bool serves(const LiveEndpoint& candidate, uint16_t service_port, const Tried& tried) {
-  if (!candidate.endpoint.ready || !candidate.endpoint.target_ports.contains(service_port)) return false;
+  if (!candidate.endpoint.ready || !candidate.endpoint.target_ports.contains(service_port))
+    return false;
   return std::find(tried.begin(), tried.end(), candidate.endpoint.workload) == tried.end();
 }
 
@@ -17,8 +18,8 @@ const LiveEndpoint* less_busy(const LiveEndpoint* a, const LiveEndpoint* b) {
   return b->health->active() < a->health->active() ? b : a;
 }
 
-const LiveEndpoint* draw_two(const std::vector<LiveEndpoint>& all, uint16_t service_port, Instant now,
-                             Random& random, const Tried& tried) {
+const LiveEndpoint* draw_two(const std::vector<LiveEndpoint>& all, uint16_t service_port,
+                             Instant now, Random& random, const Tried& tried) {
   const LiveEndpoint& first = all[random.below(all.size())];
   if (!serves(first, service_port, tried) || first.health->resting(now)) return nullptr;
   size_t at = static_cast<size_t>(&first - all.data());

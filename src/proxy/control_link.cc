@@ -27,7 +27,8 @@ constexpr Duration kMaxBackoff = Duration::seconds(10);
 
 // Full jitter over the doubled step: a thousand sidecars do not come back together.
 Duration jittered(Duration step, Random& random) {
-  return Duration::nanos(static_cast<int64_t>(static_cast<double>(step.ns) * (0.5 + random.unit())));
+  return Duration::nanos(
+      static_cast<int64_t>(static_cast<double>(step.ns) * (0.5 + random.unit())));
 }
 
 void put_edge(const telemetry::EdgeTotals& edge, v1::EdgeReport& out) {
@@ -63,10 +64,20 @@ std::string serialize(const google::protobuf::Message& message) {
 ControlLink::ControlLink(io::Loop& loop, io::Network& network, Random& random, Discovery& discovery,
                          Options options, std::shared_ptr<const trust::Svid> svid,
                          trust::TrustBundle bundle, Hooks hooks, Log log)
-    : loop_(loop), network_(network), random_(random), discovery_(discovery),
-      options_(std::move(options)), svid_(std::move(svid)), bundle_(std::move(bundle)),
-      hooks_(std::move(hooks)), log_(std::move(log)), rotation_(random), output_(loop),
-      report_now_(loop), online_(loop), lost_(loop) {
+    : loop_(loop),
+      network_(network),
+      random_(random),
+      discovery_(discovery),
+      options_(std::move(options)),
+      svid_(std::move(svid)),
+      bundle_(std::move(bundle)),
+      hooks_(std::move(hooks)),
+      log_(std::move(log)),
+      rotation_(random),
+      output_(loop),
+      report_now_(loop),
+      online_(loop),
+      lost_(loop) {
   rotation_.installed(svid_->not_before(), svid_->not_after());
 }
 
@@ -223,9 +234,9 @@ io::Task<Result<void>> ControlLink::report() {
     co_return fail(ErrorKind::kInternal, "the registration handed over by the keeper is damaged");
   }
 
-  auto answer = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath),
-                                          std::string(kAuthority), serialize(request),
-                                          kCallTimeout);
+  auto answer =
+      co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath),
+                                std::string(kAuthority), serialize(request), kCallTimeout);
   if (!answer) co_return std::unexpected(std::move(answer.error()).context("reporting"));
   v1::ReportResponse response;
   if (!response.ParseFromString(*answer)) {
@@ -258,19 +269,20 @@ io::Task<Result<void>> ControlLink::renew() {
   if (!csr) co_return std::unexpected(std::move(csr.error()));
   v1::IssueSvidRequest request;
   request.set_csr(*csr);
-  auto answer = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kIssueSvidPath),
-                                          std::string(kAuthority), request.SerializeAsString(),
-                                          kCallTimeout);
+  auto answer =
+      co_await http::grpc_unary(loop_, *connection_, std::string(xds::kIssueSvidPath),
+                                std::string(kAuthority), request.SerializeAsString(), kCallTimeout);
   if (!answer) co_return std::unexpected(std::move(answer.error()));
   v1::IssueSvidResponse response;
   if (!response.ParseFromString(*answer)) {
     co_return fail(ErrorKind::kProtocol, "the answer with the new certificate cannot be read");
   }
-  auto svid = trust::Svid::make({response.chain().begin(), response.chain().end()}, std::move(*key));
+  auto svid =
+      trust::Svid::make({response.chain().begin(), response.chain().end()}, std::move(*key));
   if (!svid) co_return std::unexpected(std::move(svid.error()));
   if ((*svid)->id() != svid_->id()) {
-    co_return fail(ErrorKind::kProtocol,
-                   fmt::format("asked for {} and was given {}", svid_->id().uri(), (*svid)->id().uri()));
+    co_return fail(ErrorKind::kProtocol, fmt::format("asked for {} and was given {}",
+                                                     svid_->id().uri(), (*svid)->id().uri()));
   }
   svid_ = *svid;
   bundle_.roots_der.assign(response.roots().begin(), response.roots().end());
@@ -286,8 +298,9 @@ io::Task<bool> ControlLink::leave(Duration timeout) {
   if (!connection_) co_return false;
   v1::LeaveRequest request;
   request.set_instance(options_.instance);
-  auto answer = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kLeavePath),
-                                          std::string(kAuthority), request.SerializeAsString(), timeout);
+  auto answer =
+      co_await http::grpc_unary(loop_, *connection_, std::string(xds::kLeavePath),
+                                std::string(kAuthority), request.SerializeAsString(), timeout);
   if (!answer) log_.warn("could not leave the registry", {{"why", answer.error().message()}});
   co_return answer.has_value();
 }

@@ -46,7 +46,8 @@ class ControlLink {
     std::vector<SocketAddress> servers;
     std::string trust_domain;
     std::string instance;
-    std::string registration;  // serialized weft.v1.RegisterRequest, for a server that lost the lease
+    std::string
+        registration;  // serialized weft.v1.RegisterRequest, for a server that lost the lease
   };
   struct Hooks {
     // Nothing: it is too early to say anything; report_soon() will follow.
@@ -100,12 +101,12 @@ class ControlLink {
   uint64_t sequence_ = 0;
 
   std::unique_ptr<http::ClientConnection> connection_;
-  io::Event output_;      // discovery has something to write
+  io::Event output_;  // discovery has something to write
   io::Event report_now_;
-  io::Event online_;      // connection_ is usable
-  io::Event lost_;        // the present connection is over
-  io::TaskScope session_; // tasks of the present connection
-  io::TaskScope tasks_;   // tasks of the link
+  io::Event online_;       // connection_ is usable
+  io::Event lost_;         // the present connection is over
+  io::TaskScope session_;  // tasks of the present connection
+  io::TaskScope tasks_;    // tasks of the link
 };
 
 }  // namespace weft::proxy

@@ -22,7 +22,7 @@ struct Destination {
     kUnknown,   // discovery has to be asked first: `want`
   } kind = kUnknown;
   SocketAddress original;
-  model::ServiceName service;                    // kService
+  model::ServiceName service;  // kService
   uint16_t port = 0;
   std::shared_ptr<const LiveWorkload> workload;  // kWorkload
   model::Protocol protocol = model::Protocol::kAuto;
@@ -46,8 +46,10 @@ struct MeshRanges {
   bool contains(const IpAddress& address) const;
 };
 
-Destination find_destination(const Snapshot& snapshot, const MeshRanges& ranges, SocketAddress original);
+Destination find_destination(const Snapshot& snapshot, const MeshRanges& ranges,
+                             SocketAddress original);
 // The same for a service known by name (explicit mode).
-Destination find_service(const Snapshot& snapshot, const model::ServiceName& service, uint16_t port);
+Destination find_service(const Snapshot& snapshot, const model::ServiceName& service,
+                         uint16_t port);
 
 }  // namespace weft::proxy

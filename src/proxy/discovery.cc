@@ -9,9 +9,13 @@ namespace weft::proxy {
 
 using xds::ResourceType;
 
-Discovery::Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks, Log log)
-    : clock_(clock), client_(std::move(node)), last_good_(std::move(last_good)),
-      hooks_(std::move(hooks)), log_(std::move(log)) {
+Discovery::Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks,
+                     Log log)
+    : clock_(clock),
+      client_(std::move(node)),
+      last_good_(std::move(last_good)),
+      hooks_(std::move(hooks)),
+      log_(std::move(log)) {
   client_.subscribe(ResourceType::kName, "*");
 }
 
@@ -40,7 +44,8 @@ Result<void> Discovery::receive(std::string_view message) {
   auto update = client_.receive(message);
   if (!update) return std::unexpected(std::move(update.error()));
   for (const xds::Rejection& error : update->errors) {
-    log_.warn("the control plane could not make an object", {{"name", error.name}, {"why", error.why}});
+    log_.warn("the control plane could not make an object",
+              {{"name", error.name}, {"why", error.why}});
   }
   Staging::Outcome outcome = staging_.receive(std::move(*update));
   for (const model::ServiceName& needed : outcome.needs) subscribe(needed, false);

@@ -40,9 +40,8 @@ class DnsListener::Connection final : public io::StreamHandler,
   }
   void close() {
     // The owner's list is changed outside this call.
-    owner_.loop_.post([&owner = owner_, self = shared_from_this()] {
-      owner.connections_.remove(self);
-    });
+    owner_.loop_.post(
+        [&owner = owner_, self = shared_from_this()] { owner.connections_.remove(self); });
     stream_->set_handler(nullptr);
   }
 
@@ -56,13 +55,14 @@ DnsListener::~DnsListener() = default;
 
 void DnsListener::adopt_udp(int fd) {
   size_t index = udp_.size();
-  udp_.push_back(io::UdpSocket::adopt(loop_, fd, [this, index](std::string_view bytes, const SocketAddress& from) {
-    server_.ask(std::string(bytes), false,
-                [socket = std::weak_ptr(udp_[index]), from](std::string message) {
-                  auto open = socket.lock();
-                  if (open && !message.empty()) open->send_to(message, from);
-                });
-  }));
+  udp_.push_back(io::UdpSocket::adopt(
+      loop_, fd, [this, index](std::string_view bytes, const SocketAddress& from) {
+        server_.ask(std::string(bytes), false,
+                    [socket = std::weak_ptr(udp_[index]), from](std::string message) {
+                      auto open = socket.lock();
+                      if (open && !message.empty()) open->send_to(message, from);
+                    });
+      }));
 }
 
 void DnsListener::adopt_tcp(int fd) {

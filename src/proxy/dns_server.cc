@@ -49,13 +49,18 @@ wire::DnsZoneView DnsServer::view(bool complete) const {
     if (found == snapshot->names->by_name.end()) return std::nullopt;
     return found->second;
   };
-  view.endpoints = [snapshot](const model::ServiceName& name) { return endpoint_set(*snapshot, name); };
-  view.service = [snapshot](const model::ServiceName& name) -> std::shared_ptr<const model::Service> {
+  view.endpoints = [snapshot](const model::ServiceName& name) {
+    return endpoint_set(*snapshot, name);
+  };
+  view.service =
+      [snapshot](const model::ServiceName& name) -> std::shared_ptr<const model::Service> {
     const LiveService* live = snapshot->service(name);
     if (!live) return nullptr;
     return {live->compiled, &live->compiled->service};
   };
-  view.is_mesh_address = [this](const IpAddress& address) { return options_.ranges.contains(address); };
+  view.is_mesh_address = [this](const IpAddress& address) {
+    return options_.ranges.contains(address);
+  };
   view.reverse = [snapshot](const IpAddress& address) { return name_of(*snapshot, address); };
   return view;
 }
@@ -74,7 +79,8 @@ void DnsServer::ask(std::string query, bool tcp, Reply reply) {
   held->timer->arm(kHold);
 }
 
-bool DnsServer::answer(const std::string& query, const wire::DnsMessage& parsed, bool tcp, Reply& reply) {
+bool DnsServer::answer(const std::string& query, const wire::DnsMessage& parsed, bool tcp,
+                       Reply& reply) {
   bool current = hooks_.index_current();
   wire::DnsOutcome outcome = wire::dns_answer(parsed, view(current));
   if (outcome.service) hooks_.want(*outcome.service);
@@ -86,14 +92,16 @@ bool DnsServer::answer(const std::string& query, const wire::DnsMessage& parsed,
                    outcome.reply.code == wire::DnsCode::kServFail;
   if (uncertain && loop_.now() < young_until_) return false;
   if (uncertain && wire::dns_answer(parsed, view(true)).kind == wire::DnsOutcome::kForward) {
-    std::string failure = wire::build_dns(outcome.reply, tcp ? wire::kDnsTcpLimit : wire::dns_udp_limit(parsed));
+    std::string failure =
+        wire::build_dns(outcome.reply, tcp ? wire::kDnsTcpLimit : wire::dns_udp_limit(parsed));
     hooks_.forward(query, tcp, [failure, reply = std::move(reply)](std::string message) mutable {
       reply(message.empty() || is_nxdomain(message) ? failure : std::move(message));
     });
     return true;
   }
   if (outcome.kind == wire::DnsOutcome::kForward) {
-    std::string failure = wire::build_dns(wire::dns_reply_to(parsed, wire::DnsCode::kServFail), wire::dns_udp_limit(parsed));
+    std::string failure = wire::build_dns(wire::dns_reply_to(parsed, wire::DnsCode::kServFail),
+                                          wire::dns_udp_limit(parsed));
     hooks_.forward(query, tcp, [failure, reply = std::move(reply)](std::string message) mutable {
       reply(message.empty() ? failure : std::move(message));
     });
@@ -119,7 +127,8 @@ void DnsServer::give_up(std::list<Held>::iterator held) {
   Held last = std::move(*held);
   held_.erase(held);
   wire::DnsOutcome outcome = wire::dns_answer(last.parsed, view(hooks_.index_current()));
-  if (outcome.kind == wire::DnsOutcome::kForward) outcome.reply = wire::dns_reply_to(last.parsed, wire::DnsCode::kServFail);
+  if (outcome.kind == wire::DnsOutcome::kForward)
+    outcome.reply = wire::dns_reply_to(last.parsed, wire::DnsCode::kServFail);
   send(last.parsed, outcome.reply, last.tcp, last.reply);
 }
 

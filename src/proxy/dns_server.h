@@ -58,7 +58,8 @@ class DnsServer {
   wire::DnsZoneView view(bool complete) const;
   // False: the answer is not known yet.
   bool answer(const std::string& query, const wire::DnsMessage& parsed, bool tcp, Reply& reply);
-  void send(const wire::DnsMessage& parsed, const wire::DnsMessage& message, bool tcp, Reply& reply);
+  void send(const wire::DnsMessage& parsed, const wire::DnsMessage& message, bool tcp,
+            Reply& reply);
   void give_up(std::list<Held>::iterator held);
 
   io::Loop& loop_;

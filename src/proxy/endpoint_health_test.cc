@@ -5,7 +5,9 @@
 namespace weft::proxy {
 namespace {
 
-constexpr Instant at(int64_t millis) { return Instant{} + Duration::seconds(100) + Duration::millis(millis); }
+constexpr Instant at(int64_t millis) {
+  return Instant{} + Duration::seconds(100) + Duration::millis(millis);
+}
 
 TEST(EndpointHealth, AnUntriedEndpointMayAlwaysBePicked) {
   EndpointHealth health;

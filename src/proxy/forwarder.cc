@@ -15,8 +15,13 @@ bool has_no_body(const wire::ResponseHead& head, const std::string& method) {
 }  // namespace
 
 Forwarder::Forwarder(io::Loop& loop, http::ServerStream& down, Mapping mapping, bool tunnel)
-    : loop_(loop), down_(down), mapping_(mapping), tunnel_(tunnel),
-      has_body_(!tunnel && !down.request_ended()), wake_(loop), timer_(loop, [this] {
+    : loop_(loop),
+      down_(down),
+      mapping_(mapping),
+      tunnel_(tunnel),
+      has_body_(!tunnel && !down.request_ended()),
+      wake_(loop),
+      timer_(loop, [this] {
         timed_out_ = true;
         wake_.set();
       }) {

@@ -33,7 +33,8 @@ class Forwarder {
   // Sends the body along an exchange whose head was sent and waits for the head of the final answer, given
   // as it came; interim heads are mapped and passed on.
   // kTimeout: the deadline passed. kCancelled, source downstream: nobody waits for the answer any more.
-  io::Task<Result<wire::ResponseHead>> attempt(http::ClientStreamPtr up, std::optional<Instant> deadline);
+  io::Task<Result<wire::ResponseHead>> attempt(http::ClientStreamPtr up,
+                                               std::optional<Instant> deadline);
   // Gives up the exchange of the last attempt, e.g. to try another.
   void drop();
   // Sends the head and all that follows it downstream. An error means that the answer was cut, and the

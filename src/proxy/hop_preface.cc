@@ -20,7 +20,8 @@ void append_u16(std::string& out, size_t value) {
 }
 
 uint16_t read_u16(std::string_view bytes) {
-  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[0]) << 8 | static_cast<uint8_t>(bytes[1]));
+  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[0]) << 8 |
+                               static_cast<uint8_t>(bytes[1]));
 }
 
 void append_tlv(std::string& out, uint8_t type, std::string_view value) {

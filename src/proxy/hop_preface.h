@@ -18,7 +18,7 @@ namespace weft::proxy {
 struct HopPreface {
   IpAddress source4, source6;
   uint16_t source_port = 0;
-  std::string service;   // "cart.default:80"
+  std::string service;  // "cart.default:80"
   std::string instance;
   friend bool operator==(const HopPreface&, const HopPreface&) = default;
 };

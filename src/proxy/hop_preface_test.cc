@@ -6,7 +6,8 @@ namespace weft::proxy {
 namespace {
 
 HopPreface example() {
-  return {*IpAddress::parse("240.241.0.7"), *IpAddress::parse("fd00::7"), 40001, "redis.default:6379", "web-1"};
+  return {*IpAddress::parse("240.241.0.7"), *IpAddress::parse("fd00::7"), 40001,
+          "redis.default:6379", "web-1"};
 }
 
 TEST(HopPreface, BeginsAsProxyProtocolVersion2HasIt) {

@@ -43,8 +43,11 @@ int status_for_policy(const wire::ResponseHead& head) {
 
 struct HttpPath::Request {
   Request(Worker& worker, http::ServerStreamPtr stream, Destination to)
-      : down(std::move(stream)), destination(std::move(to)), tunnel(wants_upgrade(down->request())),
-        forwarder(worker.loop, *down, hop_mapping(is_http1(down->request().version), tunnel), tunnel),
+      : down(std::move(stream)),
+        destination(std::move(to)),
+        tunnel(wants_upgrade(down->request())),
+        forwarder(worker.loop, *down, hop_mapping(is_http1(down->request().version), tunnel),
+                  tunnel),
         start(worker.loop.now()) {
     log.start = start;
     log.time = worker.loop.wall_now();
@@ -143,7 +146,8 @@ bool HttpPath::route(Request& request) {
   const CompiledPort* port = service ? service->compiled->port(request.destination.port) : nullptr;
   if (!port) {
     worker_.want({.service = request.destination.service, .mesh_address = {}});
-    request.reply = {503, "weft: " + request.log.service_and_port() + " is not known any more", "NC"};
+    request.reply = {503, "weft: " + request.log.service_and_port() + " is not known any more",
+                     "NC"};
     return false;
   }
   service->last_use->touch(worker_.loop.now());
@@ -152,7 +156,8 @@ bool HttpPath::route(Request& request) {
   wire::RequestHead& head = request.down->request();
   request.rule = port->match({head.method, head.target, head.fields, worker_.self.ns});
   if (!request.rule) {
-    request.reply = {404, "weft: no route of " + request.log.service_and_port() + " matches this request", "NR"};
+    request.reply = {
+        404, "weft: no route of " + request.log.service_and_port() + " matches this request", "NR"};
     return false;
   }
   request.log.route = request.rule->rule().route + "/" + request.rule->rule().rule;
@@ -198,7 +203,8 @@ bool HttpPath::pick(Request& request) {
                                                    worker_.random, request.tried, true)
                                    : nullptr;
   if (!request.endpoint) {
-    request.reply = {503, "weft: no instance of " + request.log.service_and_port() + " is ready", "UH"};
+    request.reply = {503, "weft: no instance of " + request.log.service_and_port() + " is ready",
+                     "UH"};
     return false;
   }
   const model::Endpoint& endpoint = request.endpoint->endpoint;
@@ -230,7 +236,8 @@ io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
   }
   if (head->fields.remove(kUnprocessedField) > 0) {
     request.endpoint->health->failed(worker_.loop.now());
-    co_return fail(ErrorKind::kRefused, "the app behind " + request.log.workload + " does not accept",
+    co_return fail(ErrorKind::kRefused,
+                   "the app behind " + request.log.workload + " does not accept",
                    ErrorSource::kUpstream, Retry::kYes);
   }
   request.endpoint->health->succeeded();
@@ -244,7 +251,8 @@ std::optional<Duration> HttpPath::retry_after(Request& request,
                           .replayable = request.forwarder.replayable(),
                           .answered = false};
   Instant now = worker_.loop.now();
-  if (request.forwarder.gone() || (request.deadline && now >= *request.deadline)) return std::nullopt;
+  if (request.forwarder.gone() || (request.deadline && now >= *request.deadline))
+    return std::nullopt;
   std::optional<Duration> delay =
       outcome ? request.retry->after_status(status_for_policy(*outcome), facts, now, worker_.random)
               : request.retry->after_failure(outcome.error(), facts, now, worker_.random);
@@ -283,8 +291,10 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     request.log.why = done.error().message();
     if (!request.forwarder.gone()) request.endpoint->health->failed(worker_.loop.now());
   }
-  if (auto trailer = request.forwarder.response_trailers().get("grpc-status")) grpc_status = *trailer;
-  if (request.grpc && !grpc_status.empty()) request.log.grpc_status = std::atoi(grpc_status.c_str());
+  if (auto trailer = request.forwarder.response_trailers().get("grpc-status"))
+    grpc_status = *trailer;
+  if (request.grpc && !grpc_status.empty())
+    request.log.grpc_status = std::atoi(grpc_status.c_str());
 }
 
 // Once, at the end.

@@ -137,7 +137,8 @@ void Inbound::serve_http(http::TlsConnection connection, std::shared_ptr<const P
   served_.emplace_back();
   auto slot = std::prev(served_.end());
   *slot = http::serve(
-      worker_.loop, std::move(connection.stream), protocol, std::move(connection.info), hop_limits(),
+      worker_.loop, std::move(connection.stream), protocol, std::move(connection.info),
+      hop_limits(),
       [this, peer](http::ServerStreamPtr stream) { return serve(std::move(stream), peer); },
       [this, slot] { served_.erase(slot); });
 }
@@ -158,7 +159,8 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   log.authority = head.authority;
   log.path = head.target.substr(0, head.target.find('?'));
   if (auto service = head.fields.get("weft-service")) split_service(*service, log);
-  if (auto source = head.fields.get("weft-source-workload")) request.key.caller = parse_source(*source);
+  if (auto source = head.fields.get("weft-source-workload"))
+    request.key.caller = parse_source(*source);
   if (auto id = head.fields.get("x-request-id")) log.request_id = *id;
 
   // authorize
@@ -181,7 +183,8 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     auto declared = worker_.self.app_ports.find(request.peer->app_port);
     if (declared != worker_.self.app_ports.end()) {
       if (declared->second == model::Protocol::kHttp) http1 = true;
-      if (declared->second == model::Protocol::kH2c || declared->second == model::Protocol::kGrpc) http1 = false;
+      if (declared->second == model::Protocol::kH2c || declared->second == model::Protocol::kGrpc)
+        http1 = false;
     }
   }
   request.key.port = request.peer->app_port;
@@ -201,8 +204,10 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   // answer
   if (outcome) {
     log.status = outcome->status;
-    if (auto grpc = outcome->fields.get("grpc-status")) log.grpc_status = std::atoi(std::string(*grpc).c_str());
-    if (mapping.response) mapping.response(*outcome, outcome->length.kind == wire::BodyLength::kNone);
+    if (auto grpc = outcome->fields.get("grpc-status"))
+      log.grpc_status = std::atoi(std::string(*grpc).c_str());
+    if (mapping.response)
+      mapping.response(*outcome, outcome->length.kind == wire::BodyLength::kNone);
     auto done = co_await request.forwarder->answer(std::move(*outcome), std::nullopt);
     if (!done) {
       log.flags = request.forwarder->gone() ? "DC" : "UC";
@@ -213,7 +218,8 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   } else if (request.forwarder->gone()) {
     log.flags = "DC";
   } else {
-    LocalReply reply = reply_for(outcome.error(), "the app on port " + std::to_string(request.key.port));
+    LocalReply reply =
+        reply_for(outcome.error(), "the app on port " + std::to_string(request.key.port));
     log.status = reply.status;
     log.flags = reply.flags;
     log.why = outcome.error().message();
@@ -240,7 +246,8 @@ io::Task<Result<wire::ResponseHead>> Inbound::attempt(Request& request) {
   co_return co_await request.forwarder->attempt(std::move(*stream), std::nullopt);
 }
 
-io::Task<void> Inbound::carry_tcp(http::TlsConnection connection, std::shared_ptr<const Peer> peer) {
+io::Task<void> Inbound::carry_tcp(http::TlsConnection connection,
+                                  std::shared_ptr<const Peer> peer) {
   Record log;
   log.time = worker_.loop.wall_now();
   log.start = worker_.loop.now();
@@ -283,8 +290,8 @@ io::Task<void> Inbound::carry_tcp(http::TlsConnection connection, std::shared_pt
     size_t& count;
   } active(active_);
   edge_of(worker_, log).connections.add();
-  auto app = co_await dialer_.connect(
-      peer->app_port, {(*preface)->preface.source4, (*preface)->preface.source6});
+  auto app = co_await dialer_.connect(peer->app_port,
+                                      {(*preface)->preface.source4, (*preface)->preface.source6});
   if (!app) {
     log.flags = "UF";
     log.why = app.error().message();
@@ -294,7 +301,8 @@ io::Task<void> Inbound::carry_tcp(http::TlsConnection connection, std::shared_pt
   }
   log.upstream = (*app)->peer().to_string();
   RelayResult result = co_await relay(
-      worker_.loop, replay(worker_.loop, std::move(first), std::move(connection.stream)), std::move(*app));
+      worker_.loop, replay(worker_.loop, std::move(first), std::move(connection.stream)),
+      std::move(*app));
   log.bytes_sent = result.from_first;
   log.bytes_received = result.from_second;
   if (result.reset) log.flags = "DC";

@@ -30,7 +30,8 @@ std::string checksum_of(std::string_view body) {
 bool take_text(std::string_view& in, std::string& out) {
   if (in.size() < 4) return false;
   uint32_t size = 0;
-  for (int i = 3; i >= 0; --i) size = size << 8 | static_cast<unsigned char>(in[static_cast<size_t>(i)]);
+  for (int i = 3; i >= 0; --i)
+    size = size << 8 | static_cast<unsigned char>(in[static_cast<size_t>(i)]);
   in.remove_prefix(4);
   if (in.size() < size) return false;
   out.assign(in.substr(0, size));

@@ -63,24 +63,18 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply, bool unpro
 LocalReply reply_for(const Error& error, std::string_view what) {
   std::string where(what);
   switch (error.kind()) {
-    case ErrorKind::kTimeout:
-      return {504, "weft: " + where + " did not answer in time", "UT"};
-    case ErrorKind::kDenied:
-      return {403, "weft: " + error.message(), "UAEX"};
+    case ErrorKind::kTimeout: return {504, "weft: " + where + " did not answer in time", "UT"};
+    case ErrorKind::kDenied: return {403, "weft: " + error.message(), "UAEX"};
     case ErrorKind::kUnauthenticated:
       return {503, "weft: " + where + " did not show the identity it must have", "UF"};
-    case ErrorKind::kRefused:
-      return {503, "weft: " + where + " refuses connections", "UF"};
+    case ErrorKind::kRefused: return {503, "weft: " + where + " refuses connections", "UF"};
     case ErrorKind::kReset:
-    case ErrorKind::kClosed:
-      return {502, "weft: " + where + " broke off before it answered", "UC"};
+    case ErrorKind::kClosed: return {502, "weft: " + where + " broke off before it answered", "UC"};
     case ErrorKind::kProtocol:
     case ErrorKind::kInvalid:
       return {502, "weft: " + where + " sent an answer that is not valid HTTP", "UPE"};
-    case ErrorKind::kUnsupported:
-      return {501, "weft: " + error.message(), "DPE"};
-    default:
-      return {503, "weft: " + where + " cannot be reached", "UF"};
+    case ErrorKind::kUnsupported: return {501, "weft: " + error.message(), "DPE"};
+    default: return {503, "weft: " + where + " cannot be reached", "UF"};
   }
 }
 

@@ -47,9 +47,8 @@ io::Task<Destination> Outbound::resolve(Asked asked) {
   bool wanted = false;
   while (true) {
     SnapshotPtr snapshot = worker_.snapshot;
-    Destination found = asked.original
-                            ? find_destination(*snapshot, ranges_, *asked.original)
-                            : find_service(*snapshot, asked.service, asked.port);
+    Destination found = asked.original ? find_destination(*snapshot, ranges_, *asked.original)
+                                       : find_service(*snapshot, asked.service, asked.port);
     if (found.kind != Destination::kUnknown) co_return found;
     if (!wanted) worker_.want(found.want);
     wanted = true;
@@ -84,9 +83,7 @@ io::Task<void> Outbound::converse(io::StreamPtr client, Asked asked) {
   switch (destination.protocol) {
     case model::Protocol::kHttp:
     case model::Protocol::kH2c:
-    case model::Protocol::kGrpc:
-      serve_http(std::move(client), std::move(destination));
-      break;
+    case model::Protocol::kGrpc: serve_http(std::move(client), std::move(destination)); break;
     case model::Protocol::kTcp: {
       auto opened = co_await tcp_.open(std::move(destination));
       if (opened) {

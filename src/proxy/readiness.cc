@@ -25,12 +25,14 @@ io::Task<Result<T>> within(io::Loop& loop, Duration limit, io::Task<Result<T>> t
   std::optional<Result<T>> result;
   io::Event done(loop);
   io::TaskScope scope;
-  auto run = [](io::Task<Result<T>> inner, std::optional<Result<T>>* out, io::Event* event) -> io::Task<void> {
+  auto run = [](io::Task<Result<T>> inner, std::optional<Result<T>>* out,
+                io::Event* event) -> io::Task<void> {
     out->emplace(co_await std::move(inner));
     event->set();
   };
   scope.spawn(run(std::move(task), &result, &done));
-  if (!co_await done.wait_for(limit)) co_return fail(ErrorKind::kTimeout, "the probe got no answer in time");
+  if (!co_await done.wait_for(limit))
+    co_return fail(ErrorKind::kTimeout, "the probe got no answer in time");
   co_return std::move(*result);
 }
 
@@ -86,22 +88,20 @@ void Readiness::tell() {
 io::Task<Result<void>> Readiness::check(const PortProbe& probe) {
   auto stream = co_await dialer_.connect(probe.app_port, {});
   if (!stream) {
-    co_return fail(ErrorKind::kRefused, "nothing accepts on port " + std::to_string(probe.app_port));
+    co_return fail(ErrorKind::kRefused,
+                   "nothing accepts on port " + std::to_string(probe.app_port));
   }
   switch (probe.kind) {
-    case PortProbe::kHttp:
-      co_return co_await check_http(probe, std::move(*stream));
-    case PortProbe::kGrpc:
-      co_return co_await check_grpc(probe, std::move(*stream));
-    case PortProbe::kConnect:
-      break;
+    case PortProbe::kHttp: co_return co_await check_http(probe, std::move(*stream));
+    case PortProbe::kGrpc: co_return co_await check_grpc(probe, std::move(*stream));
+    case PortProbe::kConnect: break;
   }
   co_return Result<void>{};
 }
 
 io::Task<Result<void>> Readiness::check_http(const PortProbe& probe, io::StreamPtr stream) {
-  auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp1, {}, {},
-                                   [] {});
+  auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp1,
+                                   {}, {}, [] {});
   wire::RequestHead head;
   head.method = "GET";
   head.target = probe.path.empty() ? "/" : probe.path;
@@ -113,7 +113,8 @@ io::Task<Result<void>> Readiness::check_http(const PortProbe& probe, io::StreamP
   auto status = co_await within(worker_.loop, kProbeTimeout, get_status(**exchange));
   if (!status) co_return std::unexpected(std::move(status.error()));
   if (*status < 200 || *status >= 400) {
-    co_return fail(ErrorKind::kUnavailable, "the probe of " + probe.path + " answered " + std::to_string(*status));
+    co_return fail(ErrorKind::kUnavailable,
+                   "the probe of " + probe.path + " answered " + std::to_string(*status));
   }
   co_return Result<void>{};
 }
@@ -125,8 +126,8 @@ io::Task<Result<void>> Readiness::check_grpc(const PortProbe& probe, io::StreamP
     request = std::string("\x0a", 1) + static_cast<char>(std::min<size_t>(probe.path.size(), 127));
     request += probe.path.substr(0, 127);
   }
-  auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp2, {}, {},
-                                   [] {});
+  auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp2,
+                                   {}, {}, [] {});
   auto answer = co_await http::grpc_unary(worker_.loop, *client, "/grpc.health.v1.Health/Check",
                                           "localhost", std::move(request), kProbeTimeout);
   if (!answer) co_return std::unexpected(std::move(answer.error()));

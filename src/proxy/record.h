@@ -19,8 +19,8 @@ struct Record {
   std::string destination;  // SPIFFE ID, or "external"
   std::string service;      // name dialled: "cart.default", or an address
   uint16_t port = 0;
-  std::string workload;     // instance that served
-  std::string upstream;     // address dialled
+  std::string workload;  // instance that served
+  std::string upstream;  // address dialled
   std::string method, authority, path, route;
   int status = -1;
   int grpc_status = -1;

@@ -16,7 +16,10 @@ constexpr int kFlushWaits = 250;
 class Relay {
  public:
   Relay(io::Loop& loop, io::StreamPtr first, io::StreamPtr second, RelayResult& totals)
-      : loop_(loop), totals_(totals), done_(loop), first_(*this, std::move(first), totals.from_first),
+      : loop_(loop),
+        totals_(totals),
+        done_(loop),
+        first_(*this, std::move(first), totals.from_first),
         second_(*this, std::move(second), totals.from_second) {
     first_.other = &second_;
     second_.other = &first_;
@@ -79,8 +82,7 @@ class Relay {
       Buffer bytes;
       io::ReadOutcome outcome = from.stream->read(bytes);
       switch (outcome.kind) {
-        case io::ReadOutcome::kWouldBlock:
-          return;
+        case io::ReadOutcome::kWouldBlock: return;
         case io::ReadOutcome::kData:
           from.count += bytes.size();
           to.full = !to.stream->write(std::move(bytes));
@@ -112,7 +114,8 @@ io::Task<RelayResult> relay(io::Loop& loop, io::StreamPtr first, io::StreamPtr s
   RelayResult& counted = totals ? *totals : own;
   Relay running(loop, std::move(first), std::move(second), counted);
   co_await running.done().wait();
-  for (int wait = 0; running.reset() && wait < kFlushWaits && (wait == 0 || !running.flushed()); ++wait) {
+  for (int wait = 0; running.reset() && wait < kFlushWaits && (wait == 0 || !running.flushed());
+       ++wait) {
     co_await io::sleep_for(loop, kFlushWait);
   }
   running.close();

@@ -12,7 +12,7 @@
 namespace weft::proxy {
 
 struct RelayResult {
-  uint64_t from_first = 0;   // bytes read from the first stream
+  uint64_t from_first = 0;  // bytes read from the first stream
   uint64_t from_second = 0;
   bool reset = false;
 };

@@ -23,14 +23,16 @@ struct RelayTest : testing::Test {
     connect(client_node, relay_node, client, first);
     connect(relay_node, server_node, second, server);
     auto run = [](RelayTest* test) -> io::Task<void> {
-      test->result = co_await relay(test->relay_node.loop(), std::move(test->first), std::move(test->second));
+      test->result =
+          co_await relay(test->relay_node.loop(), std::move(test->first), std::move(test->second));
     };
     tasks.spawn(run(this));
   }
   ~RelayTest() override { tasks.cancel_all(); }
 
   void connect(sim::Node& from, sim::Node& to, io::StreamPtr& dialled, io::StreamPtr& accepted) {
-    auto listener = to.network().listen({to.ip(), 80}, [&](io::StreamPtr stream) { accepted = std::move(stream); });
+    auto listener = to.network().listen(
+        {to.ip(), 80}, [&](io::StreamPtr stream) { accepted = std::move(stream); });
     auto stream = world.run(from.network().connect({to.ip(), 80}, Duration::seconds(1)));
     dialled = std::move(*stream);
     world.run_until([&] { return accepted != nullptr; }, Duration::seconds(1));
@@ -39,7 +41,8 @@ struct RelayTest : testing::Test {
     world.run_for(Duration::millis(100));
     Buffer bytes;
     io::ReadOutcome outcome{};
-    while ((outcome = stream.read(bytes)).kind == io::ReadOutcome::kData) world.run_for(Duration::millis(5));
+    while ((outcome = stream.read(bytes)).kind == io::ReadOutcome::kData)
+      world.run_for(Duration::millis(5));
     if (last) *last = outcome.kind;
     return bytes.to_string();
   }
@@ -100,7 +103,8 @@ TEST(ReplayStream, GivesBackWhatWasLookedAt) {
   sim::Node& a = world.node("a");
   sim::Node& b = world.node("b");
   io::StreamPtr accepted;
-  auto listener = b.network().listen({b.ip(), 80}, [&](io::StreamPtr stream) { accepted = std::move(stream); });
+  auto listener =
+      b.network().listen({b.ip(), 80}, [&](io::StreamPtr stream) { accepted = std::move(stream); });
   auto dialled = world.run(a.network().connect({b.ip(), 80}, Duration::seconds(1)));
   (*dialled)->write("GET /");
   world.run_until([&] { return accepted != nullptr; }, Duration::seconds(1));

@@ -45,8 +45,8 @@ bool RetryBudget::withdraw(Instant now) {
   return true;
 }
 
-std::optional<Duration> RetryState::after_failure(const Error& error, const Facts& facts, Instant now,
-                                                  Random& random) {
+std::optional<Duration> RetryState::after_failure(const Error& error, const Facts& facts,
+                                                  Instant now, Random& random) {
   if (facts.answered || !facts.replayable) return std::nullopt;
   if (error.retry() == Retry::kYes) {
     if (unprocessed_ + 1 >= kUnprocessedTries) return std::nullopt;

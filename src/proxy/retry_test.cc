@@ -10,7 +10,9 @@ class HighestRandom final : public Random {
   uint64_t next() override { return UINT64_MAX; }
 };
 
-Error failure(Retry retry) { return Error(ErrorKind::kReset, "cut", ErrorSource::kUpstream, retry); }
+Error failure(Retry retry) {
+  return Error(ErrorKind::kReset, "cut", ErrorSource::kUpstream, retry);
+}
 
 struct RetryTest : testing::Test {
   HighestRandom random;
@@ -21,7 +23,8 @@ struct RetryTest : testing::Test {
 
 TEST_F(RetryTest, WhatWasNeverProcessedIsRetriedFourTimesWhateverTheMethod) {
   RetryState state(nullptr, budget);
-  for (int i = 0; i < 4; ++i) EXPECT_TRUE(state.after_failure(failure(Retry::kYes), {}, now, random)) << i;
+  for (int i = 0; i < 4; ++i)
+    EXPECT_TRUE(state.after_failure(failure(Retry::kYes), {}, now, random)) << i;
   EXPECT_FALSE(state.after_failure(failure(Retry::kYes), {}, now, random));
   EXPECT_EQ(state.retries(), 4u);
 }
@@ -34,8 +37,10 @@ TEST_F(RetryTest, TheFirstUnprocessedRetryDoesNotWait) {
 
 TEST_F(RetryTest, NothingIsRetriedOnceAnAnswerBeganOrTheBodyIsGone) {
   RetryState state(&policy, budget);
-  EXPECT_FALSE(state.after_failure(failure(Retry::kYes), {.idempotent = true, .answered = true}, now, random));
-  EXPECT_FALSE(state.after_failure(failure(Retry::kYes), {.idempotent = true, .replayable = false}, now, random));
+  EXPECT_FALSE(state.after_failure(failure(Retry::kYes), {.idempotent = true, .answered = true},
+                                   now, random));
+  EXPECT_FALSE(state.after_failure(failure(Retry::kYes), {.idempotent = true, .replayable = false},
+                                   now, random));
   EXPECT_FALSE(state.after_status(503, {.idempotent = true, .replayable = false}, now, random));
 }
 

@@ -198,7 +198,8 @@ std::optional<std::string> query_parameter(std::string_view query, std::string_v
     query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
     size_t equals = pair.find('=');
     if (decode_query_text(pair.substr(0, equals)) != name) continue;
-    return equals == std::string_view::npos ? std::string() : decode_query_text(pair.substr(equals + 1));
+    return equals == std::string_view::npos ? std::string()
+                                            : decode_query_text(pair.substr(equals + 1));
   }
   return std::nullopt;
 }

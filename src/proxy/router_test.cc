@@ -31,9 +31,10 @@ TEST(PathPrefix, MatchesByElement) {
     bool expected;
   };
   // Examples of the Gateway API's PathPrefix.
-  for (const Case& c : {Case{"/foo", "/foo", true}, Case{"/foo/", "/foo", true}, Case{"/foo", "/foo/", true},
-                        Case{"/foo/bar", "/foo", true}, Case{"/foobar", "/foo", false},
-                        Case{"/", "/", true}, Case{"/any", "/", true}, Case{"/fo", "/foo", false}}) {
+  for (const Case& c :
+       {Case{"/foo", "/foo", true}, Case{"/foo/", "/foo", true}, Case{"/foo", "/foo/", true},
+        Case{"/foo/bar", "/foo", true}, Case{"/foobar", "/foo", false}, Case{"/", "/", true},
+        Case{"/any", "/", true}, Case{"/fo", "/foo", false}}) {
     EXPECT_EQ(path_has_prefix(c.path, c.prefix), c.expected) << c.path << " " << c.prefix;
   }
 }
@@ -86,7 +87,8 @@ TEST(Rule, WithABrokenExpressionIsRefusedWithItsPlace) {
   rule.match.path = {model::PathMatch::kRegex, "/a("};
   auto result = CompiledRule::compile(rule);
   ASSERT_FALSE(result);
-  EXPECT_NE(result.error().message().find("route default/cart rule 0: path \"/a(\""), std::string::npos);
+  EXPECT_NE(result.error().message().find("route default/cart rule 0: path \"/a(\""),
+            std::string::npos);
 }
 
 TEST(Service, GivesTheFirstRuleThatMatches) {

@@ -30,15 +30,23 @@ MeshRanges ranges_of(const Self& self) {
 
 Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk,
                  io::Loop& worker_loop, WorkerSide& worker, Options options,
-                 std::shared_ptr<const trust::Svid> svid, trust::TrustBundle bundle, Hooks hooks, Log log)
-    : loop_(loop), worker_loop_(worker_loop), worker_(worker), options_(std::move(options)),
-      hooks_(std::move(hooks)), log_(std::move(log)), svid_(std::move(svid)), bundle_(std::move(bundle)),
+                 std::shared_ptr<const trust::Svid> svid, trust::TrustBundle bundle, Hooks hooks,
+                 Log log)
+    : loop_(loop),
+      worker_loop_(worker_loop),
+      worker_(worker),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      log_(std::move(log)),
+      svid_(std::move(svid)),
+      bundle_(std::move(bundle)),
       index_ready_(loop),
       discovery_(loop, {.id = options_.self.instance, .version = options_.version},
                  LastGood(disk, options_.state_dir + "/last-good"),
-                 {.publish = [this](SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
-                    publish(std::move(snapshot), std::move(in_use));
-                  },
+                 {.publish =
+                      [this](SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
+                        publish(std::move(snapshot), std::move(in_use));
+                      },
                   .output = [this] { link_.wake_writer(); }},
                  log_.named("discovery")),
       link_(loop, network, random, discovery_,
@@ -53,18 +61,24 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
                  [this](std::shared_ptr<const trust::Svid> renewed, trust::TrustBundle roots) {
                    if (hooks_.keep_svid) hooks_.keep_svid(*renewed, roots);
                    if (auto used = use_certificate(std::move(renewed), roots); !used) {
-                     log_.error("the new certificate cannot be used", {{"why", used.error().message()}});
+                     log_.error("the new certificate cannot be used",
+                                {{"why", used.error().message()}});
                    }
                  }},
             log_.named("control")),
       dns_(loop, {options_.self.ns, options_.search, ranges_of(options_.self)},
            {.snapshot = [this] { return discovery_.snapshot(); },
-            .index_current = [this] { return discovery_.snapshot()->names->complete && link_.connected(); },
-            .want = [this](const model::ServiceName& name) { discovery_.want({.service = name, .mesh_address = {}}); },
-            .forward = [this](std::string query, bool tcp, DnsServer::Reply reply) {
-              if (!hooks_.forward_dns) return reply("");
-              hooks_.forward_dns(std::move(query), tcp, std::move(reply));
-            }}),
+            .index_current =
+                [this] { return discovery_.snapshot()->names->complete && link_.connected(); },
+            .want =
+                [this](const model::ServiceName& name) {
+                  discovery_.want({.service = name, .mesh_address = {}});
+                },
+            .forward =
+                [this](std::string query, bool tcp, DnsServer::Reply reply) {
+                  if (!hooks_.forward_dns) return reply("");
+                  hooks_.forward_dns(std::move(query), tcp, std::move(reply));
+                }}),
       alive_(std::make_shared<Sidecar*>(this)) {}
 
 Sidecar::~Sidecar() {
@@ -110,24 +124,29 @@ Result<void> Sidecar::use_certificate(std::shared_ptr<const trust::Svid> svid,
   if (!set) return std::unexpected(std::move(set.error()));
   svid_ = std::move(svid);
   bundle_ = bundle;
-  to_worker([tls = std::move(*set)](WorkerSide& worker) mutable { worker.use_certificates(std::move(tls)); });
+  to_worker([tls = std::move(*set)](WorkerSide& worker) mutable {
+    worker.use_certificates(std::move(tls));
+  });
   return {};
 }
 
 void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
   std::weak_ptr<Sidecar*> self = alive_;
-  to_worker([self, main = &loop_, snapshot, in_use = std::move(in_use)](WorkerSide& worker) mutable {
-    worker.use_snapshot(std::move(snapshot));
-    main->post_remote([self, in_use = std::move(in_use)]() mutable {
-      if (!self.lock()) return;
-      in_use();
-    });
-  });
+  to_worker(
+      [self, main = &loop_, snapshot, in_use = std::move(in_use)](WorkerSide& worker) mutable {
+        worker.use_snapshot(std::move(snapshot));
+        main->post_remote([self, in_use = std::move(in_use)]() mutable {
+          if (!self.lock()) return;
+          in_use();
+        });
+      });
   if (snapshot->names->complete) index_ready_.set();
   dns_.changed();
 }
 
-io::Task<bool> Sidecar::wait_ready(Duration timeout) { co_return co_await index_ready_.wait_for(timeout); }
+io::Task<bool> Sidecar::wait_ready(Duration timeout) {
+  co_return co_await index_ready_.wait_for(timeout);
+}
 
 std::optional<ReportContent> Sidecar::collect() {
   if (!ports_) return std::nullopt;
@@ -194,8 +213,9 @@ std::string Sidecar::status_json() const {
       "\"services\":{},\"upstream_connections\":{},\"active_inbound\":{},\"active_outbound\":{},"
       "\"stale_tcp_connections\":{}",
       trust::to_string(link_.alarm()), link_.connected(), draining_, snapshot->generation,
-      snapshot->names->by_name.size(), snapshot->services.size(), gauges_->upstream_connections.load(),
-      gauges_->active_inbound.load(), gauges_->active_outbound.load(), gauges_->outlived.load());
+      snapshot->names->by_name.size(), snapshot->services.size(),
+      gauges_->upstream_connections.load(), gauges_->active_inbound.load(),
+      gauges_->active_outbound.load(), gauges_->outlived.load());
   out += ",\"control_error\":";
   append_json_string(out, link_.connected() ? "" : link_.last_error());
   out += ",\"ports\":[";
@@ -226,7 +246,8 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   text.sample({}, static_cast<uint64_t>(svid_->not_after().unix_seconds()));
   text.gauge("weft_upstream_connections", "Connections to other sidecars");
   text.sample({}, uint64_t{gauges_->upstream_connections});
-  text.gauge("weft_stale_tcp_connections", "Opaque connections that outlive a certificate they were made with");
+  text.gauge("weft_stale_tcp_connections",
+             "Opaque connections that outlive a certificate they were made with");
   text.sample({}, uint64_t{gauges_->outlived});
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);

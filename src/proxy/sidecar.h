@@ -39,9 +39,9 @@ class Sidecar {
   };
 
   // Everything outlives the sidecar. `worker` belongs to `worker_loop`.
-  Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk, io::Loop& worker_loop,
-          WorkerSide& worker, Options options, std::shared_ptr<const trust::Svid> svid,
-          trust::TrustBundle bundle, Hooks hooks, Log log);
+  Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk,
+          io::Loop& worker_loop, WorkerSide& worker, Options options,
+          std::shared_ptr<const trust::Svid> svid, trust::TrustBundle bundle, Hooks hooks, Log log);
   ~Sidecar();
 
   // Puts the last good state and the certificate in use and connects to the control plane.
@@ -61,7 +61,8 @@ class Sidecar {
 
  private:
   void publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use);
-  Result<void> use_certificate(std::shared_ptr<const trust::Svid> svid, const trust::TrustBundle& bundle);
+  Result<void> use_certificate(std::shared_ptr<const trust::Svid> svid,
+                               const trust::TrustBundle& bundle);
   std::optional<ReportContent> collect();
   io::Task<void> housekeeping();
   void to_worker(std::move_only_function<void(WorkerSide&)> work);
@@ -84,7 +85,8 @@ class Sidecar {
   telemetry::EdgeReporter reporter_;
   // Written by the worker, read here.
   struct Gauges {
-    std::atomic<uint32_t> outlived{0}, active_inbound{0}, active_outbound{0}, upstream_connections{0};
+    std::atomic<uint32_t> outlived{0}, active_inbound{0}, active_outbound{0},
+        upstream_connections{0};
   };
   std::shared_ptr<Gauges> gauges_ = std::make_shared<Gauges>();
   io::Event index_ready_;

@@ -36,7 +36,8 @@ struct Staging::Change {
 Staging::~Staging() = default;
 Staging::Staging() : snapshot_(std::make_shared<Snapshot>()) {}
 
-Result<Staging::Change> Staging::decode(ResourceType type, const std::string& name, const Held& held) {
+Result<Staging::Change> Staging::decode(ResourceType type, const std::string& name,
+                                        const Held& held) {
   Change change{type, name, held};
   auto wrong_name = [&](const std::string& inside) {
     return fail(ErrorKind::kInvalid, "resource \"" + name + "\" holds \"" + inside + "\"");
@@ -84,7 +85,8 @@ void Staging::take(xds::Update& update, Generation& generation) {
     generation.changes.push_back(std::move(change));
   };
   for (xds::Update::Resource& resource : update.changed) {
-    auto change = decode(update.type, resource.name, {resource.version, std::move(resource.payload)});
+    auto change =
+        decode(update.type, resource.name, {resource.version, std::move(resource.payload)});
     if (change) {
       add(std::move(*change));
     } else {
@@ -157,7 +159,8 @@ void Staging::swap_in(Outcome& outcome) {
     struck = false;
     for (size_t at = 0; at < chosen.size(); ++at) {
       std::set<model::ServiceName> lacking;
-      for (const Change& change : pending_[chosen[at]].changes) lacking.merge(missing(change, chosen));
+      for (const Change& change : pending_[chosen[at]].changes)
+        lacking.merge(missing(change, chosen));
       if (lacking.empty()) continue;
       needs.merge(lacking);
       chosen.erase(chosen.begin() + static_cast<ptrdiff_t>(at));
@@ -244,8 +247,7 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
         next.endpoints[*service] = std::move(group);
       }
       break;
-    case ResourceType::kWorkloadAddress:
-      break;
+    case ResourceType::kWorkloadAddress: break;
   }
 }
 

@@ -72,7 +72,8 @@ class Staging {
   void take(xds::Update& update, Generation& generation);
   void supersede(const Change& newer);
   std::set<model::ServiceName> missing(const Change& change, const std::vector<size_t>& with) const;
-  bool will_have(xds::ResourceType type, const std::string& name, const std::vector<size_t>& with) const;
+  bool will_have(xds::ResourceType type, const std::string& name,
+                 const std::vector<size_t>& with) const;
   void swap_in(Outcome& outcome);
   void apply(const Change& change, Snapshot& next, std::shared_ptr<NameIndex>& names);
   void publish(std::shared_ptr<Snapshot> next);

@@ -13,7 +13,8 @@ using xds::ResourceType;
 
 const model::ServiceName kCart{"default", "cart"}, kV2{"default", "cart-v2"};
 
-model::Service service(const model::ServiceName& name, std::vector<model::ServiceName> backends = {}) {
+model::Service service(const model::ServiceName& name,
+                       std::vector<model::ServiceName> backends = {}) {
   model::Service out;
   out.name = name;
   out.vip4 = IpAddress::v4(0xf0f00001);
@@ -47,13 +48,15 @@ struct StagingTest : testing::Test {
   }
   xds::Update of(const model::Service& value, uint64_t generation, bool last = true) {
     xds::Update out = update(ResourceType::kService, generation, last);
-    out.changed.push_back({value.name.to_string(), "v" + std::to_string(out.id), xds::encode_service(value)});
+    out.changed.push_back(
+        {value.name.to_string(), "v" + std::to_string(out.id), xds::encode_service(value)});
     return out;
   }
   xds::Update endpoints(const model::ServiceName& name, uint64_t generation, bool last = true) {
     xds::Update out = update(ResourceType::kEndpoints, generation, last);
     model::EndpointSet set{.service = name};
-    out.changed.push_back({name.to_string(), "v" + std::to_string(out.id), xds::encode_endpoints(set)});
+    out.changed.push_back(
+        {name.to_string(), "v" + std::to_string(out.id), xds::encode_endpoints(set)});
     return out;
   }
 };
@@ -82,7 +85,8 @@ TEST_F(StagingTest, TheOldVersionServesUntilTheBackendsOfTheNewAreKnown) {
   EXPECT_TRUE(held.done.empty());
   EXPECT_EQ(held.needs, std::vector<model::ServiceName>{kV2});
   EXPECT_FALSE(staging.snapshot()->service(kCart)->model().ports[0].routed);
-  EXPECT_EQ(staging.waiting_for(), std::vector<std::string>{"cart.default waits for cart-v2.default"});
+  EXPECT_EQ(staging.waiting_for(),
+            std::vector<std::string>{"cart.default waits for cart-v2.default"});
 
   staging.receive(endpoints(kV2, 3, false));
   auto outcome = staging.receive(of(service(kV2), 3));
@@ -149,7 +153,8 @@ TEST_F(StagingTest, HealthOfAnEndpointOutlivesItsObject) {
     endpoint.mesh6 = *IpAddress::parse("fd00::1");
     endpoint.target_ports = {{80, target}};
     set.endpoints.push_back(endpoint);
-    out.changed.push_back({kCart.to_string(), "v" + std::to_string(out.id), xds::encode_endpoints(set)});
+    out.changed.push_back(
+        {kCart.to_string(), "v" + std::to_string(out.id), xds::encode_endpoints(set)});
     return out;
   };
   staging.receive(with_endpoint(8080, 1));

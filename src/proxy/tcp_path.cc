@@ -23,7 +23,8 @@ Record record_for(Worker& worker, const Destination& destination) {
   return record;
 }
 
-std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot, const Destination& destination) {
+std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
+                                              const Destination& destination) {
   if (destination.kind != Destination::kWorkload) return snapshot.group(destination.service);
   auto group = std::make_shared<EndpointGroup>();
   group->endpoints.push_back(destination.workload->endpoint);

@@ -16,7 +16,8 @@ Result<TlsSetPtr> make_tls_set(uint64_t generation, std::shared_ptr<const trust:
     trust::TlsContextPtr* context;
     std::string_view alpn;
   };
-  for (Form form : {Form{&set->h2, kAlpnH2}, Form{&set->upgrade, kAlpnUpgrade}, Form{&set->tcp, kAlpnTcp}}) {
+  for (Form form :
+       {Form{&set->h2, kAlpnH2}, Form{&set->upgrade, kAlpnUpgrade}, Form{&set->tcp, kAlpnTcp}}) {
     auto context = trust::make_client_context(
         {.svid = svid, .bundle = bundle, .alpn = {std::string(form.alpn)}, .root_spki_sha256 = {}});
     if (!context) return std::unexpected(std::move(context.error()));

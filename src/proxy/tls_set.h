@@ -21,7 +21,7 @@ inline constexpr std::string_view kAlpnTcp = "weft-tcp";
 struct TlsSet {
   uint64_t generation = 0;
   trust::TlsContextPtr h2, upgrade, tcp;  // dialling, one ALPN each
-  trust::TlsContextPtr server;            // accepting all three, for the names of this instance only
+  trust::TlsContextPtr server;  // accepting all three, for the names of this instance only
   std::shared_ptr<const trust::Svid> svid;
   trust::TrustBundle bundle;
 };

@@ -38,8 +38,10 @@ UpstreamPool::~UpstreamPool() = default;
 UpstreamPtr UpstreamPool::usable(Group& group) {
   UpstreamPtr best;
   for (const UpstreamPtr& candidate : group.connections) {
-    if (candidate->tls_generation != worker_.tls->generation || !candidate->client->can_open()) continue;
-    if (!best || candidate->client->open_exchanges() < best->client->open_exchanges()) best = candidate;
+    if (candidate->tls_generation != worker_.tls->generation || !candidate->client->can_open())
+      continue;
+    if (!best || candidate->client->open_exchanges() < best->client->open_exchanges())
+      best = candidate;
   }
   return best;
 }
@@ -49,7 +51,8 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
   if (!slot) slot = std::make_unique<Group>(worker_.loop);
   Group& group = *slot;
   if (!worker_.tls) {
-    co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal, Retry::kYes);
+    co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal,
+                   Retry::kYes);
   }
   struct Waiting {
     explicit Waiting(Group& group) : group(group) { ++group.waiting; }
@@ -98,21 +101,25 @@ io::Task<Result<http::TlsConnection>> UpstreamPool::connect(UpstreamTarget targe
                                                             std::string_view alpn) {
   TlsSetPtr tls = worker_.tls;
   if (!tls) {
-    co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal, Retry::kYes);
+    co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal,
+                   Retry::kYes);
   }
   std::string where = target.instance + " at " + target.address.to_string();
   auto transport = co_await worker_.network.connect(target.address, kConnectTimeout);
   if (!transport) co_return std::unexpected(std::move(transport.error()).context(where));
 
-  const trust::TlsContextPtr& context =
-      alpn == kAlpnH2 ? tls->h2 : alpn == kAlpnTcp ? tls->tcp : tls->upgrade;
+  const trust::TlsContextPtr& context = alpn == kAlpnH2    ? tls->h2
+                                        : alpn == kAlpnTcp ? tls->tcp
+                                                           : tls->upgrade;
   auto connection = co_await http::tls_connect(worker_.loop, std::move(*transport), context,
                                                hop_server_name(target.instance, target.app_port),
                                                target.identity, kConnectTimeout);
   // Nothing of a request was sent before the handshake ended: it may go elsewhere.
   if (!connection) {
-    co_return std::unexpected(
-        std::move(connection.error()).context(where).with_source(ErrorSource::kUpstream).with_retry(Retry::kYes));
+    co_return std::unexpected(std::move(connection.error())
+                                  .context(where)
+                                  .with_source(ErrorSource::kUpstream)
+                                  .with_retry(Retry::kYes));
   }
   if (connection->info.alpn != alpn) {
     co_return fail(ErrorKind::kProtocol, where + ": it does not speak " + std::string(alpn),

@@ -29,7 +29,7 @@ struct Self {
   model::SpiffeId identity;
   std::string ns;
   IpAddress mesh4, mesh6;
-  std::string mesh4_range, mesh6_range;         // CIDR of all mesh and virtual addresses
+  std::string mesh4_range, mesh6_range;           // CIDR of all mesh and virtual addresses
   std::map<uint16_t, model::Protocol> app_ports;  // declared: what the app speaks there
   bool explicit_mode = false;
 };
@@ -44,8 +44,14 @@ struct Want {
 struct Worker {
   Worker(io::Loop& loop, io::Network& network, AppSide& app, Random& random, Self self, Log log,
          telemetry::LineQueue* access)
-      : loop(loop), network(network), app(app), random(random), self(std::move(self)),
-        log(std::move(log)), snapshot_changed(loop), access(access) {}
+      : loop(loop),
+        network(network),
+        app(app),
+        random(random),
+        self(std::move(self)),
+        log(std::move(log)),
+        snapshot_changed(loop),
+        access(access) {}
 
   io::Loop& loop;
   io::Network& network;  // of the host

@@ -28,8 +28,10 @@ class WorkerSide {
 
   WorkerSide(io::Loop& loop, io::Network& network, AppSide& app, Random& random, Self self, Log log,
              telemetry::LineQueue* access, Options options)
-      : worker(loop, network, app, random, std::move(self), std::move(log), access), pool(worker),
-        outbound(worker, pool, std::move(options.host_ports)), inbound(worker),
+      : worker(loop, network, app, random, std::move(self), std::move(log), access),
+        pool(worker),
+        outbound(worker, pool, std::move(options.host_ports)),
+        inbound(worker),
         readiness(worker, inbound.dialer(), std::move(options.probes)) {}
 
   // From the main loop, before anything is accepted.

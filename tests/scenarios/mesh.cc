@@ -24,7 +24,8 @@ class SimAppSide final : public proxy::AppSide {
   io::Task<Result<io::StreamPtr>> connect(SocketAddress to, std::optional<IpAddress>,
                                           Duration timeout) override {
     if (to.ip != IpAddress::v4(0x7f000001)) {
-      co_return fail(ErrorKind::kRefused, "connection refused", ErrorSource::kUpstream, Retry::kYes);
+      co_return fail(ErrorKind::kRefused, "connection refused", ErrorSource::kUpstream,
+                     Retry::kYes);
     }
     co_return co_await network_.connect({app_, to.port}, timeout);
   }
@@ -56,7 +57,10 @@ std::string registration_of(const InstanceSpec& spec, const xds::Registered& reg
 }  // namespace
 
 Mesh::Mesh(uint64_t seed)
-    : crypto_(seed), world_(seed), server_node_(world_.node("server")), vfs_(server_node_.disk(), vfs_name()) {
+    : crypto_(seed),
+      world_(seed),
+      server_node_(world_.node("server")),
+      vfs_(server_node_.disk(), vfs_name()) {
   world_.observe([this](const sim::Segment& segment) { watch(segment); });
 }
 
@@ -68,7 +72,8 @@ Mesh::~Mesh() {
 
 void Mesh::watch(const sim::Segment& segment) {
   auto local = [](std::string_view name) { return name.ends_with(".app"); };
-  if (segment.from_host == segment.to_host || local(segment.from_host) || local(segment.to_host)) return;
+  if (segment.from_host == segment.to_host || local(segment.from_host) || local(segment.to_host))
+    return;
   for (std::string_view marker : {"HTTP/1.", "x-call", "spiffe://"}) {
     if (segment.bytes.find(marker) != std::string_view::npos) {
       ++plaintext_segments_;
@@ -87,8 +92,9 @@ void Mesh::start_server() {
   options.allowed_uids = {0};
   options.peer_credentials = [](const io::Stream&) { return control::PeerCredentials{0, 1}; };
   options.svid_life = svid_life_;
-  server_ = std::make_unique<control::Server>(server_node_.loop(), server_node_.network(), server_node_.random(),
-                                              Log(sink_, server_node_.loop(), "server"), std::move(options));
+  server_ = std::make_unique<control::Server>(
+      server_node_.loop(), server_node_.network(), server_node_.random(),
+      Log(sink_, server_node_.loop(), "server"), std::move(options));
   auto started = server_->start();
   if (!started) sink_.write(LogLevel::kError, "server: " + started.error().message());
   WEFT_ASSERT(started);
@@ -142,8 +148,8 @@ Instance& Mesh::add(InstanceSpec spec) {
   params.identity_name = spec.name;
   auto key = trust::PrivateKey::generate();
   WEFT_ASSERT(key);
-  auto registered = world_.run(xds::register_instance(loop, network, {.unix_path = {}, .machine = machine_},
-                                                      *key, params, Duration::seconds(10)));
+  auto registered = world_.run(xds::register_instance(
+      loop, network, {.unix_path = {}, .machine = machine_}, *key, params, Duration::seconds(10)));
   if (!registered) sink_.write(LogLevel::kError, "register: " + registered.error().message());
   WEFT_ASSERT(registered);
   instance.svid = registered->svid;
@@ -208,22 +214,24 @@ void Mesh::start_sidecar(Instance& instance) {
   instance.sidecar = std::make_unique<proxy::Sidecar>(
       node.loop(), node.network(), node.random(), node.disk(), thread.loop, *instance.worker,
       std::move(options), instance.svid, instance.bundle,
-      proxy::Sidecar::Hooks{.keep_svid =
-                                [&instance](const trust::Svid& renewed, const trust::TrustBundle& bundle) {
-                                  auto copy = trust::Svid::make(renewed.chain_der(), renewed.key());
-                                  WEFT_ASSERT(copy);
-                                  instance.svid = *copy;
-                                  instance.bundle = bundle;
-                                },
-                            .forward_dns = nullptr},
+      proxy::Sidecar::Hooks{
+          .keep_svid =
+              [&instance](const trust::Svid& renewed, const trust::TrustBundle& bundle) {
+                auto copy = trust::Svid::make(renewed.chain_der(), renewed.key());
+                WEFT_ASSERT(copy);
+                instance.svid = *copy;
+                instance.bundle = bundle;
+              },
+          .forward_dns = nullptr},
       log);
   auto started = instance.sidecar->start();
   WEFT_ASSERT(started);
   proxy::WorkerSide& worker = *instance.worker;
-  auto outbound = thread.network.listen({node.ip(), kOutboundPort}, [&worker](io::StreamPtr client) {
-    SocketAddress original = client->local();
-    worker.outbound.accept(std::move(client), original);
-  });
+  auto outbound =
+      thread.network.listen({node.ip(), kOutboundPort}, [&worker](io::StreamPtr client) {
+        SocketAddress original = client->local();
+        worker.outbound.accept(std::move(client), original);
+      });
   auto inbound = thread.network.listen({node.ip(), kInboundPort}, [&worker](io::StreamPtr client) {
     worker.inbound.accept(std::move(client));
   });

@@ -87,12 +87,13 @@ class Mesh {
 
   // The answer of the server's API to `weft apply`.
   CallResult apply(const std::string& yaml);
-  CallResult call(const std::string& from, wire::RequestHead head, const std::string& host, uint16_t port,
-                  std::string body = {}, Duration timeout = Duration::seconds(20));
-  io::Task<CallResult> call_task(std::string from, wire::RequestHead head, std::string host, uint16_t port,
-                                 std::string body, Duration timeout);
+  CallResult call(const std::string& from, wire::RequestHead head, const std::string& host,
+                  uint16_t port, std::string body = {}, Duration timeout = Duration::seconds(20));
+  io::Task<CallResult> call_task(std::string from, wire::RequestHead head, std::string host,
+                                 uint16_t port, std::string body, Duration timeout);
   // Connects, sends, and gives the first line that comes.
-  CallResult converse(const std::string& from, const std::string& host, uint16_t port, const std::string& send);
+  CallResult converse(const std::string& from, const std::string& host, uint16_t port,
+                      const std::string& send);
   // "240.240.0.1", or NXDOMAIN, SERVFAIL, EMPTY.
   io::Task<std::string> resolve(std::string from, std::string name);
 
@@ -100,7 +101,8 @@ class Mesh {
   std::string log_text() const;
 
  private:
-  io::Task<CallResult> converse_task(std::string from, std::string host, uint16_t port, std::string send);
+  io::Task<CallResult> converse_task(std::string from, std::string host, uint16_t port,
+                                     std::string send);
   void start_program(Instance& instance);
   void start_sidecar(Instance& instance);
   void drop_sidecar(Instance& instance);

@@ -11,13 +11,14 @@ SimApp::SimApp(sim::Node& node, AppBehaviour& behaviour, AppRecord& record,
                const std::vector<AppPort>& ports)
     : node_(node), behaviour_(behaviour), record_(record) {
   for (const AppPort& port : ports) {
-    auto listener = node_.network().listen({node_.ip(), port.port}, [this, tcp = port.tcp](io::StreamPtr stream) {
-      if (tcp) {
-        conversations_.spawn(converse(std::move(stream)));
-      } else {
-        serve_http(std::move(stream));
-      }
-    });
+    auto listener = node_.network().listen({node_.ip(), port.port},
+                                           [this, tcp = port.tcp](io::StreamPtr stream) {
+                                             if (tcp) {
+                                               conversations_.spawn(converse(std::move(stream)));
+                                             } else {
+                                               serve_http(std::move(stream));
+                                             }
+                                           });
     WEFT_ASSERT(listener);
     listeners_.push_back(std::move(*listener));
   }

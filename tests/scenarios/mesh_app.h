@@ -36,7 +36,8 @@ struct AppRecord {
 class SimApp {
  public:
   // All outlive it.
-  SimApp(sim::Node& node, AppBehaviour& behaviour, AppRecord& record, const std::vector<AppPort>& ports);
+  SimApp(sim::Node& node, AppBehaviour& behaviour, AppRecord& record,
+         const std::vector<AppPort>& ports);
   ~SimApp();
 
  private:

@@ -45,24 +45,26 @@ io::Task<std::string> Mesh::resolve(std::string from, std::string name) {
   co_return reply ? code_text(*reply) : "SERVFAIL";
 }
 
-io::Task<CallResult> Mesh::call_task(std::string from, wire::RequestHead head, std::string host, uint16_t port,
-                                     std::string body, Duration timeout) {
+io::Task<CallResult> Mesh::call_task(std::string from, wire::RequestHead head, std::string host,
+                                     uint16_t port, std::string body, Duration timeout) {
   std::string address = co_await resolve(from, host);
   auto ip = IpAddress::parse(address);
   if (!ip) co_return CallResult{0, "", address};
   Instance& caller = instance(from);
-  auto answer = co_await http::fetch(caller.app->loop(), caller.app->network(), SocketAddress{*ip, port},
-                                     std::move(head), std::move(body), timeout);
+  auto answer =
+      co_await http::fetch(caller.app->loop(), caller.app->network(), SocketAddress{*ip, port},
+                           std::move(head), std::move(body), timeout);
   if (!answer) co_return CallResult{0, "", answer.error().message()};
   co_return CallResult{answer->status, std::string(trim(answer->body)), ""};
 }
 
-CallResult Mesh::call(const std::string& from, wire::RequestHead head, const std::string& host, uint16_t port,
-                      std::string body, Duration timeout) {
+CallResult Mesh::call(const std::string& from, wire::RequestHead head, const std::string& host,
+                      uint16_t port, std::string body, Duration timeout) {
   return world_.run(call_task(from, std::move(head), host, port, std::move(body), timeout));
 }
 
-io::Task<CallResult> Mesh::converse_task(std::string from, std::string host, uint16_t port, std::string send) {
+io::Task<CallResult> Mesh::converse_task(std::string from, std::string host, uint16_t port,
+                                         std::string send) {
   std::string address = co_await resolve(from, host);
   auto ip = IpAddress::parse(address);
   if (!ip) co_return CallResult{0, "", address};
@@ -97,8 +99,9 @@ CallResult Mesh::apply(const std::string& yaml) {
   head.target = "/v1/apply";
   head.fields.add("Host", "weft");
   head.fields.add("Content-Type", "application/json");
-  auto answer = world_.run(http::fetch(server_node_.loop(), server_node_.network(), std::string("/weft.sock"),
-                                       std::move(head), std::move(body), Duration::seconds(10)));
+  auto answer =
+      world_.run(http::fetch(server_node_.loop(), server_node_.network(), std::string("/weft.sock"),
+                             std::move(head), std::move(body), Duration::seconds(10)));
   if (!answer) return {0, "", answer.error().message()};
   return {answer->status, answer->body, ""};
 }

@@ -42,7 +42,9 @@ Result<std::vector<Step>> parse_scenario(const std::string& text) {
   while (std::getline(lines, line)) {
     ++number;
     auto words = words_of(line);
-    if (!words) return fail(ErrorKind::kInvalid, "line " + std::to_string(number) + ": " + words.error().message());
+    if (!words)
+      return fail(ErrorKind::kInvalid,
+                  "line " + std::to_string(number) + ": " + words.error().message());
     if (words->empty()) continue;
     Step step;
     step.line = number;
@@ -61,7 +63,9 @@ Result<std::vector<Step>> parse_scenario(const std::string& text) {
         ended = trim(line) == "end";
         if (!ended) step.block += line + "\n";
       }
-      if (!ended) return fail(ErrorKind::kInvalid, "line " + std::to_string(step.line) + ": no \"end\" follows");
+      if (!ended)
+        return fail(ErrorKind::kInvalid,
+                    "line " + std::to_string(step.line) + ": no \"end\" follows");
     }
     steps.push_back(std::move(step));
   }
@@ -72,7 +76,8 @@ Result<void> Player::play(const std::vector<Step>& steps) {
   for (const Step& next : steps) {
     auto played = step(next);
     if (!played) {
-      return std::unexpected(std::move(played.error()).context("line " + std::to_string(next.line)));
+      return std::unexpected(
+          std::move(played.error()).context("line " + std::to_string(next.line)));
     }
   }
   if (mesh_.plaintext_segments() > 0) {

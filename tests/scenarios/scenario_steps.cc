@@ -6,7 +6,9 @@
 namespace weft::scenarios {
 namespace {
 
-Result<void> mismatch(const std::string& found) { return fail(ErrorKind::kConflict, "found " + found); }
+Result<void> mismatch(const std::string& found) {
+  return fail(ErrorKind::kConflict, "found " + found);
+}
 
 Result<Duration> time_of(const std::string& text) {
   auto ns = parse_duration_ns(text);
@@ -15,7 +17,8 @@ Result<Duration> time_of(const std::string& text) {
 }
 
 std::string describe(const CallResult& result) {
-  return result.status == 0 ? "no answer: " + result.error : std::to_string(result.status) + " \"" + result.body + "\"";
+  return result.status == 0 ? "no answer: " + result.error
+                            : std::to_string(result.status) + " \"" + result.body + "\"";
 }
 
 struct Target {
@@ -219,9 +222,11 @@ Result<void> Player::call(const Step& step) {
   auto spec = call_spec(step);
   if (!spec) return std::unexpected(std::move(spec.error()));
   for (int i = 0; i < spec->times; ++i) {
-    CallResult result = mesh_.call(spec->from, spec->head, spec->target.host, spec->target.port, spec->body);
-    bool good = std::to_string(result.status) == step.expected.at(0) &&
-                (step.expected.size() < 2 || result.body.find(step.expected[1]) != std::string::npos);
+    CallResult result =
+        mesh_.call(spec->from, spec->head, spec->target.host, spec->target.port, spec->body);
+    bool good =
+        std::to_string(result.status) == step.expected.at(0) &&
+        (step.expected.size() < 2 || result.body.find(step.expected[1]) != std::string::npos);
     if (!good) return mismatch(describe(result) + " at call " + std::to_string(i + 1));
   }
   return {};
@@ -232,14 +237,16 @@ Result<void> Player::count(const Step& step) {
   if (!spec) return std::unexpected(std::move(spec.error()));
   std::map<std::string, int> found;
   for (int i = 0; i < spec->times; ++i) {
-    CallResult result = mesh_.call(spec->from, spec->head, spec->target.host, spec->target.port, spec->body);
+    CallResult result =
+        mesh_.call(spec->from, spec->head, spec->target.host, spec->target.port, spec->body);
     ++found[result.status == 200 ? result.body : std::to_string(result.status)];
   }
   std::string text;
   for (const auto& [what, times] : found) text += what + "=" + std::to_string(times) + " ";
   for (const std::string& expected : step.expected) {
     auto pair = split_once(expected, '=');
-    if (!pair || std::to_string(found[std::string(pair->first)]) != pair->second) return mismatch(text);
+    if (!pair || std::to_string(found[std::string(pair->first)]) != pair->second)
+      return mismatch(text);
   }
   return {};
 }
@@ -273,8 +280,8 @@ io::Task<void> Player::run_load(std::shared_ptr<Load> load) {
   io::Loop& loop = mesh_.instance(load->spec.from).app->loop();
   while (!load->stop) {
     const CallSpec& spec = load->spec;
-    CallResult result = co_await mesh_.call_task(spec.from, spec.head, spec.target.host, spec.target.port,
-                                                 spec.body, Duration::seconds(20));
+    CallResult result = co_await mesh_.call_task(
+        spec.from, spec.head, spec.target.host, spec.target.port, spec.body, Duration::seconds(20));
     ++load->calls;
     if (result.status != 200) {
       ++load->failed;
@@ -293,8 +300,8 @@ Result<void> Player::end_load(const Step& step) {
   int most = std::atoi(step.expected.at(2).c_str());  // at most N failed
   if (load->calls < 10) return mismatch("only " + std::to_string(load->calls) + " calls were made");
   if (load->failed > most) {
-    return mismatch(std::to_string(load->failed) + " of " + std::to_string(load->calls) + " failed, first: " +
-                    load->first_failure);
+    return mismatch(std::to_string(load->failed) + " of " + std::to_string(load->calls) +
+                    " failed, first: " + load->first_failure);
   }
   return {};
 }
@@ -320,7 +327,9 @@ Result<void> Player::edge(const Step& step) {
   for (const auto& edge : mesh_.instance(step.words.at(1)).worker->worker.edges.snapshot()) {
     if (edge.key.inbound || edge.key.service != service) continue;
     found += edge.key.destination + " ";
-    if (edge.key.mtls && edge.key.destination.ends_with(identity) && edge.requests + edge.connections > 0) return {};
+    if (edge.key.mtls && edge.key.destination.ends_with(identity) &&
+        edge.requests + edge.connections > 0)
+      return {};
   }
   return mismatch(found.empty() ? "no such edge" : found);
 }

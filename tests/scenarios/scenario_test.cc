@@ -30,7 +30,8 @@ TEST_P(ScenarioTest, Plays) {
   ASSERT_TRUE(steps) << steps.error().message();
   Player player(1);
   auto played = player.play(*steps);
-  EXPECT_TRUE(played) << GetParam() << ".mesh: " << played.error().message() << "\n" << player.mesh().log_text();
+  EXPECT_TRUE(played) << GetParam() << ".mesh: " << played.error().message() << "\n"
+                      << player.mesh().log_text();
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, ScenarioTest, testing::ValuesIn(all_cases()), [](const auto& info) {

@@ -82,7 +82,8 @@ class FaultyMesh {
       head.fields.add("Host", "shop");
       head.fields.add("x-call", id);
       Instant began = mesh_.world().now();
-      CallResult result = co_await mesh_.call_task("web", std::move(head), "shop", 80, "", Duration::seconds(20));
+      CallResult result =
+          co_await mesh_.call_task("web", std::move(head), "shop", 80, "", Duration::seconds(20));
       ++answers_[id];
       if (result.status == 200) {
         ++answered_;
@@ -103,15 +104,9 @@ class FaultyMesh {
       case 1:
         if (!mesh_.instance(name).sidecar) mesh_.restart_sidecar(name);
         break;
-      case 2:
-        world.partition(world.node("web"), world.node(name));
-        break;
-      case 3:
-        world.heal(world.node("web"), world.node(name));
-        break;
-      case 4:
-        world.reset_connections(world.node("web"), world.node(name));
-        break;
+      case 2: world.partition(world.node("web"), world.node(name)); break;
+      case 3: world.heal(world.node("web"), world.node(name)); break;
+      case 4: world.reset_connections(world.node("web"), world.node(name)); break;
       case 5:
         if (mesh_.server()) {
           mesh_.kill_server();
@@ -126,9 +121,7 @@ class FaultyMesh {
           mesh_.open_app(name);
         }
         break;
-      case 7:
-        change_route();
-        break;
+      case 7: change_route(); break;
     }
   }
 
@@ -163,13 +156,15 @@ class FaultyMesh {
   }
 
   void check_invariants() {
-    for (const auto& [id, answers] : answers_) EXPECT_EQ(answers, 1) << id << " was answered more than once";
+    for (const auto& [id, answers] : answers_)
+      EXPECT_EQ(answers, 1) << id << " was answered more than once";
     for (const std::string& name : servers_) {
       for (const auto& [id, times] : mesh_.instance(name).record.calls) {
         if (id.starts_with("POST")) processed_[id] += times;
       }
     }
-    for (const auto& [id, times] : processed_) EXPECT_EQ(times, 1) << id << " was processed more than once";
+    for (const auto& [id, times] : processed_)
+      EXPECT_EQ(times, 1) << id << " was processed more than once";
     EXPECT_EQ(mesh_.plaintext_segments(), 0u);
     EXPECT_EQ(followed_old_route_, 0);
   }
@@ -205,7 +200,8 @@ TEST(SimulationRuns, TheSameSeedGivesTheSameTrace) {
   Outcome first = once();
   Outcome second = once();
   size_t at = 0;
-  while (at < first.lines.size() && at < second.lines.size() && first.lines[at] == second.lines[at]) ++at;
+  while (at < first.lines.size() && at < second.lines.size() && first.lines[at] == second.lines[at])
+    ++at;
   if (at < first.lines.size() && at < second.lines.size()) {
     ADD_FAILURE() << "event " << at << " differs:\n" << first.lines[at] << "\n" << second.lines[at];
   }
@@ -228,7 +224,8 @@ TEST(SimulationRuns, NoHandshakeSucceedsWithAnExpiredCertificate) {
   mesh.kill_server();
   Instance& cart = mesh.instance("cart");
   auto handshake = [&]() -> io::Task<bool> {
-    auto transport = co_await web.side->network().connect({cart.side->ip(), 20000}, Duration::seconds(2));
+    auto transport =
+        co_await web.side->network().connect({cart.side->ip(), 20000}, Duration::seconds(2));
     if (!transport) co_return false;
     auto hop = co_await http::tls_connect(web.side->loop(), std::move(*transport), (*set)->h2,
                                           "p8080." + cart.registered.instance + ".mesh",

@@ -17,7 +17,8 @@ constexpr uint64_t kOtherPlace = 64 * 1024;
 
 Result<uint16_t> port_of(uint32_t number, const char* what) {
   if (number == 0 || number > 65535) {
-    return fail(ErrorKind::kInvalid, std::string(what) + ": no such port: " + std::to_string(number));
+    return fail(ErrorKind::kInvalid,
+                std::string(what) + ": no such port: " + std::to_string(number));
   }
   return static_cast<uint16_t>(number);
 }
@@ -137,7 +138,8 @@ Result<Handover> read_handover(const std::string& text, std::vector<int> fds) {
   std::vector<Fd> owned;
   for (int fd : fds) owned.emplace_back(fd);
   v1::Bootstrap message;
-  if (!message.ParseFromString(text)) return fail(ErrorKind::kInvalid, "the bootstrap message is damaged");
+  if (!message.ParseFromString(text))
+    return fail(ErrorKind::kInvalid, "the bootstrap message is damaged");
   if (owned.size() < 2) return fail(ErrorKind::kInvalid, "the bootstrap message lacks its sockets");
 
   Handover handover;
@@ -175,7 +177,8 @@ Result<Credential> read_credential(int memory) {
   uint64_t offset = header >> 32 ? header >> 32 : kFirstPlace;
   if (size > kOtherPlace) return broken("too long");
   std::string bytes(size, '\0');
-  if (::pread(memory, bytes.data(), size, static_cast<off_t>(offset)) != static_cast<ssize_t>(size)) {
+  if (::pread(memory, bytes.data(), size, static_cast<off_t>(offset)) !=
+      static_cast<ssize_t>(size)) {
     return broken("cut");
   }
   v1::SvidMemory message;
@@ -188,14 +191,16 @@ Result<Credential> read_credential(int memory) {
                     {message.trust_domain(), {message.roots().begin(), message.roots().end()}}};
 }
 
-Result<void> write_credential(int memory, const trust::Svid& svid, const trust::TrustBundle& bundle) {
+Result<void> write_credential(int memory, const trust::Svid& svid,
+                              const trust::TrustBundle& bundle) {
   v1::SvidMemory message;
   message.set_key_pem(svid.key().to_pem());
   for (const std::string& certificate : svid.chain_der()) message.add_chain(certificate);
   for (const std::string& root : bundle.roots_der) message.add_roots(root);
   message.set_trust_domain(bundle.trust_domain);
   std::string bytes = message.SerializeAsString();
-  if (bytes.size() > kOtherPlace - kFirstPlace) return fail(ErrorKind::kLimit, "the credential is too long");
+  if (bytes.size() > kOtherPlace - kFirstPlace)
+    return fail(ErrorKind::kLimit, "the credential is too long");
 
   uint64_t header = 0;
   if (::pread(memory, &header, sizeof header, 0) != sizeof header) header = 0;

@@ -48,6 +48,7 @@ struct Credential {
   trust::TrustBundle bundle;
 };
 Result<Credential> read_credential(int memory);
-Result<void> write_credential(int memory, const trust::Svid& svid, const trust::TrustBundle& bundle);
+Result<void> write_credential(int memory, const trust::Svid& svid,
+                              const trust::TrustBundle& bundle);
 
 }  // namespace weft::app

@@ -44,7 +44,8 @@ std::string QueueSink::drain() {
 }
 
 LogFiles::LogFiles(io::Loop& loop, io::Disk& disk, const std::string& directory)
-    : log_file_(disk, directory + "/proxy.log"), access_file_(disk, directory + "/access.log"),
+    : log_file_(disk, directory + "/proxy.log"),
+      access_file_(disk, directory + "/access.log"),
       timer_(loop, [this] {
         flush();
         timer_.arm(kFlushEvery);
