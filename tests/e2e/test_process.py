@@ -71,42 +71,6 @@ def test_a_killed_keeper_leaves_nothing_and_its_instance_goes(t):
                lambda: not [i for i in mesh.instances("web") if i["state"] == "serving"], 60, 0.5)
 
 
-@as_users("root", "user")
-def test_an_interactive_shell_has_its_terminal_and_job_control(t):
-    mesh = t.mesh()
-    # `script` gives it a terminal; bash -i complains on stderr when it cannot control jobs.
-    inner = f"{mesh.bin}/weft run --service shell -- bash --norc -i"
-    commands = "tty; sleep 300 & jobs; fg\n"
-    read, write = os.pipe()
-    from weftlib import Program
-    terminal = Program("terminal", ["script", "-qec", inner, "/dev/null"], mesh.logs, mesh.environment, mesh.user,
-                       stdin=read)
-    mesh.programs.append(terminal)
-    os.close(read)
-    wait_until("a prompt", lambda: "bash-" in terminal.output() or "$ " in terminal.output() or "# " in terminal.output(), 20)
-    os.write(write, commands.encode())
-    wait_until("the job in front", lambda: terminal.output().count("sleep 300") >= 3, 20)
-    os.write(write, b"\x03")
-    wait_until("the shell in front again", lambda: "^C" in terminal.output() and
-               terminal.output().rsplit("^C", 1)[1].strip().endswith(("#", "$")), 20)
-    os.write(write, b"echo interrupted=$?; exit 5\n")
-    equal(terminal.wait(20), 5)
-    os.close(write)
-    out = terminal.output()
-    holds("/dev/pts/" in out, out)
-    holds("no job control" not in out and "cannot set terminal" not in out, out)
-    holds("interrupted=130" in out, out)
-
-
-def test_without_namespaces_an_explicit_upstream_is_a_local_port(t):
-    from weftlib import free_port
-    mesh = t.mesh()
-    t.http_app(mesh, "web:80:8080/http")
-    port = free_port()
-    answer = t.get_json(mesh, f"http://127.0.0.1:{port}/explicit", options=["--explicit", "--upstream", f"web:80={port}"])
-    equal(answer["line"], "GET /explicit HTTP/1.1")
-
-
 def test_sigterm_drains_first_and_the_program_gets_the_signal(t):
     mesh = t.mesh()
     t.http_app(mesh, "web:80:8080/http")
