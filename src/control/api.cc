@@ -86,7 +86,8 @@ class Api {
     const auto documents = read_yaml("request", body, problems, {.bytes = kBodyLimit});
     const Node* files = documents.size() == 1 ? documents.front().find("files") : nullptr;
     if (!files || !files->is(Node::Kind::kList)) {
-      return json(400, json_error("the body must be {\"files\": [{\"file\": NAME, \"text\": YAML}]}"));
+      return json(400,
+                  json_error("the body must be {\"files\": [{\"file\": NAME, \"text\": YAML}]}"));
     }
     std::vector<SourceText> sources;
     for (const Node& file : files->items) {
@@ -113,7 +114,8 @@ class Api {
       items.items.push_back(json_object(*object, compiler(), plane_.served));
     }
     for (const model::ServiceName& name : compiler().services()) {
-      if ((kind && *kind != "Service") || compiler().object({"Service", name.ns, name.name})) continue;
+      if ((kind && *kind != "Service") || compiler().object({"Service", name.ns, name.name}))
+        continue;
       if (path.size() == 2 && name.ns != path[1]) continue;
       items.items.push_back(json_implicit_service(name, compiler(), plane_.served));
     }
@@ -141,14 +143,16 @@ class Api {
     if (key.kind == "Service" && !compiler().object(key) && compiler().exists(name)) {
       auto forgotten = plane_.catalog->forget_implicit(name);
       if (!forgotten) return failure(forgotten.error());
-      return json(200, json_outcome({.rows = {{key, "deleted"}}, .version = plane_.catalog->version()}));
+      return json(200,
+                  json_outcome({.rows = {{key, "deleted"}}, .version = plane_.catalog->version()}));
     }
     auto outcome = plane_.catalog->remove({key});
     return outcome ? json(200, json_outcome(*outcome)) : failure(outcome.error());
   }
 
   Answer status() const {
-    return json(200, json_status(plane_.status(), compiler(), plane_.catalog->version(), plane_.served));
+    return json(200,
+                json_status(plane_.status(), compiler(), plane_.catalog->version(), plane_.served));
   }
 
   Answer tokens(std::string_view method, std::span<const std::string_view> path,
@@ -169,7 +173,8 @@ class Api {
     Problems problems;
     const auto documents = read_yaml("request", body, problems);
     if (!problems.empty() || documents.size() != 1) {
-      return json(400, json_error("the body must be {\"namespace\", \"service\", \"ttl_seconds\"}"));
+      return json(400,
+                  json_error("the body must be {\"namespace\", \"service\", \"ttl_seconds\"}"));
     }
     TokenRequest request;
     request.ns = documents.front().text_of("namespace");
@@ -216,9 +221,11 @@ io::Task<void> serve_api(const ControlPlane* plane, const ApiOptions* options,
     co_return;
   }
   auto body = co_await http::read_all(*stream, kBodyLimit);
-  Answer answer = body ? Api(*plane).answer(stream->request().method, stream->request().target, *body)
-                       : failure(body.error());
-  (void)co_await http::respond(*stream, answer.status, std::move(answer.type), std::move(answer.body));
+  Answer answer =
+      body ? Api(*plane).answer(stream->request().method, stream->request().target, *body)
+           : failure(body.error());
+  (void)co_await http::respond(*stream, answer.status, std::move(answer.type),
+                               std::move(answer.body));
 }
 
 io::Task<void> serve_page(const ControlPlane* plane, http::ServerStreamPtr stream) {
@@ -238,7 +245,8 @@ io::Task<void> serve_page(const ControlPlane* plane, http::ServerStreamPtr strea
   } else {
     answer = {404, "text/plain; charset=utf-8", "only / and /metrics are here\n"};
   }
-  (void)co_await http::respond(*stream, answer.status, std::move(answer.type), std::move(answer.body));
+  (void)co_await http::respond(*stream, answer.status, std::move(answer.type),
+                               std::move(answer.body));
 }
 
 }  // namespace
@@ -252,7 +260,9 @@ http::Handler make_api_handler(const ControlPlane& plane, ApiOptions options) {
 }
 
 http::Handler make_status_page_handler(const ControlPlane& plane) {
-  return [plane = &plane](http::ServerStreamPtr stream) { return serve_page(plane, std::move(stream)); };
+  return [plane = &plane](http::ServerStreamPtr stream) {
+    return serve_page(plane, std::move(stream));
+  };
 }
 
 }  // namespace weft::control

@@ -37,9 +37,9 @@ struct InstanceStatus {
   std::string why;                    // in words; "" when serving
   WallTime registered{};
   WallTime svid_expires{};
-  Duration silent_for{};              // since its last report
-  uint32_t stale_tcp_connections = 0; // opaque connections older than their certificate
-  std::vector<std::string> notes;     // refused loopback ports and the like
+  Duration silent_for{};               // since its last report
+  uint32_t stale_tcp_connections = 0;  // opaque connections older than their certificate
+  std::vector<std::string> notes;      // refused loopback ports and the like
 };
 
 // One direction of calls, over the last minute, as the caller's sidecar saw it where that reports.
@@ -47,10 +47,10 @@ struct EdgeStatus {
   std::string source, destination;  // SPIFFE IDs; destination may be "external"
   std::string service;              // name dialled
   uint32_t port = 0;
-  std::string protocol;             // http, grpc, tcp
+  std::string protocol;  // http, grpc, tcp
   bool mtls = false;
   double requests_per_second = 0;
-  double success_ratio = 1;         // of the same minute
+  double success_ratio = 1;  // of the same minute
   Duration p50{}, p99{};
   uint64_t requests = 0, errors = 0, retries = 0, connections = 0;  // since the server started
 };
@@ -63,13 +63,13 @@ struct CertificateStatus {
 
 // What the server knows at one moment, by value.
 struct StatusView {
-  std::string version;       // of Weft
+  std::string version;  // of Weft
   std::string trust_domain;
   WallTime now{};
   WallTime started{};
-  std::string discovery;     // ADDRESS:PORT that listens on the network
-  std::string status_page;   // its URL
-  uint32_t proxies = 0;      // connected now
+  std::string discovery;    // ADDRESS:PORT that listens on the network
+  std::string status_page;  // its URL
+  uint32_t proxies = 0;     // connected now
   std::vector<InstanceStatus> instances;
   std::vector<EdgeStatus> edges;
   std::vector<CertificateStatus> certificates;

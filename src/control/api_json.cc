@@ -193,7 +193,8 @@ Node json_implicit_service(const model::ServiceName& name, const Compiler& compi
       Node one = Node::map();
       one.add("name", "p" + std::to_string(port.port));  // several ports need names
       one.add("port", number(port.port));
-      if (port.protocol != model::Protocol::kAuto) one.add("appProtocol", model::to_string(port.protocol));
+      if (port.protocol != model::Protocol::kAuto)
+        one.add("appProtocol", model::to_string(port.protocol));
       ports.items.push_back(std::move(one));
     }
   }

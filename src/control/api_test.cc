@@ -57,16 +57,16 @@ class ApiTest : public testing::Test {
     auto listener = network_.listen_unix(socket_, [this, handler, uid](io::StreamPtr stream) {
       http::ConnectionInfo info;
       info.peer_uid = uid;
-      connections_.push_back(http::serve(loop_, std::move(stream), http::ServerProtocol::kHttp1, info, {},
-                                         handler, [] {}));
+      connections_.push_back(http::serve(loop_, std::move(stream), http::ServerProtocol::kHttp1,
+                                         info, {}, handler, [] {}));
     });
     ASSERT_TRUE(listener) << listener.error().message();
     listener_ = std::move(*listener);
   }
 
   static io::Task<void> fetch(ApiTest* test, wire::RequestHead head, std::string body, bool* done) {
-    auto response = co_await http::fetch(test->loop_, test->network_, test->socket_, std::move(head),
-                                         std::move(body), Duration::seconds(10));
+    auto response = co_await http::fetch(test->loop_, test->network_, test->socket_,
+                                         std::move(head), std::move(body), Duration::seconds(10));
     if (response) {
       test->status_ = response->status;
       test->text_ = response->body;
@@ -76,7 +76,8 @@ class ApiTest : public testing::Test {
     *done = true;
   }
 
-  int ask(std::string method, std::string target, std::string body = "", std::string host = "localhost") {
+  int ask(std::string method, std::string target, std::string body = "",
+          std::string host = "localhost") {
     wire::RequestHead head;
     head.method = std::move(method);
     head.target = std::move(target);
@@ -119,7 +120,9 @@ constexpr const char* kCart =
 
 TEST_F(ApiTest, AppliesListsShowsAndDeletes) {
   EXPECT_EQ(apply(kCart), 200) << text_;
-  EXPECT_THAT(text_, HasSubstr(R"({"kind":"Service","namespace":"default","name":"cart","action":"created"})"));
+  EXPECT_THAT(
+      text_,
+      HasSubstr(R"({"kind":"Service","namespace":"default","name":"cart","action":"created"})"));
   EXPECT_EQ(ask("GET", "/v1/objects"), 200);
   EXPECT_THAT(text_, HasSubstr(R"("name":"cart")"));
   EXPECT_EQ(ask("GET", "/v1/objects/svc/default/cart"), 200);
@@ -158,7 +161,10 @@ TEST_F(ApiTest, ShowsServicesThatWorkloadsMadeAsObjects) {
   compiler_.put_instance(instance);
   ASSERT_TRUE(catalog_->settle());
   EXPECT_EQ(ask("GET", "/v1/objects/services"), 200);
-  EXPECT_THAT(text_, HasSubstr(R"("metadata":{"name":"web","namespace":"default"},"spec":{"ports":[{"name":"p80","port":80,"appProtocol":"http"}]})"));
+  EXPECT_THAT(
+      text_,
+      HasSubstr(
+          R"("metadata":{"name":"web","namespace":"default"},"spec":{"ports":[{"name":"p80","port":80,"appProtocol":"http"}]})"));
   EXPECT_EQ(ask("DELETE", "/v1/objects/service/default/web"), 409);
   EXPECT_THAT(text_, HasSubstr("still has instances"));
 }
@@ -172,12 +178,14 @@ TEST_F(ApiTest, OnlyAnswersWhoIsAllowed) {
 }
 
 TEST_F(ApiTest, MakesAndRevokesTokens) {
-  EXPECT_EQ(ask("POST", "/v1/tokens", R"({"namespace":"shop","service":"web","ttl_seconds":60})"), 200);
+  EXPECT_EQ(ask("POST", "/v1/tokens", R"({"namespace":"shop","service":"web","ttl_seconds":60})"),
+            200);
   EXPECT_THAT(text_, HasSubstr(R"("token":"weft1.shop.web")"));
   EXPECT_EQ(ask("POST", "/v1/tokens", R"({"service":"No Such"})"), 400);
   EXPECT_EQ(ask("POST", "/v1/tokens", R"({"ttl_seconds":0})"), 400);
   EXPECT_EQ(ask("DELETE", "/v1/tokens/none"), 404);
-  ASSERT_TRUE(store_->add_token({.id = "t9", .secret_sha256 = std::string(32, 'a'), .expires = {1}}));
+  ASSERT_TRUE(
+      store_->add_token({.id = "t9", .secret_sha256 = std::string(32, 'a'), .expires = {1}}));
   EXPECT_EQ(ask("GET", "/v1/tokens"), 200);
   EXPECT_THAT(text_, HasSubstr(R"("id":"t9")"));
   EXPECT_THAT(text_, Not(HasSubstr("aaaa"))) << "not even the hash is shown";
@@ -212,14 +220,18 @@ TEST(StatusPage, EscapesWhateverCameFromOutside) {
   StatusView view;
   view.trust_domain = "<em>&\"'";
   view.warnings = {"<script>alert(1)</script>"};
-  view.instances.push_back({.id = "<i>", .identity = "\"><x", .state = "serving", .why = "<w>", .notes = {"<n>"}});
-  view.edges.push_back({.source = "<s>", .destination = "<d>", .service = "<v>", .protocol = "<p>"});
+  view.instances.push_back(
+      {.id = "<i>", .identity = "\"><x", .state = "serving", .why = "<w>", .notes = {"<n>"}});
+  view.edges.push_back(
+      {.source = "<s>", .destination = "<d>", .service = "<v>", .protocol = "<p>"});
   view.certificates.push_back({.what = "<c>", .note = "<o>"});
   Compiler compiler;
-  const std::string page = render_status_page(view, compiler, [](const model::ServiceName&) { return Served{}; });
+  const std::string page =
+      render_status_page(view, compiler, [](const model::ServiceName&) { return Served{}; });
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;"));
   EXPECT_THAT(page, HasSubstr("trust domain &lt;em&gt;&amp;&quot;&#39;"));
-  for (const char* raw : {"<script>", "<em>", "<i>", "\"><x", "<w>", "<n>", "<s>", "<d>", "<v>", "<p>", "<c>", "<o>"}) {
+  for (const char* raw : {"<script>", "<em>", "<i>", "\"><x", "<w>", "<n>", "<s>", "<d>", "<v>",
+                          "<p>", "<c>", "<o>"}) {
     EXPECT_THAT(page, Not(HasSubstr(raw))) << raw;
   }
 }

@@ -145,13 +145,12 @@ std::vector<const Instance*> Compiler::State::members(const model::ServiceName& 
 uint16_t Compiler::State::target_port(const model::ServiceName& name, uint16_t port,
                                       const Instance& instance) const {
   const auto claimed = [&](auto matches) -> uint16_t {
-    const auto it = std::ranges::find_if(instance.claims, [&](const Instance::Claim& c) {
-      return c.port != 0 && matches(c);
-    });
+    const auto it = std::ranges::find_if(
+        instance.claims, [&](const Instance::Claim& c) { return c.port != 0 && matches(c); });
     return it == instance.claims.end() ? 0 : it->app_port;
   };
-  const uint16_t by_claim = claimed(
-      [&](const Instance::Claim& c) { return c.service == name.name && c.port == port; });
+  const uint16_t by_claim =
+      claimed([&](const Instance::Claim& c) { return c.service == name.name && c.port == port; });
   const ServiceSpec* spec = service(name);
   if (!spec) return by_claim;
   const auto it = std::ranges::find(spec->ports, port, &ServicePortSpec::port);
@@ -213,7 +212,8 @@ std::vector<ImplicitServiceRow> Compiler::unrecorded_implicit() const {
   for (const auto& [name, ids] : state_->claimants) {
     std::vector<ImplicitPort> ports = state_->implicit_ports(name);
     const auto it = state_->implicit.find(name);
-    if (it == state_->implicit.end() || it->second != ports) out.push_back({name, std::move(ports)});
+    if (it == state_->implicit.end() || it->second != ports)
+      out.push_back({name, std::move(ports)});
   }
   return out;
 }
@@ -234,7 +234,9 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
     std::tie(out.service.vip4, out.service.vip6) = address->second;
   }
   out.service.ports = state_->ports(name);
-  const auto known = [&](const model::ServiceName& n, uint16_t p) { return state_->has_port(n, p); };
+  const auto known = [&](const model::ServiceName& n, uint16_t p) {
+    return state_->has_port(n, p);
+  };
   for (model::ServicePort& port : out.service.ports) {
     if (!out.service.headless) compile_rules(name, state_->routes(name), known, port);
   }
@@ -255,7 +257,9 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
     if (endpoint.ready) endpoint.target_ports = std::move(ready_ports);
     out.endpoints.endpoints.push_back(std::move(endpoint));
   }
-  out.entry = {.service = name, .vip4 = out.service.vip4, .vip6 = out.service.vip6,
+  out.entry = {.service = name,
+               .vip4 = out.service.vip4,
+               .vip6 = out.service.vip6,
                .headless = out.service.headless};
   return out;
 }

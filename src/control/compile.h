@@ -40,15 +40,15 @@ struct Instance {
   std::string id;
   std::string ns;
   model::SpiffeId identity;
-  SocketAddress address;    // where its sidecar accepts mTLS
+  SocketAddress address;  // where its sidecar accepts mTLS
   IpAddress mesh4, mesh6;
-  Labels labels;            // as given; app=… is added by the compiler
+  Labels labels;  // as given; app=… is added by the compiler
   std::vector<Claim> claims;
   // App port → does it accept. Ports not listed have not been probed: taken as ready only when no claim
   // of the instance uses them.
   std::map<uint16_t, bool> ready;
-  bool leaving = false;     // drains: no endpoint of any service, its own address still resolves
-  bool stale = false;       // silent, served because nobody else is left
+  bool leaving = false;  // drains: no endpoint of any service, its own address still resolves
+  bool stale = false;    // silent, served because nobody else is left
 };
 
 using Affected = std::set<model::ServiceName>;

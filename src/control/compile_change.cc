@@ -17,7 +17,8 @@ void index_route(Compiler::State& state, const Object& object, bool add) {
   };
   for (const ParentRef& parent : route->parents) touch(state.routes_of_parent, parent.service);
   for (const HttpRouteRule& rule : route->rules) {
-    for (const model::Backend& backend : rule.backends) touch(state.routes_to_backend, backend.service);
+    for (const model::Backend& backend : rule.backends)
+      touch(state.routes_to_backend, backend.service);
   }
 }
 
@@ -34,7 +35,8 @@ void index_instance(Compiler::State& state, const Instance& instance, bool add) 
 }
 
 // The service and everything whose rules name it as a backend.
-void add_with_referrers(const Compiler::State& state, const model::ServiceName& name, Affected& out) {
+void add_with_referrers(const Compiler::State& state, const model::ServiceName& name,
+                        Affected& out) {
   out.insert(name);
   const auto it = state.routes_to_backend.find(name);
   if (it == state.routes_to_backend.end()) return;
@@ -62,7 +64,8 @@ void add_services_of(const Compiler::State& state, const Instance& instance, Aff
   }
   const ObjectKey first{"Service", instance.ns, ""};
   for (auto it = state.objects.lower_bound(first);
-       it != state.objects.end() && it->first.kind == "Service" && it->first.ns == instance.ns; ++it) {
+       it != state.objects.end() && it->first.kind == "Service" && it->first.ns == instance.ns;
+       ++it) {
     const model::ServiceName name{instance.ns, it->first.name};
     if (state.selects(std::get<ServiceSpec>(it->second.spec), name, instance)) out.insert(name);
   }

@@ -28,7 +28,8 @@ std::string parent_problem(const Compiler::State& state, const HttpRouteSpec& sp
   if (service && service->headless) {
     return fmt::format("{} is headless: a route needs a Service with an address", name);
   }
-  if (std::ranges::any_of(ports, [&](const auto& p) { return attaches(spec, parent.service, p); })) {
+  if (std::ranges::any_of(ports,
+                          [&](const auto& p) { return attaches(spec, parent.service, p); })) {
     return "";
   }
   if (parent.port != 0 && !state.has_port(parent.service, parent.port)) {
@@ -64,20 +65,24 @@ std::vector<Condition> route_conditions(const Compiler::State& state, const Http
   }
   const bool accepted = parents.empty();
   std::vector<Condition> out;
-  out.push_back({.type = "Accepted", .ok = accepted,
-                 .reason = accepted ? "Accepted" : "NoMatchingParent", .message = parents});
-  out.push_back({.type = "ResolvedRefs", .ok = backends.empty(),
+  out.push_back({.type = "Accepted",
+                 .ok = accepted,
+                 .reason = accepted ? "Accepted" : "NoMatchingParent",
+                 .message = parents});
+  out.push_back({.type = "ResolvedRefs",
+                 .ok = backends.empty(),
                  .reason = backends.empty() ? "ResolvedRefs" : "BackendNotFound",
                  .message = backends.empty() ? "" : backends + ": its share of requests gets 500"});
   const bool programmed = accepted && addressed;
-  out.push_back({.type = "Programmed", .ok = programmed,
+  out.push_back({.type = "Programmed",
+                 .ok = programmed,
                  .reason = programmed ? "Programmed" : "Pending",
                  .message = programmed ? "" : "no parent carries it out yet"});
   return out;
 }
 
-std::vector<Condition> service_conditions(const Compiler::State& state, const model::ServiceName& name,
-                                          const ServiceSpec& spec) {
+std::vector<Condition> service_conditions(const Compiler::State& state,
+                                          const model::ServiceName& name, const ServiceSpec& spec) {
   std::vector<Condition> out;
   out.push_back({.type = "Accepted", .ok = true, .reason = "Accepted"});
   std::string problem;
@@ -95,9 +100,11 @@ std::vector<Condition> service_conditions(const Compiler::State& state, const mo
                   ? fmt::format("no workload runs with --service {}", name.name)
                   : "no workload of the namespace carries the labels of the selector";
   }
-  out.push_back({.type = "ResolvedRefs", .ok = problem.empty(), .reason = reason, .message = problem});
+  out.push_back(
+      {.type = "ResolvedRefs", .ok = problem.empty(), .reason = reason, .message = problem});
   const bool programmed = spec.headless || state.addresses.contains(name);
-  out.push_back({.type = "Programmed", .ok = programmed,
+  out.push_back({.type = "Programmed",
+                 .ok = programmed,
                  .reason = programmed ? "Programmed" : "AddressNotAssigned",
                  .message = programmed ? "" : "no virtual address is free"});
   return out;

@@ -62,8 +62,8 @@ model::RouteRule make_rule(const Object& route, const HttpRouteRule& rule, size_
   return out;
 }
 
-void add_candidates(const model::ServiceName& service, const Object& route, const BackendExists& exists,
-                    std::vector<Candidate>& out) {
+void add_candidates(const model::ServiceName& service, const Object& route,
+                    const BackendExists& exists, std::vector<Candidate>& out) {
   const auto& spec = std::get<HttpRouteSpec>(route.spec);
   const bool consumer = route.meta.ns != service.ns;
   for (size_t r = 0; r < spec.rules.size(); ++r) {

@@ -32,8 +32,10 @@ struct Compiler::State {
   // Instances behind the service, whether ready or not, leaving ones too.
   std::vector<const Instance*> members(const model::ServiceName& name) const;
   // The app port of an instance behind a port of the service; 0 = none.
-  uint16_t target_port(const model::ServiceName& name, uint16_t port, const Instance& instance) const;
-  bool selects(const ServiceSpec& spec, const model::ServiceName& name, const Instance& instance) const;
+  uint16_t target_port(const model::ServiceName& name, uint16_t port,
+                       const Instance& instance) const;
+  bool selects(const ServiceSpec& spec, const model::ServiceName& name,
+               const Instance& instance) const;
 };
 
 Labels effective_labels(const Instance& instance);

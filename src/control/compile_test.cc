@@ -28,8 +28,8 @@ Object service(const std::string& metadata, const std::string& spec) {
 }
 Object route(const std::string& metadata, const std::string& parents, const std::string& rules,
              int64_t created_s = 0) {
-  return object("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: " + metadata +
-                    ", spec: {parentRefs: " + parents + ", rules: " + rules + "}}",
+  return object("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: " +
+                    metadata + ", spec: {parentRefs: " + parents + ", rules: " + rules + "}}",
                 created_s);
 }
 
@@ -63,15 +63,17 @@ std::vector<std::string> workloads(const CompiledService& compiled) {
 std::vector<std::string> rule_names(const model::ServicePort& port) {
   std::vector<std::string> out;
   for (const model::RouteRule& rule : port.rules) {
-    out.push_back(rule.consumer_namespace.empty() ? rule.rule : rule.rule + "@" + rule.consumer_namespace);
+    out.push_back(rule.consumer_namespace.empty() ? rule.rule
+                                                  : rule.rule + "@" + rule.consumer_namespace);
   }
   return out;
 }
 
 TEST(Claims, MakeAServiceWithoutAnObject) {
   Compiler compiler;
-  EXPECT_THAT(compiler.put_instance(instance("cart-1", {claim("cart", 80, 8080, model::Protocol::kHttp)})),
-              UnorderedElementsAre(name("cart")));
+  EXPECT_THAT(
+      compiler.put_instance(instance("cart-1", {claim("cart", 80, 8080, model::Protocol::kHttp)})),
+      UnorderedElementsAre(name("cart")));
   EXPECT_THAT(compiler.without_address(), ElementsAre(name("cart")));
   EXPECT_FALSE(compiler.compile(name("cart")).has_value()) << "it has no address yet";
   address(compiler, "cart", 9);
@@ -83,7 +85,8 @@ TEST(Claims, MakeAServiceWithoutAnObject) {
   EXPECT_EQ(compiled->service.ports[0].protocol, model::Protocol::kHttp);
   EXPECT_FALSE(compiled->service.ports[0].routed);
   EXPECT_THAT(workloads(*compiled), ElementsAre("cart-1"));
-  EXPECT_EQ(compiled->endpoints.endpoints[0].target_ports, (std::map<uint16_t, uint16_t>{{80, 8080}}));
+  EXPECT_EQ(compiled->endpoints.endpoints[0].target_ports,
+            (std::map<uint16_t, uint16_t>{{80, 8080}}));
   EXPECT_EQ(compiled->endpoints.endpoints[0].labels, (Labels{{"app", "cart"}}));
 }
 
@@ -121,7 +124,8 @@ TEST(ServiceObjects, WinOverClaimsOfTheSameName) {
   compiler.put_instance(instance("cart-2", {claim("cart", 80, 8080)}, {{"version", "v2"}}));
   address(compiler, "cart", 1);
   EXPECT_THAT(workloads(*compiler.compile(name("cart"))), ElementsAre("cart-1", "cart-2"));
-  compiler.put(service("{name: cart}", "{selector: {app: cart, version: v2}, ports: [{port: 8000}]}"));
+  compiler.put(
+      service("{name: cart}", "{selector: {app: cart, version: v2}, ports: [{port: 8000}]}"));
   const auto compiled = compiler.compile(name("cart"));
   EXPECT_EQ(compiled->service.ports[0].port, 8000);
   EXPECT_THAT(workloads(*compiled), ElementsAre("cart-2"));
@@ -146,14 +150,16 @@ TEST(ServiceObjects, FindTheWorkloadsPort) {
       {"{port: 81, targetPort: grpc}", 9001, model::Protocol::kGrpc},   // claim of that protocol
   };
   for (const auto& c : kCases) {
-    compiler.put(service("{name: s}", std::string("{selector: {app: web}, ports: [") + c.port + "]}"));
+    compiler.put(
+        service("{name: s}", std::string("{selector: {app: web}, ports: [") + c.port + "]}"));
     address(compiler, "s", 1);
     const auto compiled = compiler.compile(name("s"));
     ASSERT_EQ(compiled->endpoints.endpoints.size(), 1u) << c.port;
     EXPECT_EQ(compiled->endpoints.endpoints[0].target_ports.begin()->second, c.target) << c.port;
     EXPECT_EQ(compiled->service.ports[0].protocol, c.protocol) << c.port;
   }
-  compiler.put(service("{name: s}", "{selector: {app: web}, ports: [{port: 81, targetPort: nope}]}"));
+  compiler.put(
+      service("{name: s}", "{selector: {app: web}, ports: [{port: 81, targetPort: nope}]}"));
   EXPECT_THAT(workloads(*compiler.compile(name("s"))), IsEmpty());
   const auto conditions = compiler.conditions(*compiler.object({"Service", "default", "s"}));
   EXPECT_EQ(conditions[1].reason, "PortNotFound");
@@ -169,8 +175,7 @@ TEST(ServiceObjects, SelectOnlyInTheirNamespaceAndAWorkloadMayServeSeveral) {
   for (const char* s : {"a", "b", "web"}) address(compiler, s, 1);
   EXPECT_THAT(workloads(*compiler.compile(name("a"))), ElementsAre("w-1"));
   EXPECT_THAT(workloads(*compiler.compile(name("b"))), ElementsAre("w-1"));
-  EXPECT_THAT(compiler.services_of("w-1"),
-              UnorderedElementsAre(name("a"), name("b"), name("web")));
+  EXPECT_THAT(compiler.services_of("w-1"), UnorderedElementsAre(name("a"), name("b"), name("web")));
   // A change of the instance touches all three, and nothing of the other namespace.
   EXPECT_THAT(compiler.put_instance(instance("w-1", {claim("web", 80, 8080)})),
               UnorderedElementsAre(name("a"), name("b"), name("web")));
@@ -206,7 +211,8 @@ TEST(Readiness, LeavesOutPortsThatDoNotAccept) {
   compiler.put_instance(two);
   address(compiler, "web", 1);
   auto compiled = compiler.compile(name("web"));
-  EXPECT_EQ(compiled->endpoints.endpoints[0].target_ports, (std::map<uint16_t, uint16_t>{{80, 8080}}));
+  EXPECT_EQ(compiled->endpoints.endpoints[0].target_ports,
+            (std::map<uint16_t, uint16_t>{{80, 8080}}));
   EXPECT_TRUE(compiled->endpoints.endpoints[0].ready);
   two.ready = {{8080, false}};  // and 8081 has not been heard of: its claim says it is probed
   compiler.put_instance(two);
@@ -225,20 +231,23 @@ TEST(Precedence, IsGatewayApis) {
   compiler.put(service("{name: s}", "{ports: [{port: 80}]}"));
   address(compiler, "s", 1);
   const std::string to = ", backendRefs: [{name: s, port: 80}]}";
-  compiler.put(route("{name: one}", "[{kind: Service, name: s}]",
-                     "[{name: any" + to +
-                         ", {name: regex, matches: [{path: {type: RegularExpression, value: '/a.*'}}]" + to +
-                         ", {name: short, matches: [{path: {value: /a}}]" + to +
-                         ", {name: long, matches: [{path: {value: /a/b}}]" + to +
-                         ", {name: exact, matches: [{path: {type: Exact, value: /a}}]" + to +
-                         ", {name: method, matches: [{path: {value: /a}, method: GET}]" + to +
-                         ", {name: header, matches: [{path: {value: /a}, headers: [{name: x, value: y}]}]" + to +
-                         ", {name: headers, matches: [{path: {value: /a}, headers: [{name: x, value: y}, "
-                         "{name: z, value: y}]}]" + to +
-                         ", {name: query, matches: [{path: {value: /a}, queryParams: [{name: q, value: y}]}]" +
-                         to + "]"));
+  compiler.put(route(
+      "{name: one}", "[{kind: Service, name: s}]",
+      "[{name: any" + to +
+          ", {name: regex, matches: [{path: {type: RegularExpression, value: '/a.*'}}]" + to +
+          ", {name: short, matches: [{path: {value: /a}}]" + to +
+          ", {name: long, matches: [{path: {value: /a/b}}]" + to +
+          ", {name: exact, matches: [{path: {type: Exact, value: /a}}]" + to +
+          ", {name: method, matches: [{path: {value: /a}, method: GET}]" + to +
+          ", {name: header, matches: [{path: {value: /a}, headers: [{name: x, value: y}]}]" + to +
+          ", {name: headers, matches: [{path: {value: /a}, headers: [{name: x, value: y}, "
+          "{name: z, value: y}]}]" +
+          to +
+          ", {name: query, matches: [{path: {value: /a}, queryParams: [{name: q, value: y}]}]" +
+          to + "]"));
   EXPECT_THAT(rule_names(compiler.compile(name("s"))->service.ports[0]),
-              ElementsAre("exact", "long", "method", "headers", "header", "query", "short", "any", "regex"));
+              ElementsAre("exact", "long", "method", "headers", "header", "query", "short", "any",
+                          "regex"));
 }
 
 TEST(Precedence, OfEqualMatchesIsAgeThenNameThenOrder) {
@@ -248,15 +257,17 @@ TEST(Precedence, OfEqualMatchesIsAgeThenNameThenOrder) {
   const std::string parent = "[{kind: Service, name: s}]";
   compiler.put(route("{name: b}", parent, "[{name: young}]", 200));
   compiler.put(route("{name: z}", parent, "[{name: old}]", 100));
-  compiler.put(route("{name: a}", parent, "[{name: young-a, matches: [{}, {path: {value: /}}]}, {}]", 200));
+  compiler.put(
+      route("{name: a}", parent, "[{name: young-a, matches: [{}, {path: {value: /}}]}, {}]", 200));
   EXPECT_THAT(rule_names(compiler.compile(name("s"))->service.ports[0]),
               ElementsAre("old", "young-a", "young-a", "1", "young"));
 }
 
 TEST(Routes, ApplyToThePortsTheirParentRefNames) {
   Compiler compiler;
-  compiler.put(service("{name: s}", "{ports: [{name: a, port: 80}, {name: b, port: 81}, "
-                                    "{name: c, port: 82, appProtocol: tcp}]}"));
+  compiler.put(service("{name: s}",
+                       "{ports: [{name: a, port: 80}, {name: b, port: 81}, "
+                       "{name: c, port: 82, appProtocol: tcp}]}"));
   address(compiler, "s", 1);
   compiler.put(route("{name: all}", "[{kind: Service, name: s}]", "[{name: all}]"));
   compiler.put(route("{name: one}", "[{kind: Service, name: s, port: 81}]", "[{name: one}]"));
@@ -274,7 +285,8 @@ TEST(Routes, OfAnotherNamespaceAreForItsCallersOnly) {
                      "[{name: consumer}]"));
   EXPECT_THAT(rule_names(compiler.compile(name("s.shop"))->service.ports[0]),
               ElementsAre("consumer@team"));
-  compiler.put(route("{name: own, namespace: shop}", "[{kind: Service, name: s}]", "[{name: producer}]"));
+  compiler.put(
+      route("{name: own, namespace: shop}", "[{kind: Service, name: s}]", "[{name: producer}]"));
   EXPECT_THAT(rule_names(compiler.compile(name("s.shop"))->service.ports[0]),
               ElementsAre("consumer@team", "producer"));
 }
@@ -287,13 +299,16 @@ TEST(Routes, MarkBackendsThatDoNotExistAndFollowThemWhenTheyCome) {
                                  "[{backendRefs: [{name: v2, port: 80}, {name: s, port: 81}]}]")),
               UnorderedElementsAre(name("s")));
   const Object* r = compiler.object({"HTTPRoute", "default", "r"});
-  const auto backends = [&] { return compiler.compile(name("s"))->service.ports[0].rules[0].backends; };
+  const auto backends = [&] {
+    return compiler.compile(name("s"))->service.ports[0].rules[0].backends;
+  };
   EXPECT_TRUE(backends()[0].invalid);
   EXPECT_TRUE(backends()[1].invalid);
   EXPECT_EQ(compiler.conditions(*r)[1].reason, "BackendNotFound");
-  EXPECT_EQ(compiler.conditions(*r)[1].message,
-            "there is no Service v2.default; s.default has no port 81 (ports: 80): its share of requests "
-            "gets 500");
+  EXPECT_EQ(
+      compiler.conditions(*r)[1].message,
+      "there is no Service v2.default; s.default has no port 81 (ports: 80): its share of requests "
+      "gets 500");
   // A claim brings v2 into being: the parent is compiled anew.
   EXPECT_THAT(compiler.put_instance(instance("v2-1", {claim("v2", 80, 8080)})),
               UnorderedElementsAre(name("s"), name("v2")));
@@ -314,7 +329,8 @@ TEST(Conditions, SayWhyARouteIsNotInForce) {
   compiler.put(service("{name: s}", "{ports: [{port: 80}]}"));
   EXPECT_EQ(accepted().message, "s.default has no port 81 (ports: 80)");
   compiler.put(service("{name: s}", "{ports: [{port: 81, appProtocol: tcp}]}"));
-  EXPECT_EQ(accepted().message, "s.default speaks opaque TCP there: an HTTPRoute needs http, h2c or grpc");
+  EXPECT_EQ(accepted().message,
+            "s.default speaks opaque TCP there: an HTTPRoute needs http, h2c or grpc");
   compiler.put(service("{name: s}", "{ports: [{port: 81}]}"));
   EXPECT_TRUE(accepted().ok);
   const auto of_service = compiler.conditions(*compiler.object({"Service", "default", "s"}));
@@ -327,17 +343,21 @@ TEST(Compiler, GivesTheSameWhateverTheOrderOfChanges) {
     auto compiler = std::make_unique<Compiler>();
     for (const int step : order) {
       switch (step) {
-        case 0: compiler->put(service("{name: s}", "{selector: {app: w}, ports: [{port: 80}]}")); break;
+        case 0:
+          compiler->put(service("{name: s}", "{selector: {app: w}, ports: [{port: 80}]}"));
+          break;
         case 1: compiler->put_instance(instance("w-1", {claim("w", 80, 8080)})); break;
         case 2: compiler->put_instance(instance("w-2", {claim("w", 80, 8081)})); break;
         case 3:
-          compiler->put(route("{name: r}", "[{kind: Service, name: s}]", "[{backendRefs: [{name: w, port: 80}]}]"));
+          compiler->put(route("{name: r}", "[{kind: Service, name: s}]",
+                              "[{backendRefs: [{name: w, port: 80}]}]"));
           break;
         default: address(*compiler, "s", 1);
       }
     }
     const auto compiled = compiler->compile(name("s"));
-    return std::pair(workloads(*compiled), compiled->service.ports[0].rules.at(0).backends.at(0).invalid);
+    return std::pair(workloads(*compiled),
+                     compiled->service.ports[0].rules.at(0).backends.at(0).invalid);
   };
   const auto reference = build({0, 1, 2, 3, 4});
   EXPECT_FALSE(reference.second);

@@ -18,9 +18,10 @@ class Checker {
 
   Node object(const Schema& schema, const Node& node, const std::string& path) {
     if (!node.is(Node::Kind::kMap)) {
-      report(node.at, path, fmt::format("must be a map with the fields of {}, not {}", schema.name,
-                                        describe(node)),
-             "fields: " + field_list(schema));
+      report(
+          node.at, path,
+          fmt::format("must be a map with the fields of {}, not {}", schema.name, describe(node)),
+          "fields: " + field_list(schema));
       return placeholder(schema, node.at);
     }
     Node out = Node::map(node.at);
@@ -87,8 +88,8 @@ class Checker {
     report(entry.at, join(path, entry.name), "unknown field", std::move(hint));
   }
 
-  void one_field(const Schema& schema, const Field& field, const Node& parent, const std::string& path,
-                 Node& out) {
+  void one_field(const Schema& schema, const Field& field, const Node& parent,
+                 const std::string& path, Node& out) {
     const Node* value = parent.find(field.name);
     const std::string here = join(path, field.name);
     // `field:` with nothing behind it is the same as leaving it out, as kubectl has it.
@@ -143,12 +144,13 @@ class Checker {
 
   void integer(const Field& field, const Node& value, const std::string& path) {
     if (!value.is(Node::Kind::kInteger)) {
-      report(value.at, path, fmt::format("must be a whole number from {} to {}, not {}", field.min,
-                                         field.max, describe(value)),
+      report(value.at, path,
+             fmt::format("must be a whole number from {} to {}, not {}", field.min, field.max,
+                         describe(value)),
              value.is(Node::Kind::kString) && numeric(value.text) ? "write it without quotes" : "");
     } else if (value.number < field.min || value.number > field.max) {
-      report(value.at, path, fmt::format("{} is out of range: {} to {}", value.number, field.min,
-                                         field.max));
+      report(value.at, path,
+             fmt::format("{} is out of range: {} to {}", value.number, field.min, field.max));
     }
   }
 
@@ -199,13 +201,14 @@ class Checker {
 
   void string_map(const Field& field, const Node& value, const std::string& path) {
     if (!value.is(Node::Kind::kMap)) {
-      report(value.at, path, fmt::format("must be a map of names to texts, not {}", describe(value)));
+      report(value.at, path,
+             fmt::format("must be a map of names to texts, not {}", describe(value)));
       return;
     }
     for (const Node::Entry& entry : value.entries) {
       if (field.key_format && !field.key_format->matches(entry.name)) {
-        report(entry.at, path, fmt::format("the name '{}' is not {}", entry.name,
-                                           field.key_format->expected),
+        report(entry.at, path,
+               fmt::format("the name '{}' is not {}", entry.name, field.key_format->expected),
                fmt::format("for example {}", field.key_format->example));
       }
       text(Field{field.name, FieldType::kString, ""}, field.format, entry.value,
@@ -223,8 +226,8 @@ class Checker {
     const auto size = static_cast<int64_t>(value.items.size());
     const bool numbers = field.type == FieldType::kIntegerList;
     if (!numbers && size < field.min) {
-      report(value.at, path, fmt::format("needs at least {} item{}", field.min,
-                                         field.min == 1 ? "" : "s"));
+      report(value.at, path,
+             fmt::format("needs at least {} item{}", field.min, field.min == 1 ? "" : "s"));
     }
     if (!numbers && field.max > 0 && size > field.max) {
       report(value.at, path, fmt::format("{} items: at most {}", size, field.max));

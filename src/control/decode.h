@@ -46,7 +46,7 @@ struct Field {
   bool required = false;
   const char* default_value = nullptr;  // as JSON
   int64_t min = 0;                      // integers: smallest value; strings and lists: shortest
-  int64_t max = 0;                      // the same, largest; strings and lists: 0 = no limit of its own
+  int64_t max = 0;  // the same, largest; strings and lists: 0 = no limit of its own
   std::span<const char* const> values = {};
   // Values of an enum that the API knows and Weft does not carry out yet.
   std::span<const char* const> unsupported_values = {};
@@ -73,12 +73,12 @@ Node check(const Schema& schema, const Node& node, std::string_view file, const 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates);
 
 // --- formats several kinds use ---
-extern const Format kDnsLabel;         // RFC 1123 label
-extern const Format kDnsSubdomain;     // RFC 1123 subdomain, at most 253
-extern const Format kLabelName;        // [PREFIX/]NAME, Kubernetes' label syntax
+extern const Format kDnsLabel;      // RFC 1123 label
+extern const Format kDnsSubdomain;  // RFC 1123 subdomain, at most 253
+extern const Format kLabelName;     // [PREFIX/]NAME, Kubernetes' label syntax
 extern const Format kLabelValue;
 extern const Format kAnyText;
-extern const Format kPortName;         // IANA service name: at most 15 of [a-z0-9-], one letter at least
+extern const Format kPortName;  // IANA service name: at most 15 of [a-z0-9-], one letter at least
 extern const Format kGatewayDuration;  // GEP-2257
 extern const Format kHeaderName;       // RFC 9110 token
 extern const Format kHeaderValue;      // no control characters

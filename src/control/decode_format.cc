@@ -39,7 +39,8 @@ bool is_label_value(std::string_view text) { return text.empty() || is_label_par
 bool is_any(std::string_view) { return true; }
 
 bool is_port_name(std::string_view text) {
-  return text.size() <= 15 && model::is_dns_label(text) && text.find("--") == std::string_view::npos &&
+  return text.size() <= 15 && model::is_dns_label(text) &&
+         text.find("--") == std::string_view::npos &&
          std::ranges::any_of(text, [](char c) { return c >= 'a' && c <= 'z'; });
 }
 
@@ -53,22 +54,24 @@ bool is_header_name(std::string_view text) {
 }
 
 bool is_header_value(std::string_view text) {
-  return std::ranges::none_of(text, [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
+  return std::ranges::none_of(text,
+                              [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
 }
 
 }  // namespace
 
 const Format kDnsLabel{"a DNS label: 1 to 63 of a-z, 0-9 and '-', not at an end", "cart-v2",
                        model::is_dns_label};
-const Format kDnsSubdomain{"a DNS name: labels of a-z, 0-9 and '-', separated by dots", "cart.split",
-                           is_subdomain};
-const Format kLabelName{"a label name: [PREFIX/]NAME, NAME of at most 63 of A-Z, a-z, 0-9, '-', '_', '.'",
-                        "app.kubernetes.io/name", is_label_name};
-const Format kLabelValue{"a label value: at most 63 of A-Z, a-z, 0-9, '-', '_', '.', or empty", "v2",
-                         is_label_value};
+const Format kDnsSubdomain{"a DNS name: labels of a-z, 0-9 and '-', separated by dots",
+                           "cart.split", is_subdomain};
+const Format kLabelName{
+    "a label name: [PREFIX/]NAME, NAME of at most 63 of A-Z, a-z, 0-9, '-', '_', '.'",
+    "app.kubernetes.io/name", is_label_name};
+const Format kLabelValue{"a label value: at most 63 of A-Z, a-z, 0-9, '-', '_', '.', or empty",
+                         "v2", is_label_value};
 const Format kAnyText{"text", "anything", is_any};
-const Format kPortName{"a port name: at most 15 of a-z, 0-9 and single '-', one letter at least", "http",
-                       is_port_name};
+const Format kPortName{"a port name: at most 15 of a-z, 0-9 and single '-', one letter at least",
+                       "http", is_port_name};
 const Format kGatewayDuration{"a duration: up to 4 of NUMBER and h, m, s or ms (GEP-2257)", "1m30s",
                               is_duration};
 const Format kHeaderName{"a header name (RFC 9110 token)", "x-canary", is_header_name};

@@ -16,7 +16,8 @@ TEST(GatewayDuration, FollowsGep2257) {
   EXPECT_EQ(parse_gateway_duration("2h30m"), Duration::minutes(150));
   EXPECT_EQ(parse_gateway_duration("1h2m3s4ms"), Duration::millis(3'723'004));
   EXPECT_EQ(parse_gateway_duration("99999h"), Duration::hours(99999));
-  for (const char* bad : {"", "1", "1.5h", "-1h", "h", "1d", "100000s", "1h1h1h1h1h", "1 h", "1us", "s1"}) {
+  for (const char* bad :
+       {"", "1", "1.5h", "-1h", "h", "1d", "100000s", "1h1h1h1h1h", "1 h", "1us", "s1"}) {
     EXPECT_FALSE(parse_gateway_duration(bad).has_value()) << bad;
   }
 }

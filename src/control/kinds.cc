@@ -23,31 +23,56 @@ constexpr Kind kKinds[] = {
 };
 
 constexpr Field metadata_name(const Format* format, int64_t longest) {
-  return {.name = "name", .type = FieldType::kString,
-          .description = "Name of the object, unique for its kind and namespace.", .required = true,
-          .min = 1, .max = longest, .format = format};
+  return {.name = "name",
+          .type = FieldType::kString,
+          .description = "Name of the object, unique for its kind and namespace.",
+          .required = true,
+          .min = 1,
+          .max = longest,
+          .format = format};
 }
-constexpr Field kNamespace{.name = "namespace", .type = FieldType::kString,
-                           .description = "Namespace of the object.", .default_value = "\"default\"",
-                           .min = 1, .max = 63, .format = &kDnsLabel};
-constexpr Field kLabels{.name = "labels", .type = FieldType::kStringMap,
-                        .description = "Labels to select objects by.", .format = &kLabelValue,
+constexpr Field kNamespace{.name = "namespace",
+                           .type = FieldType::kString,
+                           .description = "Namespace of the object.",
+                           .default_value = "\"default\"",
+                           .min = 1,
+                           .max = 63,
+                           .format = &kDnsLabel};
+constexpr Field kLabels{.name = "labels",
+                        .type = FieldType::kStringMap,
+                        .description = "Labels to select objects by.",
+                        .format = &kLabelValue,
                         .key_format = &kLabelName};
-constexpr Field kAnnotations{.name = "annotations", .type = FieldType::kStringMap,
-                             .description = "Free notes of whoever wrote the object; Weft keeps them.",
-                             .format = &kAnyText, .key_format = &kLabelName};
+constexpr Field kAnnotations{
+    .name = "annotations",
+    .type = FieldType::kStringMap,
+    .description = "Free notes of whoever wrote the object; Weft keeps them.",
+    .format = &kAnyText,
+    .key_format = &kLabelName};
 constexpr Field server_set(const char* name) {
   return {.name = name, .type = FieldType::kIgnored, .description = "Set by the server."};
 }
 
-constexpr Field kServiceMetadataFields[] = {
-    metadata_name(&kDnsLabel, 63), kNamespace, kLabels, kAnnotations,
-    server_set("uid"), server_set("generation"), server_set("creationTimestamp"),
-    server_set("resourceVersion"), server_set("managedFields"), server_set("selfLink")};
-constexpr Field kHttpRouteMetadataFields[] = {
-    metadata_name(&kDnsSubdomain, 253), kNamespace, kLabels, kAnnotations,
-    server_set("uid"), server_set("generation"), server_set("creationTimestamp"),
-    server_set("resourceVersion"), server_set("managedFields"), server_set("selfLink")};
+constexpr Field kServiceMetadataFields[] = {metadata_name(&kDnsLabel, 63),
+                                            kNamespace,
+                                            kLabels,
+                                            kAnnotations,
+                                            server_set("uid"),
+                                            server_set("generation"),
+                                            server_set("creationTimestamp"),
+                                            server_set("resourceVersion"),
+                                            server_set("managedFields"),
+                                            server_set("selfLink")};
+constexpr Field kHttpRouteMetadataFields[] = {metadata_name(&kDnsSubdomain, 253),
+                                              kNamespace,
+                                              kLabels,
+                                              kAnnotations,
+                                              server_set("uid"),
+                                              server_set("generation"),
+                                              server_set("creationTimestamp"),
+                                              server_set("resourceVersion"),
+                                              server_set("managedFields"),
+                                              server_set("selfLink")};
 
 Position place_of(const Node& document, std::string_view field) {
   const Node* node = document.find(field);
@@ -84,7 +109,8 @@ class FileDecoder {
 
  private:
   void report(Position at, std::string path, std::string what, std::string hint = "") {
-    problems_.push_back({std::string(file_), at, std::move(path), std::move(what), std::move(hint)});
+    problems_.push_back(
+        {std::string(file_), at, std::move(path), std::move(what), std::move(hint)});
   }
 
   void list(const Node& node) {
@@ -98,7 +124,8 @@ class FileDecoder {
   const Kind* kind_of(const Node& node) {
     const std::string_view name = node.text_of("kind");
     const std::string_view version = node.text_of("apiVersion");
-    const auto it = std::ranges::find(kKinds, name, [](const Kind& k) { return std::string_view(k.kind); });
+    const auto it =
+        std::ranges::find(kKinds, name, [](const Kind& k) { return std::string_view(k.kind); });
     if (it == std::end(kKinds)) {
       const std::string_view known[] = {kKinds[0].kind, kKinds[1].kind};
       std::string hint = did_you_mean(name, known);
@@ -111,9 +138,9 @@ class FileDecoder {
     }
     if (version != it->api_version) {
       report(place_of(node, "apiVersion"), "apiVersion",
-             version.empty() ? fmt::format("required by {}", it->kind)
-                             : fmt::format("'{}' is not the version of {} that Weft reads", version,
-                                           it->kind),
+             version.empty()
+                 ? fmt::format("required by {}", it->kind)
+                 : fmt::format("'{}' is not the version of {} that Weft reads", version, it->kind),
              fmt::format("write apiVersion: {}", it->api_version));
       return nullptr;
     }
@@ -135,7 +162,8 @@ class FileDecoder {
     const std::span<const Problem> shallow(problems_.begin() + static_cast<ptrdiff_t>(before),
                                            problems_.end());
     std::erase_if(deeper, [&](const Problem& p) {
-      return std::ranges::any_of(shallow, [&](const Problem& s) { return same_spot(s.path, p.path); });
+      return std::ranges::any_of(shallow,
+                                 [&](const Problem& s) { return same_spot(s.path, p.path); });
     });
     std::ranges::move(deeper, std::back_inserter(problems_));
     if (problems_.size() == before) objects_.push_back(std::move(decoded));

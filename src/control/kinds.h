@@ -44,7 +44,8 @@ std::span<const Kind> kinds();
 extern const Schema kServiceMetadata;    // its name is a DNS label
 extern const Schema kHttpRouteMetadata;  // its name is a DNS subdomain
 void read_service(const Node& document, std::string_view file, Object& object, Problems& problems);
-void read_http_route(const Node& document, std::string_view file, Object& object, Problems& problems);
+void read_http_route(const Node& document, std::string_view file, Object& object,
+                     Problems& problems);
 extern const Schema kServiceDocument;
 extern const Schema kHttpRouteDocument;
 

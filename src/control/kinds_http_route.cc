@@ -53,7 +53,8 @@ class RouteReader {
       out.rules.push_back(rule(rules[i], path));
       matches += out.rules.back().matches.size();
       if (const Node* name = rules[i].find("name"); name && !names.insert(name->text).second) {
-        report(name->at, path + ".name", fmt::format("the name '{}' is taken by a rule before", name->text),
+        report(name->at, path + ".name",
+               fmt::format("the name '{}' is taken by a rule before", name->text),
                "each name once");
       }
     }
@@ -65,7 +66,8 @@ class RouteReader {
 
  private:
   void report(Position at, std::string path, std::string what, std::string hint = "") {
-    problems_.push_back({std::string(file_), at, std::move(path), std::move(what), std::move(hint)});
+    problems_.push_back(
+        {std::string(file_), at, std::move(path), std::move(what), std::move(hint)});
   }
 
   model::ServiceName service_of(const Node& ref) const {
@@ -82,8 +84,8 @@ class RouteReader {
         if (before.port == parent.port) {
           report(refs[i].at, path, "the same parent twice", "each parent once");
         } else if (before.port == 0 || parent.port == 0) {
-          report(refs[i].at, path, fmt::format("{} is a parent with and without a port",
-                                               parent.service.to_string()),
+          report(refs[i].at, path,
+                 fmt::format("{} is a parent with and without a port", parent.service.to_string()),
                  "give each a port, or only one without");
         }
       }
@@ -154,8 +156,9 @@ class RouteReader {
 
   void check_regex(const Node& value, const std::string& path) {
     if (value.text.size() > kLongestRegex) {
-      return report(value.at, path, fmt::format("{} characters long: a regular expression has at most {}",
-                                                value.text.size(), kLongestRegex));
+      return report(value.at, path,
+                    fmt::format("{} characters long: a regular expression has at most {}",
+                                value.text.size(), kLongestRegex));
     }
     RE2::Options options;
     options.set_log_errors(false);
@@ -226,7 +229,8 @@ class RouteReader {
       one.name = nodes[i].text_of("name");
       one.value = nodes[i].text_of("value");
       const std::string here = fmt::format("{}[{}]", path, i);
-      if (one.kind == model::StringMatch::kRegex) check_regex(*nodes[i].find("value"), here + ".value");
+      if (one.kind == model::StringMatch::kRegex)
+        check_regex(*nodes[i].find("value"), here + ".value");
       if (!names.insert(ignore_case ? to_lower(one.name) : one.name).second) {
         report(nodes[i].find("name")->at, here + ".name",
                fmt::format("'{}' is matched twice: only the first would count", one.name),
@@ -246,7 +250,8 @@ class RouteReader {
     for (size_t i = 0; i < nodes.size(); ++i) {
       const std::string here = fmt::format("{}.filters[{}]", path, i);
       const std::string type(nodes[i].text_of("type"));
-      if (type != "RequestHeaderModifier" && type != "ResponseHeaderModifier") continue;  // reported
+      if (type != "RequestHeaderModifier" && type != "ResponseHeaderModifier")
+        continue;  // reported
       const bool of_request = type == "RequestHeaderModifier";
       const char* wanted = of_request ? "requestHeaderModifier" : "responseHeaderModifier";
       const char* other = of_request ? "responseHeaderModifier" : "requestHeaderModifier";
@@ -281,7 +286,8 @@ class RouteReader {
     std::set<std::string, std::less<>> seen;
     for (size_t i = 0; i < nodes.size(); ++i) {
       check_modified_name(*nodes[i].find("name"), fmt::format("{}[{}].name", path, i), seen);
-      out.push_back({std::string(nodes[i].text_of("name")), std::string(nodes[i].text_of("value"))});
+      out.push_back(
+          {std::string(nodes[i].text_of("name")), std::string(nodes[i].text_of("value"))});
     }
     return out;
   }

@@ -24,26 +24,31 @@ std::string service(const std::string& spec) {
 }
 std::string route(const std::string& rules) {
   return "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: r}\nspec:\n"
-         "  parentRefs: [{kind: Service, name: cart}]\n  rules:\n" + rules;  // rules at line 7
+         "  parentRefs: [{kind: Service, name: cart}]\n  rules:\n" +
+         rules;  // rules at line 7
 }
 
 TEST(WrongObjects, OfNoKnownKindSayWhatTheyCouldBe) {
   EXPECT_THAT(problems_of("kind: Servce\napiVersion: v1\n"),
               ElementsAre("f.yaml:1:7: kind: Weft knows no kind 'Servce' (did you mean 'Service'? "
                           "kinds: Service, HTTPRoute)"));
-  EXPECT_THAT(problems_of("apiVersion: v1\n"),
-              ElementsAre("f.yaml:1:1: kind: required: which kind of object is this? (kinds: Service, "
-                          "HTTPRoute)"));
-  EXPECT_THAT(problems_of("apiVersion: v2\nkind: Service\n"),
-              ElementsAre("f.yaml:1:13: apiVersion: 'v2' is not the version of Service that Weft reads "
-                          "(write apiVersion: v1)"));
+  EXPECT_THAT(
+      problems_of("apiVersion: v1\n"),
+      ElementsAre("f.yaml:1:1: kind: required: which kind of object is this? (kinds: Service, "
+                  "HTTPRoute)"));
+  EXPECT_THAT(
+      problems_of("apiVersion: v2\nkind: Service\n"),
+      ElementsAre("f.yaml:1:13: apiVersion: 'v2' is not the version of Service that Weft reads "
+                  "(write apiVersion: v1)"));
   EXPECT_THAT(problems_of("kind: HTTPRoute\n"),
               ElementsAre("f.yaml:1:1: apiVersion: required by HTTPRoute (write apiVersion: "
                           "gateway.networking.k8s.io/v1)"));
-  EXPECT_THAT(problems_of("- 1\n"),
-              ElementsAre("f.yaml:1:1: an object is a map, not a list (begin with apiVersion, kind, "
-                          "metadata and spec)"));
-  EXPECT_THAT(problems_of("kind: List\n"), ElementsAre("f.yaml:1:1: items: a List needs a list of items"));
+  EXPECT_THAT(
+      problems_of("- 1\n"),
+      ElementsAre("f.yaml:1:1: an object is a map, not a list (begin with apiVersion, kind, "
+                  "metadata and spec)"));
+  EXPECT_THAT(problems_of("kind: List\n"),
+              ElementsAre("f.yaml:1:1: items: a List needs a list of items"));
 }
 
 struct WrongCase {
@@ -58,30 +63,36 @@ TEST(WrongObjects, ServicesSayWherePathWhatAndHint) {
       {service("  ports: [{port: 80}]\n  targetPort: 8080\n"),
        "f.yaml:6:3: spec.targetPort: unknown field ('targetPort' belongs under ports[])"},
       {service("  ports: [{port: 80}]\n  wibble: 1\n"),
-       "f.yaml:6:3: spec.wibble: unknown field (fields of a Service's spec: selector, clusterIP, ports, "
+       "f.yaml:6:3: spec.wibble: unknown field (fields of a Service's spec: selector, clusterIP, "
+       "ports, "
        "type, sessionAffinity)"},
       {service("  ports: [{port: \"80\"}]\n"),
-       "f.yaml:5:18: spec.ports[0].port: must be a whole number from 1 to 65535, not the text '80' (write "
+       "f.yaml:5:18: spec.ports[0].port: must be a whole number from 1 to 65535, not the text '80' "
+       "(write "
        "it without quotes)"},
       {service("  ports: [{port: 70000}]\n"),
        "f.yaml:5:18: spec.ports[0].port: 70000 is out of range: 1 to 65535"},
       {service("  ports: [{name: http}]\n"),
-       "f.yaml:5:11: spec.ports[0].port: required by a Service port (Port that clients connect to.)"},
+       "f.yaml:5:11: spec.ports[0].port: required by a Service port (Port that clients connect "
+       "to.)"},
       {service("  ports: []\n"), "f.yaml:5:10: spec.ports: needs at least 1 item"},
       {service("  ports: {port: 80}\n"),
        "f.yaml:5:10: spec.ports: must be a list, not a map (begin each item with '- ')"},
       {service("  selector: {app: 1}\n  ports: [{port: 80}]\n"),
        "f.yaml:5:19: spec.selector.app: must be text, not the number 1 (put it in quotes: \"1\")"},
       {service("  selector: {app: 'a b'}\n  ports: [{port: 80}]\n"),
-       "f.yaml:5:19: spec.selector.app: the text 'a b' is not a label value: at most 63 of A-Z, a-z, 0-9, "
+       "f.yaml:5:19: spec.selector.app: the text 'a b' is not a label value: at most 63 of A-Z, "
+       "a-z, 0-9, "
        "'-', '_', '.', or empty (for example v2)"},
       {service("  selector: {'a b': x}\n  ports: [{port: 80}]\n"),
-       "f.yaml:5:14: spec.selector: the name 'a b' is not a label name: [PREFIX/]NAME, NAME of at most 63 "
+       "f.yaml:5:14: spec.selector: the name 'a b' is not a label name: [PREFIX/]NAME, NAME of at "
+       "most 63 "
        "of A-Z, a-z, 0-9, '-', '_', '.' (for example app.kubernetes.io/name)"},
       {service("  ports: [{port: 80, protocol: UDP}]\n"),
        "f.yaml:5:32: spec.ports[0].protocol: 'UDP' is not supported yet (supported: TCP)"},
       {service("  ports: [{port: 80, appProtocol: htp}]\n"),
-       "f.yaml:5:35: spec.ports[0].appProtocol: the text 'htp' is not allowed here (did you mean 'http'? "
+       "f.yaml:5:35: spec.ports[0].appProtocol: the text 'htp' is not allowed here (did you mean "
+       "'http'? "
        "allowed: http, h2c, grpc, tcp, kubernetes.io/h2c, kubernetes.io/ws)"},
       {service("  type: LoadBalancer\n  ports: [{port: 80}]\n"),
        "f.yaml:5:9: spec.type: 'LoadBalancer' is not supported yet (supported: ClusterIP)"},
@@ -92,24 +103,29 @@ TEST(WrongObjects, ServicesSayWherePathWhatAndHint) {
       {service("  ports: [{port: 80, name: a}, {port: 80, name: b}]\n"),
        "f.yaml:5:39: spec.ports[1].port: port 80 is already spec.ports[0] (each port once)"},
       {service("  ports: [{port: 80, name: a}, {port: 81}]\n"),
-       "f.yaml:5:32: spec.ports[1].name: required when a Service has several ports (for example http)"},
+       "f.yaml:5:32: spec.ports[1].name: required when a Service has several ports (for example "
+       "http)"},
       {service("  ports: [{port: 80, name: a}, {port: 81, name: a}]\n"),
        "f.yaml:5:49: spec.ports[1].name: the name 'a' is already spec.ports[0] (each name once)"},
       {service("  ports: [{port: 80, targetPort: HTTP}]\n"),
-       "f.yaml:5:34: spec.ports[0].targetPort: the text 'HTTP' is not a port name: at most 15 of a-z, 0-9 "
+       "f.yaml:5:34: spec.ports[0].targetPort: the text 'HTTP' is not a port name: at most 15 of "
+       "a-z, 0-9 "
        "and single '-', one letter at least (for example http)"},
       {"apiVersion: v1\nkind: Service\nmetadata: {name: My_Cart}\nspec: {ports: [{port: 80}]}\n",
-       "f.yaml:3:18: metadata.name: the text 'My_Cart' is not a DNS label: 1 to 63 of a-z, 0-9 and '-', "
+       "f.yaml:3:18: metadata.name: the text 'My_Cart' is not a DNS label: 1 to 63 of a-z, 0-9 and "
+       "'-', "
        "not at an end (for example cart-v2)"},
       {"apiVersion: v1\nkind: Service\nspec: {ports: [{port: 80}]}\n",
        "f.yaml:1:1: metadata: required by Service (Who the object is.)"},
       {"apiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
        "f.yaml:1:1: spec: required by Service (What the Service is.)"},
       {"apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: 5\n",
-       "f.yaml:4:7: spec: must be a map with the fields of a Service's spec, not the number 5 (fields: "
+       "f.yaml:4:7: spec: must be a map with the fields of a Service's spec, not the number 5 "
+       "(fields: "
        "selector, clusterIP, ports, type, sessionAffinity)"},
   };
-  for (const WrongCase& c : kCases) EXPECT_THAT(problems_of(c.text), ElementsAre(c.problem)) << c.text;
+  for (const WrongCase& c : kCases)
+    EXPECT_THAT(problems_of(c.text), ElementsAre(c.problem)) << c.text;
 }
 
 TEST(WrongObjects, RoutesSayWherePathWhatAndHint) {
@@ -119,44 +135,56 @@ TEST(WrongObjects, RoutesSayWherePathWhatAndHint) {
       {route("  - backendRefs: [{name: cart, port: 80, weight: -1}]\n"),
        "f.yaml:7:50: spec.rules[0].backendRefs[0].weight: -1 is out of range: 0 to 1000000"},
       {route("  - backendRefs: [{name: cart}]\n"),
-       "f.yaml:7:19: spec.rules[0].backendRefs[0].port: required by a backendRef (Port of the Service.)"},
+       "f.yaml:7:19: spec.rules[0].backendRefs[0].port: required by a backendRef (Port of the "
+       "Service.)"},
       {route("  - filters: [{type: RequestMirror}]\n"),
-       "f.yaml:7:22: spec.rules[0].filters[0].type: 'RequestMirror' is not supported yet (supported: "
+       "f.yaml:7:22: spec.rules[0].filters[0].type: 'RequestMirror' is not supported yet "
+       "(supported: "
        "RequestHeaderModifier, ResponseHeaderModifier)"},
       {route("  - sessionPersistence: {}\n"),
-       "f.yaml:7:25: spec.rules[0].sessionPersistence: not supported yet (Weft does not keep a client on "
+       "f.yaml:7:25: spec.rules[0].sessionPersistence: not supported yet (Weft does not keep a "
+       "client on "
        "one instance)"},
       {route("  - matches: [{path: {value: api}}]\n"),
-       "f.yaml:7:30: spec.rules[0].matches[0].path.value: 'api' does not begin with '/' (did you mean "
+       "f.yaml:7:30: spec.rules[0].matches[0].path.value: 'api' does not begin with '/' (did you "
+       "mean "
        "'/api'?)"},
       {route("  - matches: [{path: {value: /a//b}}]\n"),
        "f.yaml:7:30: spec.rules[0].matches[0].path.value: a path must not hold '//'"},
       {route("  - matches: [{path: {value: '/a?b=1'}}]\n"),
-       "f.yaml:7:30: spec.rules[0].matches[0].path.value: a path must not hold '?' (match the query with "
+       "f.yaml:7:30: spec.rules[0].matches[0].path.value: a path must not hold '?' (match the "
+       "query with "
        "queryParams)"},
       {route("  - matches: [{path: {type: RegularExpression, value: '/(a'}}]\n"),
        "f.yaml:7:55: spec.rules[0].matches[0].path.value: not a regular expression: missing ): /(a "
        "(syntax: RE2, without back references and look-around)"},
       {route("  - matches: [{path: {type: Prefix, value: /a}}]\n"),
-       "f.yaml:7:29: spec.rules[0].matches[0].path.type: the text 'Prefix' is not allowed here (allowed: "
+       "f.yaml:7:29: spec.rules[0].matches[0].path.type: the text 'Prefix' is not allowed here "
+       "(allowed: "
        "Exact, PathPrefix, RegularExpression)"},
       {route("  - matches: [{method: get}]\n"),
-       "f.yaml:7:24: spec.rules[0].matches[0].method: the text 'get' is not allowed here (did you mean "
+       "f.yaml:7:24: spec.rules[0].matches[0].method: the text 'get' is not allowed here (did you "
+       "mean "
        "'GET'? allowed: GET, HEAD, POST, PUT, DELETE, CONNECT, OPTIONS, TRACE, PATCH)"},
       {route("  - matches: [{headers: [{name: 'x y', value: z}]}]\n"),
-       "f.yaml:7:33: spec.rules[0].matches[0].headers[0].name: the text 'x y' is not a header name (RFC "
+       "f.yaml:7:33: spec.rules[0].matches[0].headers[0].name: the text 'x y' is not a header name "
+       "(RFC "
        "9110 token) of at most 256 characters (for example x-canary)"},
       {route("  - matches: [{headers: [{name: a, value: x}, {name: A, value: y}]}]\n"),
-       "f.yaml:7:54: spec.rules[0].matches[0].headers[1].name: 'A' is matched twice: only the first would "
+       "f.yaml:7:54: spec.rules[0].matches[0].headers[1].name: 'A' is matched twice: only the "
+       "first would "
        "count (write one regular expression, or two matches)"},
       {route("  - timeouts: {request: 5}\n"),
-       "f.yaml:7:25: spec.rules[0].timeouts.request: must be text, not the number 5 (put it in quotes: "
+       "f.yaml:7:25: spec.rules[0].timeouts.request: must be text, not the number 5 (put it in "
+       "quotes: "
        "\"5\")"},
       {route("  - timeouts: {request: 1.5s}\n"),
-       "f.yaml:7:25: spec.rules[0].timeouts.request: the text '1.5s' is not a duration: up to 4 of NUMBER "
+       "f.yaml:7:25: spec.rules[0].timeouts.request: the text '1.5s' is not a duration: up to 4 of "
+       "NUMBER "
        "and h, m, s or ms (GEP-2257) (for example 1m30s)"},
       {route("  - timeouts: {request: 1s, backendRequest: 2s}\n"),
-       "f.yaml:7:45: spec.rules[0].timeouts.backendRequest: 2s is longer than the request timeout 1s (a "
+       "f.yaml:7:45: spec.rules[0].timeouts.backendRequest: 2s is longer than the request timeout "
+       "1s (a "
        "try cannot outlast the whole request)"},
       {route("  - timeouts: {request: 25h}\n"),
        "f.yaml:7:25: spec.rules[0].timeouts.request: 25h is longer than a day (at most 24h)"},
@@ -167,45 +195,60 @@ TEST(WrongObjects, RoutesSayWherePathWhatAndHint) {
       {route("  - retry: {attempts: 0}\n"),
        "f.yaml:7:23: spec.rules[0].retry.attempts: 0 is out of range: 1 to 10"},
       {route("  - filters: [{type: RequestHeaderModifier}]\n"),
-       "f.yaml:7:15: spec.rules[0].filters[0].requestHeaderModifier: required by type RequestHeaderModifier"},
-      {route("  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Host, value: "
+       "f.yaml:7:15: spec.rules[0].filters[0].requestHeaderModifier: required by type "
+       "RequestHeaderModifier"},
+      {route("  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: "
+             "Host, value: "
              "a}]}}]\n"),
-       "f.yaml:7:82: spec.rules[0].filters[0].requestHeaderModifier.set[0].name: 'Host' cannot be modified "
+       "f.yaml:7:82: spec.rules[0].filters[0].requestHeaderModifier.set[0].name: 'Host' cannot be "
+       "modified "
        "(it belongs to the connection or to Weft)"},
-      {route("  - filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: a, value: "
+      {route("  - filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: "
+             "a, value: "
              "\"x\\r\\ny\"}]}}]\n"),
-       "f.yaml:7:94: spec.rules[0].filters[0].responseHeaderModifier.add[0].value: the text 'x\r\ny' is "
+       "f.yaml:7:94: spec.rules[0].filters[0].responseHeaderModifier.add[0].value: the text "
+       "'x\r\ny' is "
        "not a header value: no control characters, no line breaks (for example yes)"},
       {route("  - {name: a}\n  - {name: a}\n"),
        "f.yaml:8:12: spec.rules[1].name: the name 'a' is taken by a rule before (each name once)"},
   };
-  for (const WrongCase& c : kCases) EXPECT_THAT(problems_of(c.text), ElementsAre(c.problem)) << c.text;
+  for (const WrongCase& c : kCases)
+    EXPECT_THAT(problems_of(c.text), ElementsAre(c.problem)) << c.text;
 }
 
 TEST(WrongObjects, ParentsThatWeftDoesNotServeAreNamed) {
-  const std::string head = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
-                           "metadata: {name: r}\nspec:\n";
-  EXPECT_THAT(problems_of(head + "  parentRefs: [{kind: Gateway, name: g}]\n"),
-              ElementsAre("f.yaml:5:23: spec.parentRefs[0].kind: 'Gateway' is not supported yet (supported: "
-                          "Service)"));
-  EXPECT_THAT(problems_of(head + "  parentRefs: [{name: g}]\n"),
-              ElementsAre("f.yaml:5:16: spec.parentRefs[0].kind: required by a parentRef (Kind of the "
-                          "parent: Service.)"));
-  EXPECT_THAT(problems_of(head + "  parentRefs: [{kind: Service, name: c}]\n  hostnames: [a.example]\n"),
-              ElementsAre("f.yaml:6:14: spec.hostnames: not supported yet (routes of a Service apply by its "
-                          "address, not by the Host header: leave hostnames out)"));
-  EXPECT_THAT(problems_of(head + "  parentRefs: [{kind: Service, name: c}, {kind: Service, name: c}]\n"),
-              ElementsAre("f.yaml:5:42: spec.parentRefs[1]: the same parent twice (each parent once)"));
-  EXPECT_THAT(problems_of(head + "  parentRefs: [{kind: Service, name: c, port: 80}, {kind: Service, name: "
-                                 "c}]\n"),
-              ElementsAre("f.yaml:5:52: spec.parentRefs[1]: c.default is a parent with and without a port "
-                          "(give each a port, or only one without)"));
+  const std::string head =
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+      "metadata: {name: r}\nspec:\n";
+  EXPECT_THAT(
+      problems_of(head + "  parentRefs: [{kind: Gateway, name: g}]\n"),
+      ElementsAre(
+          "f.yaml:5:23: spec.parentRefs[0].kind: 'Gateway' is not supported yet (supported: "
+          "Service)"));
+  EXPECT_THAT(
+      problems_of(head + "  parentRefs: [{name: g}]\n"),
+      ElementsAre("f.yaml:5:16: spec.parentRefs[0].kind: required by a parentRef (Kind of the "
+                  "parent: Service.)"));
+  EXPECT_THAT(
+      problems_of(head + "  parentRefs: [{kind: Service, name: c}]\n  hostnames: [a.example]\n"),
+      ElementsAre(
+          "f.yaml:6:14: spec.hostnames: not supported yet (routes of a Service apply by its "
+          "address, not by the Host header: leave hostnames out)"));
+  EXPECT_THAT(
+      problems_of(head + "  parentRefs: [{kind: Service, name: c}, {kind: Service, name: c}]\n"),
+      ElementsAre("f.yaml:5:42: spec.parentRefs[1]: the same parent twice (each parent once)"));
+  EXPECT_THAT(
+      problems_of(head + "  parentRefs: [{kind: Service, name: c, port: 80}, {kind: Service, name: "
+                         "c}]\n"),
+      ElementsAre("f.yaml:5:52: spec.parentRefs[1]: c.default is a parent with and without a port "
+                  "(give each a port, or only one without)"));
 }
 
 TEST(WrongObjects, LimitsAreTheCrds) {
   std::string rules, matches, refs;
   for (int i = 0; i < 17; ++i) rules += "  - {}\n";
-  EXPECT_THAT(problems_of(route(rules)), ElementsAre("f.yaml:7:3: spec.rules: 17 items: at most 16"));
+  EXPECT_THAT(problems_of(route(rules)),
+              ElementsAre("f.yaml:7:3: spec.rules: 17 items: at most 16"));
   for (int i = 0; i < 65; ++i) matches += "{method: GET},";
   EXPECT_THAT(problems_of(route("  - matches: [" + matches + "]\n")),
               ElementsAre("f.yaml:7:14: spec.rules[0].matches: 65 items: at most 64"));
@@ -215,24 +258,27 @@ TEST(WrongObjects, LimitsAreTheCrds) {
 }
 
 TEST(WrongObjects, EverythingWrongIsSaidAtOnceInOrderOfPlace) {
-  const std::string text = "apiVersion: v1\nkind: Service\nmetadata: {name: UPPER, lables: {}}\n"
-                           "spec:\n  type: NodePort\n  ports:\n  - {port: 0, name: a}\n  - {port: 80}\n"
-                           "---\napiVersion: v1\nkind: Nothing\n---\n" +
-                           route("  - {matches: [{path: {value: x}}], weight: 1}\n");
+  const std::string text =
+      "apiVersion: v1\nkind: Service\nmetadata: {name: UPPER, lables: {}}\n"
+      "spec:\n  type: NodePort\n  ports:\n  - {port: 0, name: a}\n  - {port: 80}\n"
+      "---\napiVersion: v1\nkind: Nothing\n---\n" +
+      route("  - {matches: [{path: {value: x}}], weight: 1}\n");
   EXPECT_THAT(
       problems_of(text),
-      ElementsAre("f.yaml:3:18: metadata.name: the text 'UPPER' is not a DNS label: 1 to 63 of a-z, 0-9 and "
-                  "'-', not at an end (for example cart-v2)",
-                  "f.yaml:3:25: metadata.lables: unknown field (did you mean 'labels'?)",
-                  "f.yaml:5:9: spec.type: 'NodePort' is not supported yet (supported: ClusterIP)",
-                  "f.yaml:7:12: spec.ports[0].port: 0 is out of range: 1 to 65535",
-                  "f.yaml:8:5: spec.ports[1].name: required when a Service has several ports (for example "
-                  "http)",
-                  "f.yaml:11:7: kind: Weft knows no kind 'Nothing' (kinds: Service, HTTPRoute)",
-                  "f.yaml:19:31: spec.rules[0].matches[0].path.value: 'x' does not begin with '/' (did you "
-                  "mean '/x'?)",
-                  "f.yaml:19:37: spec.rules[0].weight: unknown field ('weight' belongs under "
-                  "backendRefs[])"));
+      ElementsAre(
+          "f.yaml:3:18: metadata.name: the text 'UPPER' is not a DNS label: 1 to 63 of a-z, 0-9 "
+          "and "
+          "'-', not at an end (for example cart-v2)",
+          "f.yaml:3:25: metadata.lables: unknown field (did you mean 'labels'?)",
+          "f.yaml:5:9: spec.type: 'NodePort' is not supported yet (supported: ClusterIP)",
+          "f.yaml:7:12: spec.ports[0].port: 0 is out of range: 1 to 65535",
+          "f.yaml:8:5: spec.ports[1].name: required when a Service has several ports (for example "
+          "http)",
+          "f.yaml:11:7: kind: Weft knows no kind 'Nothing' (kinds: Service, HTTPRoute)",
+          "f.yaml:19:31: spec.rules[0].matches[0].path.value: 'x' does not begin with '/' (did you "
+          "mean '/x'?)",
+          "f.yaml:19:37: spec.rules[0].weight: unknown field ('weight' belongs under "
+          "backendRefs[])"));
 }
 
 Object decode_one(const std::string& text) {
@@ -268,8 +314,9 @@ TEST(Service, IsReadWithDefaultsFilledIn) {
 }
 
 TEST(Service, HeadlessIsClusterIpNone) {
-  EXPECT_TRUE(std::get<ServiceSpec>(
-                  decode_one(service("  clusterIP: None\n  ports: [{port: 80}]\n")).spec).headless);
+  EXPECT_TRUE(
+      std::get<ServiceSpec>(decode_one(service("  clusterIP: None\n  ports: [{port: 80}]\n")).spec)
+          .headless);
 }
 
 TEST(HttpRoute, IsReadWithAllItsParts) {
@@ -347,9 +394,10 @@ TEST(Objects, WhatTheServerPrintsIsReadBackWithoutEffect) {
 TEST(Objects, AListIsUnfolded) {
   Problems problems;
   const auto objects = decode_objects(
-      "f", R"({"apiVersion":"v1","kind":"List","items":[)"
-           R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":1}]}},)"
-           R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},"spec":{"ports":[{"port":1}]}}]})",
+      "f",
+      R"({"apiVersion":"v1","kind":"List","items":[)"
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":1}]}},)"
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},"spec":{"ports":[{"port":1}]}}]})",
       problems);
   EXPECT_THAT(problems, IsEmpty());
   ASSERT_EQ(objects.size(), 2u);

@@ -25,8 +25,11 @@ std::string make_uid(Random& random) {
 }
 
 ObjectRow row_of(const Object& object) {
-  return {.key = object.key(), .uid = object.meta.uid, .generation = object.meta.generation,
-          .created = object.meta.created, .body = object.body};
+  return {.key = object.key(),
+          .uid = object.meta.uid,
+          .generation = object.meta.generation,
+          .created = object.meta.created,
+          .body = object.body};
 }
 
 // The same object in two places of one batch: neither order would be right.
@@ -46,7 +49,11 @@ void refuse_twins(const std::vector<DecodedObject>& batch, Problems& problems) {
 
 ObjectCatalog::ObjectCatalog(Store& store, Compiler& compiler, const Clock& clock, Random& random,
                              VirtualRanges ranges)
-    : store_(store), compiler_(compiler), clock_(clock), random_(random), ranges_(std::move(ranges)) {}
+    : store_(store),
+      compiler_(compiler),
+      clock_(clock),
+      random_(random),
+      ranges_(std::move(ranges)) {}
 
 Result<void> ObjectCatalog::load() {
   auto rows = store_.objects();
@@ -55,9 +62,10 @@ Result<void> ObjectCatalog::load() {
     Problems problems;
     auto decoded = decode_objects(row.key.to_string(), row.body, problems);
     if (!problems.empty() || decoded.size() != 1) {
-      return fail(ErrorKind::kInvalid,
-                  fmt::format("a stored object is not valid for this version of Weft: {}",
-                              problems.empty() ? row.key.to_string() : problems.front().to_string()));
+      return fail(
+          ErrorKind::kInvalid,
+          fmt::format("a stored object is not valid for this version of Weft: {}",
+                      problems.empty() ? row.key.to_string() : problems.front().to_string()));
     }
     Object& object = decoded.front().object;
     object.meta.uid = row.uid;
@@ -78,8 +86,8 @@ Result<void> ObjectCatalog::load() {
 
 Result<void> ObjectCatalog::give(const std::vector<model::ServiceName>& names, Given& given) {
   for (const model::ServiceName& name : names) {
-    auto number = store_.allocate(kServicePool, owner_of(name), kAddresses, clock_.wall_now(),
-                                  kAddressHold);
+    auto number =
+        store_.allocate(kServicePool, owner_of(name), kAddresses, clock_.wall_now(), kAddressHold);
     if (!number) return std::unexpected(std::move(number.error()));
     given.emplace_back(name, *number);
   }
@@ -150,8 +158,8 @@ Result<ApplyOutcome> ObjectCatalog::apply(const std::vector<SourceText>& files, 
   for (const Object* object : changed) {
     for (const Condition& condition : compiler_.conditions(*object)) {
       if (condition.ok) continue;
-      outcome.warnings.push_back(fmt::format("{}: {}: {}", object->key().to_string(), condition.reason,
-                                             condition.message));
+      outcome.warnings.push_back(fmt::format("{}: {}: {}", object->key().to_string(),
+                                             condition.reason, condition.message));
     }
   }
   if (publish_) publish_(touched, version_);
@@ -194,7 +202,8 @@ Result<Affected> ObjectCatalog::settle() {
     return give(wanting, given);
   });
   if (!done) return std::unexpected(std::move(done.error()));
-  for (const ImplicitServiceRow& row : implicit) touched.merge(compiler_.put_implicit(row.name, row.ports));
+  for (const ImplicitServiceRow& row : implicit)
+    touched.merge(compiler_.put_implicit(row.name, row.ports));
   for (const model::ServiceName& name : idle) touched.merge(compiler_.clear_address(name));
   take_effect(given, touched);
   return touched;

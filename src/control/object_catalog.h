@@ -68,7 +68,7 @@ class ObjectCatalog {
   uint64_t version() const { return version_; }
   Compiler& compiler() { return compiler_; }
 
-  static constexpr uint32_t kAddresses = 65'000;            // of each pool
+  static constexpr uint32_t kAddresses = 65'000;  // of each pool
   static constexpr Duration kAddressHold = Duration::hours(24);
 
  private:

@@ -21,8 +21,9 @@ class SetClock final : public Clock {
   WallTime wall = WallTime::from_unix_seconds(1'800'000'000);
 };
 
-constexpr const char* kCart = "{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {ports: [{port: "
-                              "80}]}}\n";
+constexpr const char* kCart =
+    "{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {ports: [{port: "
+    "80}]}}\n";
 
 class CatalogTest : public testing::Test {
  protected:
@@ -38,8 +39,10 @@ class CatalogTest : public testing::Test {
     catalog_ = std::make_unique<ObjectCatalog>(
         *store_, *compiler_, clock_, random_,
         VirtualRanges{[](uint32_t n) { return IpAddress::v4(0xf0f00000 + n); },
-                      [](uint32_t n) { return IpAddress::v6({0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
-                                                             static_cast<uint8_t>(n)}); }});
+                      [](uint32_t n) {
+                        return IpAddress::v6({0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+                                              static_cast<uint8_t>(n)});
+                      }});
     ASSERT_TRUE(catalog_->load());
     catalog_->on_publish([this](const Affected& services, uint64_t version) {
       published_.clear();
@@ -84,8 +87,9 @@ TEST_F(CatalogTest, SaysWhatBecameOfEachObject) {
   EXPECT_EQ(published_version_, 1u);
   EXPECT_THAT(apply(kCart), ElementsAre("Service/default/cart unchanged"));
   EXPECT_EQ(catalog_->version(), 1u) << "what changes nothing is no new version";
-  EXPECT_THAT(apply("{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {ports: [{port: 81}]}}"),
-              ElementsAre("Service/default/cart configured"));
+  EXPECT_THAT(
+      apply("{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {ports: [{port: 81}]}}"),
+      ElementsAre("Service/default/cart configured"));
   const Object* object = compiler_->object({"Service", "default", "cart"});
   EXPECT_EQ(object->meta.generation, 2);
   EXPECT_EQ(object->meta.created, clock_.wall);
@@ -93,11 +97,13 @@ TEST_F(CatalogTest, SaysWhatBecameOfEachObject) {
 }
 
 TEST_F(CatalogTest, AppliesNothingUnlessAllIsValid) {
-  EXPECT_THAT(apply(std::string(kCart) + "---\n{kind: Wrong}\n"),
-              ElementsAre("f.yaml:3:8: kind: Weft knows no kind 'Wrong' (kinds: Service, HTTPRoute)"));
-  EXPECT_THAT(apply(std::string(kCart) + "---\n" + kCart),
-              ElementsAre("f.yaml:3:1: Service/default/cart is there twice, first at f.yaml:1 (keep one of "
-                          "the two)"));
+  EXPECT_THAT(
+      apply(std::string(kCart) + "---\n{kind: Wrong}\n"),
+      ElementsAre("f.yaml:3:8: kind: Weft knows no kind 'Wrong' (kinds: Service, HTTPRoute)"));
+  EXPECT_THAT(
+      apply(std::string(kCart) + "---\n" + kCart),
+      ElementsAre("f.yaml:3:1: Service/default/cart is there twice, first at f.yaml:1 (keep one of "
+                  "the two)"));
   EXPECT_THAT(store_->objects().value(), IsEmpty());
   EXPECT_THAT(published_, IsEmpty());
 }
@@ -129,7 +135,8 @@ TEST_F(CatalogTest, AServiceKeepsItsAddressOverChangesAndRestarts) {
 
 TEST_F(CatalogTest, ClaimsGetAnAddressAndSurviveARestart) {
   compiler_->put_instance(claimant("web-1", "web"));
-  EXPECT_THAT(catalog_->settle().value(), UnorderedElementsAre(model::ServiceName{"default", "web"}));
+  EXPECT_THAT(catalog_->settle().value(),
+              UnorderedElementsAre(model::ServiceName{"default", "web"}));
   EXPECT_EQ(address_of("web"), "240.240.0.1");
   EXPECT_THAT(catalog_->settle().value(), IsEmpty()) << "nothing is left to settle";
   restart();
@@ -148,22 +155,25 @@ TEST_F(CatalogTest, AFullDiskChangesNothingAnywhere) {
   apply(kCart);
   published_.clear();
   disk_.set_capacity(disk_.used());
-  const auto failed = apply("{apiVersion: v1, kind: Service, metadata: {name: big, annotations: {a: \"" +
-                            std::string(100'000, 'x') + "\"}}, spec: {ports: [{port: 80}]}}");
+  const auto failed =
+      apply("{apiVersion: v1, kind: Service, metadata: {name: big, annotations: {a: \"" +
+            std::string(100'000, 'x') + "\"}}, spec: {ports: [{port: 80}]}}");
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_THAT(failed[0], HasSubstr("the disk is full"));
   EXPECT_THAT(published_, IsEmpty());
   EXPECT_EQ(compiler_->object({"Service", "default", "big"}), nullptr);
   EXPECT_EQ(catalog_->version(), 1u);
   disk_.set_capacity(UINT64_MAX);
-  EXPECT_THAT(apply("{apiVersion: v1, kind: Service, metadata: {name: b}, spec: {ports: [{port: 80}]}}"),
-              ElementsAre("Service/default/b created"));
+  EXPECT_THAT(
+      apply("{apiVersion: v1, kind: Service, metadata: {name: b}, spec: {ports: [{port: 80}]}}"),
+      ElementsAre("Service/default/b created"));
 }
 
 TEST_F(CatalogTest, WarnsOfWhatIsAcceptedButNotInForce) {
   const auto outcome = catalog_->apply(
-      {{"f", "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: "
-             "{parentRefs: [{kind: Service, name: nobody}]}}"}},
+      {{"f",
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: "
+        "{parentRefs: [{kind: Service, name: nobody}]}}"}},
       false);
   ASSERT_TRUE(outcome);
   ASSERT_FALSE(outcome->warnings.empty());
@@ -173,7 +183,8 @@ TEST_F(CatalogTest, WarnsOfWhatIsAcceptedButNotInForce) {
 
 TEST_F(CatalogTest, RemovesAllOrNone) {
   apply(kCart);
-  const auto outcome = catalog_->remove({{"Service", "default", "cart"}, {"Service", "default", "absent"}});
+  const auto outcome =
+      catalog_->remove({{"Service", "default", "cart"}, {"Service", "default", "absent"}});
   EXPECT_EQ(outcome.error().kind(), ErrorKind::kNotFound);
   EXPECT_NE(compiler_->object({"Service", "default", "cart"}), nullptr);
 }

@@ -17,7 +17,8 @@ const char* advice(int code) {
     case SQLITE_READONLY: return "the file or its file system is read-only; nothing was changed";
     case SQLITE_CANTOPEN: return "does the directory exist, and may this user write there?";
     case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: return "the file is damaged: restore it from a copy, or move it away to begin anew";
+    case SQLITE_CORRUPT:
+      return "the file is damaged: restore it from a copy, or move it away to begin anew";
     case SQLITE_BUSY:
     case SQLITE_LOCKED: return "another program holds the file: is a second server running?";
     case SQLITE_IOERR: return "the disk reported an error; nothing was changed";
@@ -111,8 +112,9 @@ SqliteDatabase::~SqliteDatabase() { sqlite3_close(handle_); }
 Result<std::unique_ptr<SqliteDatabase>> SqliteDatabase::open(const std::string& path,
                                                              const std::string& vfs) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                                   vfs.empty() ? nullptr : vfs.c_str());
+  const int code =
+      sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                      vfs.empty() ? nullptr : vfs.c_str());
   if (!handle) return fail(ErrorKind::kIo, fmt::format("{}: out of memory", path));
   std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(handle, path));
   if (code != SQLITE_OK) return std::unexpected(database->error(code));

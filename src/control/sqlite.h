@@ -53,7 +53,8 @@ class SqliteQuery {
 class SqliteDatabase {
  public:
   // Opens or creates. `vfs` empty = SQLite's default.
-  static Result<std::unique_ptr<SqliteDatabase>> open(const std::string& path, const std::string& vfs);
+  static Result<std::unique_ptr<SqliteDatabase>> open(const std::string& path,
+                                                      const std::string& vfs);
   ~SqliteDatabase();
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;

@@ -64,11 +64,14 @@ class Page {
   void figures(std::initializer_list<std::pair<std::string, const char*>> figures) {
     out_ += "<div class=figures>";
     for (const auto& [value, what] : figures) {
-      out_ += fmt::format("<div class=figure><b>{}</b><span>{}</span></div>", html_escape(value), what);
+      out_ +=
+          fmt::format("<div class=figure><b>{}</b><span>{}</span></div>", html_escape(value), what);
     }
     out_ += "</div>\n";
   }
-  void note(const std::string& text) { out_ += "<div class=note>" + html_escape(text) + "</div>\n"; }
+  void note(const std::string& text) {
+    out_ += "<div class=note>" + html_escape(text) + "</div>\n";
+  }
 
   // Headings that begin with '#' are of number columns.
   void table(const char* heading, std::initializer_list<const char*> columns) {
@@ -153,12 +156,15 @@ void services(Page& page, const std::vector<ServiceRow>& rows) {
     page.row({{row.name.to_string(), "name"},
               {row.headless ? "headless" : row.vip4, "", row.vip6},
               {ports},
-              {fmt::format("{} of {}", row.ready, row.instances),
-               row.ready == 0 ? "n bad" : row.ready < row.instances ? "n warn" : "n good"},
+              {fmt::format("{} of {}", row.ready, row.instances), row.ready == 0 ? "n bad"
+                                                                  : row.ready < row.instances
+                                                                      ? "n warn"
+                                                                      : "n good"},
               {served.text, "n", served.title},
               row.implicit ? Cell{"from workloads", "dim"} : conditions_cell(row.conditions)});
   }
-  page.end_table(!rows.empty(), "none yet: start a program with weft run --service NAME:PORT -- COMMAND");
+  page.end_table(!rows.empty(),
+                 "none yet: start a program with weft run --service NAME:PORT -- COMMAND");
 }
 
 void instances(Page& page, const StatusView& view) {
@@ -170,22 +176,25 @@ void instances(Page& page, const StatusView& view) {
     if (!row.why.empty()) said.insert(said.begin(), row.why);
     const Duration left = row.svid_expires - view.now;
     const bool known = row.svid_expires.unix_ns != 0;
-    page.row({{row.id, "name"},
-              {row.state + (said.empty() ? "" : ": " + join_texts(said, "; ")), good ? "good" : "warn"},
-              {join_texts(row.services, ", ")},
-              {short_identity(row.identity), "", row.identity},
-              {row.mesh4, "", row.mesh6},
-              {row.address},
-              {known ? span_text(left) : "–", left.ns < 0 && known ? "n bad" : "n"}});
+    page.row(
+        {{row.id, "name"},
+         {row.state + (said.empty() ? "" : ": " + join_texts(said, "; ")), good ? "good" : "warn"},
+         {join_texts(row.services, ", ")},
+         {short_identity(row.identity), "", row.identity},
+         {row.mesh4, "", row.mesh6},
+         {row.address},
+         {known ? span_text(left) : "–", left.ns < 0 && known ? "n bad" : "n"}});
   }
   page.end_table(!view.instances.empty(), "none");
 }
 
 void edges(Page& page, const StatusView& view) {
-  page.table("Calls in the last minute",
-             {"From", "To", "Service", "Protocol", "mTLS", "#Per second", "#Success", "#p50", "#p99"});
+  page.table("Calls in the last minute", {"From", "To", "Service", "Protocol", "mTLS",
+                                          "#Per second", "#Success", "#p50", "#p99"});
   for (const EdgeStatus& row : view.edges) {
-    const char* look = row.success_ratio >= 0.999 ? "n good" : row.success_ratio >= 0.95 ? "n warn" : "n bad";
+    const char* look = row.success_ratio >= 0.999  ? "n good"
+                       : row.success_ratio >= 0.95 ? "n warn"
+                                                   : "n bad";
     page.row({{short_identity(row.source), "", row.source},
               {short_identity(row.destination), "", row.destination},
               {row.port ? fmt::format("{}:{}", row.service, row.port) : row.service},
@@ -264,8 +273,9 @@ std::string render_status_page(const StatusView& view, const Compiler& compiler,
   edges(page, view);
   routes(page, route_rows(compiler, served));
   certificates(page, view);
-  return page.finish(fmt::format("Weft {} · discovery on {} · running since {} · as of {}", view.version,
-                                 view.discovery, json_time(view.started), json_time(view.now)));
+  return page.finish(fmt::format("Weft {} · discovery on {} · running since {} · as of {}",
+                                 view.version, view.discovery, json_time(view.started),
+                                 json_time(view.now)));
 }
 
 }  // namespace weft::control

@@ -16,10 +16,12 @@ std::string match_text(const model::RouteMatch& match) {
     case model::PathMatch::kRegex: out += "~" + match.path.value; break;
   }
   for (const model::StringMatch& one : match.headers) {
-    out += fmt::format(" {}{}{}", one.name, one.kind == model::StringMatch::kRegex ? "~" : ":", one.value);
+    out += fmt::format(" {}{}{}", one.name, one.kind == model::StringMatch::kRegex ? "~" : ":",
+                       one.value);
   }
   for (const model::StringMatch& one : match.query) {
-    out += fmt::format(" ?{}{}{}", one.name, one.kind == model::StringMatch::kRegex ? "~" : "=", one.value);
+    out += fmt::format(" ?{}{}{}", one.name, one.kind == model::StringMatch::kRegex ? "~" : "=",
+                       one.value);
   }
   return out;
 }
@@ -30,7 +32,8 @@ std::string backends_text(const std::vector<model::Backend>& backends) {
   if (total == 0) return "nobody (status 500)";
   std::string out;
   for (const model::Backend& backend : backends) {
-    out += fmt::format("{}{}:{}", out.empty() ? "" : ", ", backend.service.to_string(), backend.port);
+    out +=
+        fmt::format("{}{}:{}", out.empty() ? "" : ", ", backend.service.to_string(), backend.port);
     if (backends.size() > 1) {
       out += fmt::format(" {:.3g} %", 100.0 * backend.weight / static_cast<double>(total));
     }
@@ -60,8 +63,8 @@ ServiceRow service_row(const Compiler& compiler, const model::ServiceName& name,
     row.vip6 = compiled->service.vip6.to_string();
   }
   for (const model::ServicePort& port : compiled->service.ports) {
-    row.ports.push_back({port.port, port.name, std::string(model::to_string(port.protocol)),
-                         port.rules.size()});
+    row.ports.push_back(
+        {port.port, port.name, std::string(model::to_string(port.protocol)), port.rules.size()});
   }
   row.instances = compiled->endpoints.endpoints.size();
   row.ready = static_cast<size_t>(

@@ -21,7 +21,7 @@ struct ServiceRow {
   };
   model::ServiceName name;
   bool headless = false;
-  bool implicit = false;  // made from claims, there is no Service object
+  bool implicit = false;   // made from claims, there is no Service object
   std::string vip4, vip6;  // "" when headless
   std::vector<Port> ports;
   size_t ready = 0;      // endpoints that may be picked
@@ -34,8 +34,8 @@ std::vector<ServiceRow> service_rows(const Compiler& compiler, const ServedFn& s
 struct RouteRow {
   ObjectKey key;
   std::vector<std::string> parents;  // "cart.default:80", "cart.default"
-  std::vector<std::string> rules;    // "GET /api → cart-v1.default:80 90 %, cart-v2.default:80 10 %"
-  Served served;                     // of the parent that lags most
+  std::vector<std::string> rules;  // "GET /api → cart-v1.default:80 90 %, cart-v2.default:80 10 %"
+  Served served;                   // of the parent that lags most
   std::vector<Condition> conditions;
 };
 std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& served);

@@ -50,10 +50,11 @@ Result<void> migrate(SqliteDatabase& database, const std::string& path) {
   }
   const auto newest = static_cast<int64_t>(std::size(kMigrations));
   if (version > newest) {
-    return fail(ErrorKind::kUnsupported,
-                fmt::format("{}: written by a newer Weft (format {}, this one reads up to {}): use that "
-                            "version, or a copy made before the upgrade",
-                            path, version, newest));
+    return fail(
+        ErrorKind::kUnsupported,
+        fmt::format("{}: written by a newer Weft (format {}, this one reads up to {}): use that "
+                    "version, or a copy made before the upgrade",
+                    path, version, newest));
   }
   for (; version < newest; ++version) {
     auto done = database.run(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version={}; COMMIT;",
@@ -121,13 +122,22 @@ Result<uint64_t> Store::apply(std::span<const ObjectRow> puts, std::span<const O
   const auto work = [&]() -> Result<void> {
     for (const ObjectRow& row : puts) {
       auto done = impl_->query("INSERT OR REPLACE INTO objects VALUES(?,?,?,?,?,?,?)")
-                      .bind(row.key.kind).bind(row.key.ns).bind(row.key.name).bind(row.uid)
-                      .bind(row.generation).bind(row.created.unix_ns).bind(row.body).finish();
+                      .bind(row.key.kind)
+                      .bind(row.key.ns)
+                      .bind(row.key.name)
+                      .bind(row.uid)
+                      .bind(row.generation)
+                      .bind(row.created.unix_ns)
+                      .bind(row.body)
+                      .finish();
       if (!done) return done;
     }
     for (const ObjectKey& key : deletes) {
       auto done = impl_->query("DELETE FROM objects WHERE kind=? AND ns=? AND name=?")
-                      .bind(key.kind).bind(key.ns).bind(key.name).finish();
+                      .bind(key.kind)
+                      .bind(key.ns)
+                      .bind(key.name)
+                      .finish();
       if (!done) return done;
     }
     return impl_->query("UPDATE configuration SET version=version+1").finish();
@@ -157,7 +167,9 @@ Result<std::optional<std::string>> Store::meta(std::string_view key) const {
 Result<void> Store::set_meta(const std::map<std::string, std::string>& values) {
   return transact([&]() -> Result<void> {
     for (const auto& [key, value] : values) {
-      auto done = impl_->query("INSERT OR REPLACE INTO meta VALUES(?,?)").bind(key).bind_blob(value)
+      auto done = impl_->query("INSERT OR REPLACE INTO meta VALUES(?,?)")
+                      .bind(key)
+                      .bind_blob(value)
                       .finish();
       if (!done) return done;
     }

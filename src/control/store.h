@@ -41,20 +41,20 @@ struct ObjectRow {
 
 // The right to join: only the hash of its secret is kept.
 struct TokenRow {
-  std::string id;              // short, shown to users
-  std::string secret_sha256;   // 32 bytes
-  std::string ns;              // namespace it allows ("" = any)
-  std::string service;         // service it allows ("" = any)
+  std::string id;             // short, shown to users
+  std::string secret_sha256;  // 32 bytes
+  std::string ns;             // namespace it allows ("" = any)
+  std::string service;        // service it allows ("" = any)
   WallTime created{};
   WallTime expires{};
-  std::string used_by;         // machine id; "" = unused
+  std::string used_by;  // machine id; "" = unused
 };
 
 struct MachineRow {
   std::string id;
-  std::string name;     // as it called itself
-  std::string token;    // id of the token it joined with
-  std::string ns;       // what the token allowed
+  std::string name;   // as it called itself
+  std::string token;  // id of the token it joined with
+  std::string ns;     // what the token allowed
   std::string service;
   WallTime joined{};
   bool revoked = false;
@@ -110,8 +110,8 @@ class Store {
   // The number `owner` holds, or a new one in [1, limit]. An owner that comes back gets the number it
   // had. A number released less than `hold` ago is never given to another owner; kLimit when none is
   // free.
-  Result<uint32_t> allocate(std::string_view pool, std::string_view owner, uint32_t limit, WallTime now,
-                            Duration hold);
+  Result<uint32_t> allocate(std::string_view pool, std::string_view owner, uint32_t limit,
+                            WallTime now, Duration hold);
   Result<void> release(std::string_view pool, std::string_view owner, WallTime now);
   Result<std::vector<AllocationRow>> allocations(std::string_view pool) const;
 

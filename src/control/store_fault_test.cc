@@ -13,7 +13,9 @@ namespace {
 using testing::HasSubstr;
 
 ObjectRow object(const std::string& name, int64_t generation, size_t size = 100) {
-  return {.key = {"Service", "default", name}, .uid = "u", .generation = generation,
+  return {.key = {"Service", "default", name},
+          .uid = "u",
+          .generation = generation,
           .body = std::string(size, 'x')};
 }
 

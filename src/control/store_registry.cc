@@ -66,23 +66,33 @@ Result<uint32_t> free_number(Store::Impl& impl, std::string_view pool, uint32_t 
     if (!found) return std::unexpected(std::move(found.error()));
     if (!*found) continue;
     auto moved = impl.query("INSERT OR REPLACE INTO meta VALUES(?,?)")
-                     .bind(cursor_key).bind_blob(std::to_string(**found)).finish();
+                     .bind(cursor_key)
+                     .bind_blob(std::to_string(**found))
+                     .finish();
     if (!moved) return std::unexpected(std::move(moved.error()));
     return static_cast<uint32_t>(**found);
   }
-  return fail(ErrorKind::kLimit, fmt::format("all {} addresses of the pool '{}' are taken or were in "
-                                             "use less than a day ago", limit, pool));
+  return fail(ErrorKind::kLimit,
+              fmt::format("all {} addresses of the pool '{}' are taken or were in "
+                          "use less than a day ago",
+                          limit, pool));
 }
 
 Result<uint32_t> allocate_new(Store::Impl& impl, std::string_view pool, std::string_view owner,
                               uint32_t limit, WallTime now, Duration hold) {
-  auto swept = impl.query("DELETE FROM allocations WHERE pool=? AND released IS NOT NULL AND released<=?")
-                   .bind(pool).bind((now - hold).unix_ns).finish();
+  auto swept =
+      impl.query("DELETE FROM allocations WHERE pool=? AND released IS NOT NULL AND released<=?")
+          .bind(pool)
+          .bind((now - hold).unix_ns)
+          .finish();
   if (!swept) return std::unexpected(std::move(swept.error()));
   auto number = free_number(impl, pool, limit);
   if (!number) return number;
   auto taken = impl.query("INSERT INTO allocations VALUES(?,?,?,NULL)")
-                   .bind(pool).bind(static_cast<int64_t>(*number)).bind(owner).finish();
+                   .bind(pool)
+                   .bind(static_cast<int64_t>(*number))
+                   .bind(owner)
+                   .finish();
   if (!taken) return std::unexpected(std::move(taken.error()));
   return number;
 }
@@ -93,13 +103,16 @@ Result<uint32_t> Store::allocate(std::string_view pool, std::string_view owner, 
                                  WallTime now, Duration hold) {
   uint32_t number = 0;
   auto done = transact([&]() -> Result<void> {
-    SqliteQuery held_query = impl_->query("SELECT number FROM allocations WHERE pool=? AND owner=?");
+    SqliteQuery held_query =
+        impl_->query("SELECT number FROM allocations WHERE pool=? AND owner=?");
     auto held = single(held_query.bind(pool).bind(owner));
     if (!held) return std::unexpected(std::move(held.error()));
     if (*held) {
       number = static_cast<uint32_t>(**held);
       return impl_->query("UPDATE allocations SET released=NULL WHERE pool=? AND owner=?")
-          .bind(pool).bind(owner).finish();
+          .bind(pool)
+          .bind(owner)
+          .finish();
     }
     auto fresh = allocate_new(*impl_, pool, owner, limit, now, hold);
     if (!fresh) return std::unexpected(std::move(fresh.error()));
@@ -111,8 +124,12 @@ Result<uint32_t> Store::allocate(std::string_view pool, std::string_view owner, 
 }
 
 Result<void> Store::release(std::string_view pool, std::string_view owner, WallTime now) {
-  return impl_->query("UPDATE allocations SET released=? WHERE pool=? AND owner=? AND released IS NULL")
-      .bind(now.unix_ns).bind(pool).bind(owner).finish();
+  return impl_
+      ->query("UPDATE allocations SET released=? WHERE pool=? AND owner=? AND released IS NULL")
+      .bind(now.unix_ns)
+      .bind(pool)
+      .bind(owner)
+      .finish();
 }
 
 Result<std::vector<AllocationRow>> Store::allocations(std::string_view pool) const {
@@ -128,8 +145,13 @@ Result<std::vector<AllocationRow>> Store::allocations(std::string_view pool) con
 
 Result<void> Store::put_instance(const InstanceRow& row) {
   return impl_->query("INSERT OR REPLACE INTO instances VALUES(?,?,?,?,?,?)")
-      .bind(row.id).bind(row.machine).bind(static_cast<int64_t>(row.mesh_index))
-      .bind(row.registered.unix_ns).bind_blob(row.registration).bind(row.address).finish();
+      .bind(row.id)
+      .bind(row.machine)
+      .bind(static_cast<int64_t>(row.mesh_index))
+      .bind(row.registered.unix_ns)
+      .bind_blob(row.registration)
+      .bind(row.address)
+      .finish();
 }
 
 Result<void> Store::remove_instance(std::string_view id) {
@@ -138,8 +160,9 @@ Result<void> Store::remove_instance(std::string_view id) {
 
 Result<std::vector<InstanceRow>> Store::instances() const {
   return collect<InstanceRow>(
-      impl_->query("SELECT id, machine, mesh_index, registered, registration, address FROM instances "
-                   "ORDER BY id"),
+      impl_->query(
+          "SELECT id, machine, mesh_index, registered, registration, address FROM instances "
+          "ORDER BY id"),
       [](const SqliteQuery& q) {
         return InstanceRow{.id = q.text(0),
                            .machine = q.text(1),
@@ -153,12 +176,17 @@ Result<std::vector<InstanceRow>> Store::instances() const {
 Result<void> Store::put_implicit_service(const ImplicitServiceRow& row) {
   return transact([&]() -> Result<void> {
     auto done = impl_->query("DELETE FROM implicit_ports WHERE ns=? AND name=?")
-                    .bind(row.name.ns).bind(row.name.name).finish();
+                    .bind(row.name.ns)
+                    .bind(row.name.name)
+                    .finish();
     for (const ImplicitPort& port : row.ports) {
       if (!done) return done;
       done = impl_->query("INSERT INTO implicit_ports VALUES(?,?,?,?)")
-                 .bind(row.name.ns).bind(row.name.name).bind(static_cast<int64_t>(port.port))
-                 .bind(model::to_string(port.protocol)).finish();
+                 .bind(row.name.ns)
+                 .bind(row.name.name)
+                 .bind(static_cast<int64_t>(port.port))
+                 .bind(model::to_string(port.protocol))
+                 .finish();
     }
     return done;
   });
@@ -182,8 +210,14 @@ Result<std::vector<ImplicitServiceRow>> Store::implicit_services() const {
 
 Result<void> Store::add_token(const TokenRow& row) {
   return impl_->query("INSERT INTO tokens VALUES(?,?,?,?,?,?,?)")
-      .bind(row.id).bind_blob(row.secret_sha256).bind(row.ns).bind(row.service)
-      .bind(row.created.unix_ns).bind(row.expires.unix_ns).bind(row.used_by).finish();
+      .bind(row.id)
+      .bind_blob(row.secret_sha256)
+      .bind(row.ns)
+      .bind(row.service)
+      .bind(row.created.unix_ns)
+      .bind(row.expires.unix_ns)
+      .bind(row.used_by)
+      .finish();
 }
 
 Result<std::vector<TokenRow>> Store::tokens() const {
@@ -196,7 +230,8 @@ Result<std::vector<TokenRow>> Store::tokens() const {
 Result<void> Store::remove_token(std::string_view id) {
   auto done = impl_->query("DELETE FROM tokens WHERE id=?").bind(id).finish();
   if (!done) return done;
-  if (impl_->database->changes() == 0) return fail(ErrorKind::kNotFound, fmt::format("no token '{}'", id));
+  if (impl_->database->changes() == 0)
+    return fail(ErrorKind::kNotFound, fmt::format("no token '{}'", id));
   return {};
 }
 
@@ -214,20 +249,29 @@ Result<TokenRow> Store::join(std::string_view secret_sha256, MachineRow machine,
     }
     token = token_of(query);
     if (token.expires <= now) {
-      return fail(ErrorKind::kUnauthenticated,
-                  fmt::format("the token {} has expired: make another with `weft token create`", token.id));
+      return fail(
+          ErrorKind::kUnauthenticated,
+          fmt::format("the token {} has expired: make another with `weft token create`", token.id));
     }
     if (!token.used_by.empty()) {
       return fail(ErrorKind::kUnauthenticated,
                   fmt::format("the token {} was used before: a token joins one machine once; make "
-                              "another with `weft token create`", token.id));
+                              "another with `weft token create`",
+                              token.id));
     }
-    auto used = impl_->query("UPDATE tokens SET used_by=? WHERE id=?").bind(machine.id).bind(token.id)
+    auto used = impl_->query("UPDATE tokens SET used_by=? WHERE id=?")
+                    .bind(machine.id)
+                    .bind(token.id)
                     .finish();
     if (!used) return used;
     return impl_->query("INSERT INTO machines VALUES(?,?,?,?,?,?,0)")
-        .bind(machine.id).bind(machine.name).bind(token.id).bind(token.ns).bind(token.service)
-        .bind(now.unix_ns).finish();
+        .bind(machine.id)
+        .bind(machine.name)
+        .bind(token.id)
+        .bind(token.ns)
+        .bind(token.service)
+        .bind(now.unix_ns)
+        .finish();
   });
   if (!done) return std::unexpected(std::move(done.error()));
   token.used_by = machine.id;
@@ -236,7 +280,8 @@ Result<TokenRow> Store::join(std::string_view secret_sha256, MachineRow machine,
 
 Result<std::vector<MachineRow>> Store::machines() const {
   return collect<MachineRow>(
-      impl_->query("SELECT id, name, token, ns, service, joined, revoked FROM machines ORDER BY id"),
+      impl_->query(
+          "SELECT id, name, token, ns, service, joined, revoked FROM machines ORDER BY id"),
       machine_of);
 }
 

@@ -37,8 +37,11 @@ class StoreTest : public testing::Test {
 };
 
 ObjectRow object(const std::string& name, int64_t generation = 1) {
-  return {.key = {"Service", "default", name}, .uid = "u-" + name, .generation = generation,
-          .created = kNow, .body = "{\"of\":\"" + name + "\"}"};
+  return {.key = {"Service", "default", name},
+          .uid = "u-" + name,
+          .generation = generation,
+          .created = kNow,
+          .body = "{\"of\":\"" + name + "\"}"};
 }
 
 TEST_F(StoreTest, KeepsObjectsOverARestart) {
@@ -62,7 +65,7 @@ TEST_F(StoreTest, KeepsObjectsOverARestart) {
 
 TEST_F(StoreTest, IsReadableByItsOwnerOnly) {
   auto store = open();
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(stat(path().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
@@ -137,9 +140,14 @@ TEST_F(StoreTest, GivesFreshNumbersBeforeRestedOnes) {
 TEST_F(StoreTest, ATokenJoinsOneMachineOnce) {
   auto store = open();
   const std::string hash(32, '\x7f');
-  ASSERT_TRUE(store->add_token({.id = "t1", .secret_sha256 = hash, .ns = "shop", .service = "web",
-                                .created = kNow, .expires = kNow + Duration::hours(1)}));
-  EXPECT_THAT(store->join("other", {.id = "m0"}, kNow).error().message(), HasSubstr("unknown token"));
+  ASSERT_TRUE(store->add_token({.id = "t1",
+                                .secret_sha256 = hash,
+                                .ns = "shop",
+                                .service = "web",
+                                .created = kNow,
+                                .expires = kNow + Duration::hours(1)}));
+  EXPECT_THAT(store->join("other", {.id = "m0"}, kNow).error().message(),
+              HasSubstr("unknown token"));
   EXPECT_THAT(store->join(hash, {.id = "m0"}, kNow + Duration::hours(1)).error().message(),
               HasSubstr("has expired"));
   const auto token = store->join(hash, {.id = "m1", .name = "host"}, kNow);
@@ -160,8 +168,12 @@ TEST_F(StoreTest, ATokenJoinsOneMachineOnce) {
 TEST_F(StoreTest, KeepsInstancesAndImplicitServices) {
   auto store = open();
   const std::string bytes("\0binary\xff", 8);
-  ASSERT_TRUE(store->put_instance({.id = "cart-1", .machine = "m", .mesh_index = 5, .registered = kNow,
-                                   .registration = bytes, .address = "10.0.0.1:20000"}));
+  ASSERT_TRUE(store->put_instance({.id = "cart-1",
+                                   .machine = "m",
+                                   .mesh_index = 5,
+                                   .registered = kNow,
+                                   .registration = bytes,
+                                   .address = "10.0.0.1:20000"}));
   ASSERT_TRUE(store->put_implicit_service(
       {{"default", "cart"}, {{80, model::Protocol::kHttp}, {81, model::Protocol::kAuto}}}));
   const auto instances = store->instances().value();
@@ -171,8 +183,8 @@ TEST_F(StoreTest, KeepsInstancesAndImplicitServices) {
   const auto services = store->implicit_services().value();
   ASSERT_EQ(services.size(), 1u);
   EXPECT_EQ(services[0].name.to_string(), "cart.default");
-  EXPECT_EQ(services[0].ports,
-            (std::vector<ImplicitPort>{{80, model::Protocol::kHttp}, {81, model::Protocol::kAuto}}));
+  EXPECT_EQ(services[0].ports, (std::vector<ImplicitPort>{{80, model::Protocol::kHttp},
+                                                          {81, model::Protocol::kAuto}}));
   ASSERT_TRUE(store->put_implicit_service({{"default", "cart"}, {}}));
   EXPECT_THAT(store->implicit_services().value(), IsEmpty());
   ASSERT_TRUE(store->remove_instance("cart-1"));
@@ -193,7 +205,8 @@ TEST_F(StoreTest, SurvivesKillAtAnyPoint) {
       auto store = Store::open({.path = path()});
       if (!store) _exit(1);
       for (int i = promised_before + 1;; ++i) {
-        const ObjectRow puts[] = {object("left", i), object("right", i), object("n" + std::to_string(i))};
+        const ObjectRow puts[] = {object("left", i), object("right", i),
+                                  object("n" + std::to_string(i))};
         if (!(*store)->apply(puts, {})) _exit(2);
         if (write(pipe_ends[1], &i, sizeof i) != sizeof i) _exit(3);
       }

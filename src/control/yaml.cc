@@ -43,7 +43,9 @@ std::string Problem::to_string() const {
 std::vector<Node> read_yaml(std::string_view file, std::string_view text, Problems& problems,
                             const YamlLimits& limits) {
   if (text.size() > limits.bytes) {
-    problems.push_back({std::string(file), {}, "",
+    problems.push_back({std::string(file),
+                        {},
+                        "",
                         fmt::format("{} bytes; at most {} are read", text.size(), limits.bytes),
                         "split the file"});
     return {};

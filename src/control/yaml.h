@@ -42,8 +42,8 @@ class Node {
 
   Kind kind = Kind::kNull;
   Position at;
-  std::string text;   // scalars: as written (strings: their value)
-  int64_t number = 0; // kInteger; kBoolean: 0 or 1
+  std::string text;            // scalars: as written (strings: their value)
+  int64_t number = 0;          // kInteger; kBoolean: 0 or 1
   std::vector<Node> items;     // kList
   std::vector<Entry> entries;  // kMap, in the order written, names unique
 
@@ -72,7 +72,9 @@ struct Node::Entry {
   Node value;
 };
 
-inline Node& Node::add(std::string_view name, std::string_view text) { return add(name, string(text)); }
+inline Node& Node::add(std::string_view name, std::string_view text) {
+  return add(name, string(text));
+}
 
 // "a list", "the number 5", "the text 'x'": how messages name a value.
 std::string describe(const Node& node);

@@ -34,7 +34,8 @@ std::vector<Node> YamlParser::documents() {
     anchors_.clear();
     handles_ = {{"!!", std::string(kCore)}, {"!", "!"}};
     if (cursor_.peek() == '%' && cursor_.column() == 0) {
-      if (!may_direct) cursor_.stop("a directive inside a document", "end the document before with ...");
+      if (!may_direct)
+        cursor_.stop("a directive inside a document", "end the document before with ...");
       directives();
     }
     Start start = Start::kFresh;
@@ -112,7 +113,8 @@ void YamlParser::expect_line_end() {
   cursor_.skip_blanks();
   if (cursor_.at_break() || (cursor_.peek() == '#' && cursor_.after_blank())) return;
   if (cursor_.peek() == ':') {
-    cursor_.stop("a name with its ':' where only a value may stand", "begin a new line, or quote the text");
+    cursor_.stop("a name with its ':' where only a value may stand",
+                 "begin a new line, or quote the text");
   }
   cursor_.stop("unexpected text behind the value", "quote the value if this belongs to it");
 }
@@ -148,7 +150,8 @@ Node YamlParser::block_content(int parent, Start start, const Properties& outer)
     cursor_.skip_blanks();
     if (!cursor_.at_break() && !(cursor_.peek() == '#')) {
       // On the same line: they belong to a scalar, a flow collection, or the first name of a map.
-      if (cursor_.peek() == '|' || cursor_.peek() == '>') return block_content(parent, Start::kInline, own);
+      if (cursor_.peek() == '|' || cursor_.peek() == '>')
+        return block_content(parent, Start::kInline, own);
       if (cursor_.peek() == '-' && cursor_.blank_or_break(1)) {
         cursor_.stop("a list item cannot begin here", "begin the list on a new line");
       }
@@ -164,7 +167,8 @@ Node YamlParser::block_content(int parent, Start start, const Properties& outer)
   }
   if (c == '-' && cursor_.blank_or_break(1)) {
     if (!may_nest) cursor_.stop("a list item cannot begin here", "begin the list on a new line");
-    if (line_tabbed_ && start == Start::kFresh) cursor_.stop("a tab used for indentation", "use spaces");
+    if (line_tabbed_ && start == Start::kFresh)
+      cursor_.stop("a tab used for indentation", "use spaces");
     return finish(block_list(column), outer, false);
   }
   if (c == '?' && cursor_.blank_or_break(1)) {
@@ -189,7 +193,8 @@ Node YamlParser::block_content(int parent, Start start, const Properties& outer)
   const bool plain = plain_;
   const bool named = at_colon(false, false) && line == cursor_.line();
   if (named && may_nest) {
-    if (line_tabbed_ && start == Start::kFresh) cursor_.stop("a tab used for indentation", "use spaces");
+    if (line_tabbed_ && start == Start::kFresh)
+      cursor_.stop("a tab used for indentation", "use spaces");
     node = finish(std::move(node), inner, plain);
     return finish(block_map(column, std::move(node)), outer, false);
   }
@@ -233,7 +238,8 @@ Node YamlParser::block_list(int indent) {
 Node YamlParser::key_at_line_start() {
   if (line_tabbed_) cursor_.stop("a tab used for indentation", "use spaces");
   if (cursor_.peek() == '-' && cursor_.blank_or_break(1)) {
-    cursor_.stop("a list item where a map's next name should stand", "indent it, or remove the dash");
+    cursor_.stop("a list item where a map's next name should stand",
+                 "indent it, or remove the dash");
   }
   if (cursor_.peek() == '?' && cursor_.blank_or_break(1)) {
     cursor_.stop("explicit keys ('? ') are not supported", "write NAME: VALUE");
@@ -281,11 +287,12 @@ void YamlParser::map_entry(int indent, Node& map, std::set<std::string, std::les
 
 void YamlParser::check_name(const Node& name, std::set<std::string, std::less<>>& names) const {
   if (is_collection(name)) {
-    cursor_.stop_at(name.at, "a list or a map cannot be a name in a map", "names must be plain text");
+    cursor_.stop_at(name.at, "a list or a map cannot be a name in a map",
+                    "names must be plain text");
   }
   if (!names.insert(name.text).second) {
     cursor_.stop_at(name.at, fmt::format("the name '{}' appears twice in this map", name.text),
-                        "remove one of the two");
+                    "remove one of the two");
   }
 }
 

@@ -92,10 +92,10 @@ class YamlParser {
   const YamlLimits& limits_;
   std::map<std::string, Anchor, std::less<>> anchors_;
   std::map<std::string, std::string, std::less<>> handles_;
-  int line_indent_ = 0;      // of the line the cursor is in, in spaces
-  bool line_tabbed_ = false; // a tab stands before that line's first text
-  bool plain_ = false;       // the last atom was plain
-  bool quoted_ = false;      // the last atom was quoted or a collection: ':' may follow at once in flow
+  int line_indent_ = 0;       // of the line the cursor is in, in spaces
+  bool line_tabbed_ = false;  // a tab stands before that line's first text
+  bool plain_ = false;        // the last atom was plain
+  bool quoted_ = false;  // the last atom was quoted or a collection: ':' may follow at once in flow
   size_t depth_ = 0;
   size_t nodes_ = 0;
 };

@@ -31,7 +31,8 @@ Measure measure(const Node& node) {
 }  // namespace
 
 YamlParser::Properties YamlParser::join(const Properties& outer, const Properties& inner) const {
-  if ((!inner.anchor.empty() && !outer.anchor.empty()) || (!inner.tag.empty() && !outer.tag.empty())) {
+  if ((!inner.anchor.empty() && !outer.anchor.empty()) ||
+      (!inner.tag.empty() && !outer.tag.empty())) {
     cursor_.stop_at(inner.at, "a second anchor or tag for one value");
   }
   return {.anchor = inner.anchor.empty() ? outer.anchor : inner.anchor,
@@ -118,7 +119,8 @@ Node YamlParser::alias() {
   nodes_ += it->second.nodes - 1;
   if (nodes_ > limits_.nodes) {
     cursor_.stop_at(at, fmt::format("more than {} values in one file (aliases count as what they "
-                                        "stand for)", limits_.nodes));
+                                    "stand for)",
+                                    limits_.nodes));
     return Node{.at = at};
   }
   if (depth_ + it->second.levels > limits_.depth) {
@@ -138,23 +140,28 @@ Node YamlParser::empty(const Properties& properties) {
 // Gives a value its kind and its anchor, and counts it.
 Node YamlParser::finish(Node node, const Properties& properties, bool plain) {
   if (++nodes_ > limits_.nodes) {
-    cursor_.stop_at(node.at, fmt::format("more than {} values in one file (aliases count as what they "
-                                             "stand for)", limits_.nodes));
+    cursor_.stop_at(node.at,
+                    fmt::format("more than {} values in one file (aliases count as what they "
+                                "stand for)",
+                                limits_.nodes));
   }
   const std::string& tag = properties.tag;
   if (tag.empty()) {
     if (plain && node.is(Node::Kind::kString)) resolve_plain(node);
   } else if (is_collection(node)) {
-    const bool fits = tag == "!" || tag == std::string(kCore) + (node.is(Node::Kind::kMap) ? "map" : "seq");
+    const bool fits =
+        tag == "!" || tag == std::string(kCore) + (node.is(Node::Kind::kMap) ? "map" : "seq");
     if (!fits) {
-      cursor_.stop_at(properties.at, fmt::format("the tag {} does not fit this value or is unknown", tag),
-                          "write the value without a tag");
+      cursor_.stop_at(properties.at,
+                      fmt::format("the tag {} does not fit this value or is unknown", tag),
+                      "write the value without a tag");
     }
   } else if (tag != "!") {
     node.kind = Node::Kind::kString;
     if (!resolve_tagged(node, tag)) {
-      cursor_.stop_at(properties.at, fmt::format("the tag {} does not fit this value or is unknown", tag),
-                          "write the value without a tag");
+      cursor_.stop_at(properties.at,
+                      fmt::format("the tag {} does not fit this value or is unknown", tag),
+                      "write the value without a tag");
     }
   } else {
     node.kind = Node::Kind::kString;

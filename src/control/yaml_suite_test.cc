@@ -22,8 +22,8 @@ using nlohmann::json;
 // In the suite's texts visible characters stand for invisible ones.
 std::string unmark(std::string text) {
   const std::pair<const char*, const char*> kMarks[] = {
-      {"␣", " "}, {"————»", "\t"}, {"———»", "\t"}, {"——»", "\t"}, {"—»", "\t"}, {"»", "\t"},
-      {"←", "\r"}, {"⇔", "\xEF\xBB\xBF"}, {"↵", ""}, {"∎\n", ""}};
+      {"␣", " "},  {"————»", "\t"}, {"———»", "\t"},        {"——»", "\t"}, {"—»", "\t"},
+      {"»", "\t"}, {"←", "\r"},     {"⇔", "\xEF\xBB\xBF"}, {"↵", ""},     {"∎\n", ""}};
   for (const auto& [mark, meant] : kMarks) {
     for (size_t at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) {
       text.replace(at, std::string_view(mark).size(), meant);
@@ -199,7 +199,8 @@ TEST(YamlSuite, IsAnswered) {
     }
     passed += worst == Answer::kRight;
     beyond += worst == Answer::kBeyondLimits;
-    if (worst == Answer::kBeyondLimits) fmt::print("  counted out {}: {}\n", file.stem().string(), limit);
+    if (worst == Answer::kBeyondLimits)
+      fmt::print("  counted out {}: {}\n", file.stem().string(), limit);
   }
   fmt::print("suite yaml: {} of {}, {} counted out\n", passed, files.size() - beyond, beyond);
 }

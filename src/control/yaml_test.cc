@@ -52,16 +52,22 @@ TEST(Yaml, RefusesWhatCouldBeReadInTwoWays) {
     const char* yaml;
     const char* problem;
   } kCases[] = {
-      {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: the name 'a' appears twice in this map (remove one of the two)"},
-      {"x:\n  a: 1\n  \"a\": 2\n", "f.yaml:3:3: the name 'a' appears twice in this map (remove one of the two)"},
-      {"b: &x {c: 1}\na:\n  <<: *x\n", "f.yaml:3:3: merge keys (<<) are not supported (write the fields out)"},
+      {"a: 1\nb: 2\na: 3\n",
+       "f.yaml:3:1: the name 'a' appears twice in this map (remove one of the two)"},
+      {"x:\n  a: 1\n  \"a\": 2\n",
+       "f.yaml:3:3: the name 'a' appears twice in this map (remove one of the two)"},
+      {"b: &x {c: 1}\na:\n  <<: *x\n",
+       "f.yaml:3:3: merge keys (<<) are not supported (write the fields out)"},
       {"? a\n: 1\n", "f.yaml:1:1: explicit keys ('? ') are not supported (write NAME: VALUE)"},
-      {"[a, b]: 1\n", "f.yaml:1:1: a list or a map cannot be a name in a map (names must be plain text)"},
+      {"[a, b]: 1\n",
+       "f.yaml:1:1: a list or a map cannot be a name in a map (names must be plain text)"},
       {": 1\n", "f.yaml:1:1: a name is missing before ':' (write NAME: VALUE)"},
       {"a: !color red\n",
-       "f.yaml:1:4: the tag !color does not fit this value or is unknown (write the value without a tag)"},
+       "f.yaml:1:4: the tag !color does not fit this value or is unknown (write the value without "
+       "a tag)"},
       {"a: !!int red\n",
-       "f.yaml:1:4: the tag tag:yaml.org,2002:int does not fit this value or is unknown (write the value "
+       "f.yaml:1:4: the tag tag:yaml.org,2002:int does not fit this value or is unknown (write the "
+       "value "
        "without a tag)"},
       {"a: \x01\n", "f.yaml:1:4: the control character 0x01 is not allowed"},
       {"a: \xff\n", "f.yaml:1:4: the byte 0xff is not UTF-8 text"},
@@ -74,25 +80,33 @@ TEST(Yaml, SaysWhereASyntaxErrorIsAndWhatToDo) {
     const char* yaml;
     const char* problem;
   } kCases[] = {
-      {"a: 'x\nb: 1\n", "f.yaml:2:1: a quoted text goes on with too little indentation (indent its further lines)"},
+      {"a: 'x\nb: 1\n",
+       "f.yaml:2:1: a quoted text goes on with too little indentation (indent its further lines)"},
       {"a: 'x", "f.yaml:1:4: this quoted text does not end (close it with ')"},
-      {"a: [1, 2\nb: 3\n", "f.yaml:2:1: this line is indented too little to belong to the [ ] or { } it stands in"},
+      {"a: [1, 2\nb: 3\n",
+       "f.yaml:2:1: this line is indented too little to belong to the [ ] or { } it stands in"},
       {"a: [1, 2", "f.yaml:1:4: this list is not closed (close it with ])"},
       {"a: {b: 1 c: 2}", "f.yaml:1:11: a ',' or '}' is missing here"},
       {"a: [1,, 2]", "f.yaml:1:7: a value is missing before ','"},
       {"a: *nobody\n", "f.yaml:1:4: the alias *nobody refers to nothing before it"},
       {"a: 1\nb\nc: 2\n", "f.yaml:2:1: a map's next name lacks its ':' (write NAME: VALUE)"},
-      {"a: 1\n b: 2\n", "f.yaml:2:3: a name with its ':' inside a text of several lines (is the line above "
-                        "indented too little, or its ':' missing?)"},
-      {"a:\n  b: 1\n c: 2\n", "f.yaml:3:2: this line is indented neither as the map nor as anything before it"},
-      {"a: b: c\n", "f.yaml:1:5: a name with its ':' where only a value may stand (begin a new line, or quote "
-                    "the text)"},
+      {"a: 1\n b: 2\n",
+       "f.yaml:2:3: a name with its ':' inside a text of several lines (is the line above "
+       "indented too little, or its ':' missing?)"},
+      {"a:\n  b: 1\n c: 2\n",
+       "f.yaml:3:2: this line is indented neither as the map nor as anything before it"},
+      {"a: b: c\n",
+       "f.yaml:1:5: a name with its ':' where only a value may stand (begin a new line, or quote "
+       "the text)"},
       {"a: - b\n", "f.yaml:1:4: a list item cannot begin here (begin the list on a new line)"},
       {"a:\n\tb: 1\n", "f.yaml:2:2: a tab used for indentation (use spaces)"},
-      {"a: \"x\" y\n", "f.yaml:1:8: unexpected text behind the value (quote the value if this belongs to it)"},
-      {"a: \"\\q\"\n", "f.yaml:1:6: an unknown escape (write \\\\ for a backslash, or use single quotes)"},
+      {"a: \"x\" y\n",
+       "f.yaml:1:8: unexpected text behind the value (quote the value if this belongs to it)"},
+      {"a: \"\\q\"\n",
+       "f.yaml:1:6: an unknown escape (write \\\\ for a backslash, or use single quotes)"},
       {"a: @x\n", "f.yaml:1:4: a text cannot begin with '@' (quote it)"},
-      {"- a\nb: 1\n", "f.yaml:2:1: text behind the end of the document's value (is it indented wrongly?)"},
+      {"- a\nb: 1\n",
+       "f.yaml:2:1: text behind the end of the document's value (is it indented wrongly?)"},
       {"a: |x\n  y\n", "f.yaml:1:5: after | or > only an indentation (1-9) and - or + may follow"},
       {"%FOO\na: 1\n", "f.yaml:2:1: a document with directives begins with ---"},
   };
@@ -107,15 +121,20 @@ TEST(Yaml, ReadsEveryWayToWriteAText) {
       {"a: one\n  two\n\n  three\n", R"({"a":"one two\nthree"})"},
       {"a: 'it''s\n  so'\n", R"({"a":"it's so"})"},
       {"a: \"x\\\n  y\\tz\"\n", R"({"a":"xy\tz"})"},
-      {"a: \"\\ud83d\\ude00\\x41\"\n", "{\"a\":\"\xF0\x9F\x98\x80" "A\"}"},
+      {"a: \"\\ud83d\\ude00\\x41\"\n",
+       "{\"a\":\"\xF0\x9F\x98\x80"
+       "A\"}"},
       {"a: |2-\n    x\n   y\n", R"({"a":"  x\n y"})"},
       {"a: |+\n  x\n\nb: 1\n", R"({"a":"x\n\n","b":1})"},
       {"a: >\n  x\n  y\n\n    z\n  w\n", R"({"a":"x y\n\n  z\nw\n"})"},
       {"url: http://x/y#z\nb: a:b\n", R"({"url":"http://x/y#z","b":"a:b"})"},
-      {"a:\n- x\n- y\nb:\n  - - 1\n    - 2\n  - c: 3\n    d: 4\n", R"({"a":["x","y"],"b":[[1,2],{"c":3,"d":4}]})"},
+      {"a:\n- x\n- y\nb:\n  - - 1\n    - 2\n  - c: 3\n    d: 4\n",
+       R"({"a":["x","y"],"b":[[1,2],{"c":3,"d":4}]})"},
       {"a: {b, c: , \"d\":1, e: [f: g]}\n", R"({"a":{"b":null,"c":null,"d":1,"e":[{"f":"g"}]}})"},
       {"a: 1\r\nb: 2\r\n", R"({"a":1,"b":2})"},
-      {"\xEF\xBB\xBF" "a: 1\n", R"({"a":1})"},
+      {"\xEF\xBB\xBF"
+       "a: 1\n",
+       R"({"a":1})"},
       {"a: {\n  b: 1\n}\n", R"({"a":{"b":1}})"},
       {"%YAML 1.2\n---\na: 1\n...\n# end\n", R"({"a":1})"},
   };
@@ -148,12 +167,12 @@ TEST(Yaml, RemembersWhereEveryValueStood) {
 }
 
 TEST(Yaml, WritesYamlThatReadsBackTheSame) {
-  for (const char* json : {
-           R"({"a":1,"b":"1","c":true,"d":"true","e":"yes","f":null,"g":"","h":" x "})",
-           R"({"a":[],"b":{},"c":[[1,2],[3]],"d":[{"x":1,"y":[{"z":2}]}]})",
-           R"({"a b":"line\nbreak","c":"quote\"d","colon: x":"# no comment","-":"- x"})",
-           R"({"time":"12:30:00","date":"2026-01-01","dur":"10s","float":"1e3","v":1.5})",
-           R"("just text")", "[]", "{}"}) {
+  for (const char* json :
+       {R"({"a":1,"b":"1","c":true,"d":"true","e":"yes","f":null,"g":"","h":" x "})",
+        R"({"a":[],"b":{},"c":[[1,2],[3]],"d":[{"x":1,"y":[{"z":2}]}]})",
+        R"({"a b":"line\nbreak","c":"quote\"d","colon: x":"# no comment","-":"- x"})",
+        R"({"time":"12:30:00","date":"2026-01-01","dur":"10s","float":"1e3","v":1.5})",
+        R"("just text")", "[]", "{}"}) {
     Problems problems;
     const auto documents = read_yaml("f", json, problems);
     ASSERT_EQ(documents.size(), 1u) << json;
@@ -164,8 +183,8 @@ TEST(Yaml, WritesYamlThatReadsBackTheSame) {
 
 TEST(Yaml, WritesBlockStyle) {
   Problems problems;
-  const auto documents =
-      read_yaml("f", R"({"kind":"Service","spec":{"ports":[{"port":80,"name":"http"}]}})", problems);
+  const auto documents = read_yaml(
+      "f", R"({"kind":"Service","spec":{"ports":[{"port":80,"name":"http"}]}})", problems);
   EXPECT_EQ(to_yaml(documents.at(0)),
             "kind: Service\nspec:\n  ports:\n  - port: 80\n    name: http\n");
 }

@@ -189,8 +189,8 @@ std::string describe(const Node& node) {
     case Node::Kind::kInteger:
     case Node::Kind::kFloat: return "the number " + node.text;
     case Node::Kind::kString:
-      return fmt::format("the text '{}'", node.text.size() > 60 ? node.text.substr(0, 57) + "..."
-                                                                : node.text);
+      return fmt::format("the text '{}'",
+                         node.text.size() > 60 ? node.text.substr(0, 57) + "..." : node.text);
     case Node::Kind::kList: return "a list";
     case Node::Kind::kMap: return "a map";
   }

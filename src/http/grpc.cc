@@ -38,7 +38,8 @@ struct GrpcCall::Impl {
 GrpcCall::GrpcCall(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpcCall::~GrpcCall() = default;
 
-Result<std::unique_ptr<GrpcCall>> GrpcCall::open(ClientConnection& connection, std::string_view path,
+Result<std::unique_ptr<GrpcCall>> GrpcCall::open(ClientConnection& connection,
+                                                 std::string_view path,
                                                  std::string_view authority) {
   wire::RequestHead head;
   head.method = "POST";
@@ -119,13 +120,15 @@ io::Task<void> unary_exchange(ClientConnection& connection, std::string path, st
 
 }  // namespace
 
-io::Task<Result<std::string>> grpc_unary(io::Loop& loop, ClientConnection& connection, std::string path,
-                                         std::string authority, std::string request, Duration timeout) {
-  Result<std::string> answer = fail(ErrorKind::kTimeout, path + " was not answered in time",
-                                    ErrorSource::kUpstream);
+io::Task<Result<std::string>> grpc_unary(io::Loop& loop, ClientConnection& connection,
+                                         std::string path, std::string authority,
+                                         std::string request, Duration timeout) {
+  Result<std::string> answer =
+      fail(ErrorKind::kTimeout, path + " was not answered in time", ErrorSource::kUpstream);
   io::Event done(loop);
   io::TaskScope scope;  // destroyed first: a late exchange is cancelled with its stream
-  scope.spawn(unary_exchange(connection, path, std::move(authority), std::move(request), answer, done));
+  scope.spawn(
+      unary_exchange(connection, path, std::move(authority), std::move(request), answer, done));
   co_await done.wait_for(timeout);
   scope.cancel_all();
   co_return std::move(answer);

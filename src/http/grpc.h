@@ -15,10 +15,23 @@
 namespace weft::http {
 
 enum class GrpcStatus : uint8_t {
-  kOk = 0, kCancelled = 1, kUnknown = 2, kInvalidArgument = 3, kDeadlineExceeded = 4, kNotFound = 5,
-  kAlreadyExists = 6, kPermissionDenied = 7, kResourceExhausted = 8, kFailedPrecondition = 9,
-  kAborted = 10, kOutOfRange = 11, kUnimplemented = 12, kInternal = 13, kUnavailable = 14,
-  kDataLoss = 15, kUnauthenticated = 16,
+  kOk = 0,
+  kCancelled = 1,
+  kUnknown = 2,
+  kInvalidArgument = 3,
+  kDeadlineExceeded = 4,
+  kNotFound = 5,
+  kAlreadyExists = 6,
+  kPermissionDenied = 7,
+  kResourceExhausted = 8,
+  kFailedPrecondition = 9,
+  kAborted = 10,
+  kOutOfRange = 11,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+  kDataLoss = 15,
+  kUnauthenticated = 16,
 };
 GrpcStatus grpc_status_of(const Error& error);
 // HTTP status to gRPC status when a response has no grpc-status (gRPC's mapping table).
@@ -44,8 +57,9 @@ class GrpcCall {
   std::unique_ptr<Impl> impl_;
 };
 
-io::Task<Result<std::string>> grpc_unary(io::Loop& loop, ClientConnection& connection, std::string path,
-                                         std::string authority, std::string request, Duration timeout);
+io::Task<Result<std::string>> grpc_unary(io::Loop& loop, ClientConnection& connection,
+                                         std::string path, std::string authority,
+                                         std::string request, Duration timeout);
 
 // The server's end, made from a ServerStream whose content-type begins with application/grpc.
 class GrpcServerCall {

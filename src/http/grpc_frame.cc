@@ -14,12 +14,15 @@ Result<std::optional<std::string>> GrpcFrameReader::next(size_t limit) {
   if (pending_.size() < kPrefix) return std::nullopt;
   const auto* bytes = reinterpret_cast<const unsigned char*>(pending_.data());
   if (bytes[0] != 0) {
-    return fail(ErrorKind::kUnsupported, "a gRPC message is compressed, but no encoding was offered");
+    return fail(ErrorKind::kUnsupported,
+                "a gRPC message is compressed, but no encoding was offered");
   }
-  const size_t length = size_t{bytes[1]} << 24 | size_t{bytes[2]} << 16 | size_t{bytes[3]} << 8 | bytes[4];
+  const size_t length =
+      size_t{bytes[1]} << 24 | size_t{bytes[2]} << 16 | size_t{bytes[3]} << 8 | bytes[4];
   if (length > limit) {
     return fail(ErrorKind::kLimit, "a gRPC message of " + std::to_string(length) +
-                                       " bytes is larger than the limit of " + std::to_string(limit));
+                                       " bytes is larger than the limit of " +
+                                       std::to_string(limit));
   }
   if (pending_.size() < kPrefix + length) return std::nullopt;
   std::string message(pending_.view().substr(kPrefix, length));

@@ -118,7 +118,8 @@ Result<> grpc_result(const wire::Fields& trailers) {
   const auto status = trailers.get("grpc-status");
   const auto code = status ? parse_u64(*status) : std::nullopt;
   if (!code || *code > 16) {
-    return fail(ErrorKind::kProtocol, "the answer ended without a gRPC status", ErrorSource::kUpstream);
+    return fail(ErrorKind::kProtocol, "the answer ended without a gRPC status",
+                ErrorSource::kUpstream);
   }
   if (*code == 0) return {};
   const auto message = trailers.get("grpc-message");

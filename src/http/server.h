@@ -47,8 +47,9 @@ enum class ServerProtocol {
 
 // Serves `stream` until it ends, then calls `closed` once (from the loop's ready queue) — the owner
 // drops the connection there. Destroying the connection cancels its handlers.
-std::unique_ptr<ServerConnection> serve(io::Loop& loop, io::StreamPtr stream, ServerProtocol protocol,
-                                        ConnectionInfo info, const ServerLimits& limits,
-                                        Handler handler, std::function<void()> closed);
+std::unique_ptr<ServerConnection> serve(io::Loop& loop, io::StreamPtr stream,
+                                        ServerProtocol protocol, ConnectionInfo info,
+                                        const ServerLimits& limits, Handler handler,
+                                        std::function<void()> closed);
 
 }  // namespace weft::http

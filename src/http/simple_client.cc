@@ -41,7 +41,8 @@ io::Task<Result<FetchResponse>> read_answer(ClientStream& stream) {
 }
 
 io::Task<Result<FetchResponse>> exchange(io::Loop& loop, io::Network& network, FetchTarget target,
-                                         wire::RequestHead head, std::string body, Duration timeout) {
+                                         wire::RequestHead head, std::string body,
+                                         Duration timeout) {
   auto transport = co_await dial(network, std::move(target), timeout);
   if (!transport) co_return std::unexpected(std::move(transport.error()));
 
@@ -54,7 +55,8 @@ io::Task<Result<FetchResponse>> exchange(io::Loop& loop, io::Network& network, F
     head.length = {.kind = wire::BodyLength::kSized, .size = body.size()};
   }
 
-  auto connection = connect_http(loop, std::move(*transport), ClientProtocol::kHttp1, {}, {}, [] {});
+  auto connection =
+      connect_http(loop, std::move(*transport), ClientProtocol::kHttp1, {}, {}, [] {});
   auto stream = connection->open(head, body.empty());
   if (!stream) co_return std::unexpected(std::move(stream.error()));
   if (!body.empty()) {
@@ -75,7 +77,8 @@ io::Task<void> exchange_into(io::Task<Result<FetchResponse>> work, Result<FetchR
 
 io::Task<Result<FetchResponse>> fetch(io::Loop& loop, io::Network& network, FetchTarget target,
                                       wire::RequestHead head, std::string body, Duration timeout) {
-  Result<FetchResponse> result = fail(ErrorKind::kTimeout, "no answer in time", ErrorSource::kUpstream);
+  Result<FetchResponse> result =
+      fail(ErrorKind::kTimeout, "no answer in time", ErrorSource::kUpstream);
   io::Event done(loop);
   io::TaskScope scope;
   scope.spawn(exchange_into(

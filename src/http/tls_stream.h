@@ -12,8 +12,8 @@ namespace weft::http {
 
 struct TlsConnection {
   io::StreamPtr stream;
-  ConnectionInfo info;            // tls, peer_spiffe_id, server_name, alpn filled in
-  WallTime peer_not_after;        // when the peer's certificate ends
+  ConnectionInfo info;      // tls, peer_spiffe_id, server_name, alpn filled in
+  WallTime peer_not_after;  // when the peer's certificate ends
 };
 
 // Handshakes; the error says whose fault (kUnauthenticated: the wrong or no identity).

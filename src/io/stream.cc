@@ -18,7 +18,10 @@ constexpr Duration kSoon = Duration::millis(10);
 class Closing final : public StreamHandler, public Runnable {
  public:
   Closing(Loop& loop, StreamPtr stream)
-      : loop_(loop), stream_(std::move(stream)), moved_(loop.now()), timer_(loop, [this] { check_progress(); }) {
+      : loop_(loop),
+        stream_(std::move(stream)),
+        moved_(loop.now()),
+        timer_(loop, [this] { check_progress(); }) {
     loop.keep_until_end(*this);
     queued_ = stream_->write_queued();
     stream_->set_handler(this);

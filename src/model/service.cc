@@ -5,16 +5,11 @@ namespace weft::model {
 
 std::string_view to_string(Protocol protocol) {
   switch (protocol) {
-    case Protocol::kAuto:
-      return "auto";
-    case Protocol::kHttp:
-      return "http";
-    case Protocol::kH2c:
-      return "h2c";
-    case Protocol::kGrpc:
-      return "grpc";
-    case Protocol::kTcp:
-      return "tcp";
+    case Protocol::kAuto: return "auto";
+    case Protocol::kHttp: return "http";
+    case Protocol::kH2c: return "h2c";
+    case Protocol::kGrpc: return "grpc";
+    case Protocol::kTcp: return "tcp";
   }
   return "unknown";
 }

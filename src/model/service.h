@@ -66,8 +66,8 @@ struct Backend {
 };
 
 struct RetryPolicy {
-  std::vector<int> codes;  // response statuses that are tried again
-  uint32_t attempts = 0;   // retries after the first try
+  std::vector<int> codes;                   // response statuses that are tried again
+  uint32_t attempts = 0;                    // retries after the first try
   Duration backoff = Duration::millis(25);  // base; full jitter up to 10 times it
 };
 
@@ -101,10 +101,10 @@ struct Service {
 
 // One instance behind a service.
 struct Endpoint {
-  std::string workload;     // instance id, "cart-7f3a9c"
-  SocketAddress address;    // where its sidecar accepts mTLS
-  SpiffeId identity;        // what it must show
-  IpAddress mesh4, mesh6;   // the instance's own addresses
+  std::string workload;    // instance id, "cart-7f3a9c"
+  SocketAddress address;   // where its sidecar accepts mTLS
+  SpiffeId identity;       // what it must show
+  IpAddress mesh4, mesh6;  // the instance's own addresses
   // service port → the port the app listens on
   std::map<uint16_t, uint16_t> target_ports;
   std::map<std::string, std::string> labels;

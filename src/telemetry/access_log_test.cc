@@ -18,12 +18,13 @@ TEST(AccessLog, ARecordIsOneJsonLineWithWhatIsKnown) {
                            .duration = Duration::micros(1500),
                            .attempts = 1,
                            .mtls = true});
-  EXPECT_EQ(out,
-            "{\"time\":\"2023-11-14T22:13:20.000250Z\",\"direction\":\"outbound\","
-            "\"protocol\":\"http/1.1\",\"source\":\"spiffe://weft.local/ns/default/sa/web\","
-            "\"service\":\"cart.default:8080\",\"method\":\"GET\",\"path\":\"/items\",\"status\":200,"
-            "\"bytes_received\":0,\"bytes_sent\":12,\"duration_us\":1500,\"attempts\":1,"
-            "\"mtls\":true}\n");
+  EXPECT_EQ(
+      out,
+      "{\"time\":\"2023-11-14T22:13:20.000250Z\",\"direction\":\"outbound\","
+      "\"protocol\":\"http/1.1\",\"source\":\"spiffe://weft.local/ns/default/sa/web\","
+      "\"service\":\"cart.default:8080\",\"method\":\"GET\",\"path\":\"/items\",\"status\":200,"
+      "\"bytes_received\":0,\"bytes_sent\":12,\"duration_us\":1500,\"attempts\":1,"
+      "\"mtls\":true}\n");
 }
 
 TEST(AccessLog, APeerCannotForgeALineNorMakeItLong) {

@@ -12,8 +12,8 @@ namespace weft::telemetry {
 namespace {
 
 // 2^(k/8) in 1.31 fixed point, k = 1..7: where the eight parts of an octave begin.
-constexpr std::array<uint32_t, 7> kOctaveParts = {2341847524u, 2553802834u, 2784941738u, 3037000500u,
-                                                  3311872529u, 3611622603u, 3938502376u};
+constexpr std::array<uint32_t, 7> kOctaveParts = {
+    2341847524u, 2553802834u, 2784941738u, 3037000500u, 3311872529u, 3611622603u, 3938502376u};
 
 }  // namespace
 

@@ -16,8 +16,8 @@
 
 namespace weft::telemetry {
 
-constexpr int kFirstBucket = 64;   // (2^8, ...] ns
-constexpr int kBucketEnd = 352;    // 2^44 ns
+constexpr int kFirstBucket = 64;  // (2^8, ...] ns
+constexpr int kBucketEnd = 352;   // 2^44 ns
 constexpr size_t kBucketCount = kBucketEnd - kFirstBucket;
 
 // The bucket a duration falls into, clamped to the range.

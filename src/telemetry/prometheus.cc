@@ -43,12 +43,16 @@ void MetricsText::family(std::string_view name, std::string_view type, std::stri
   type_ = type;
   // 0.0.4 names the counter's samples in TYPE, OpenMetrics the family.
   const std::string_view suffix = type == "counter" && !open_metrics_ ? "_total" : "";
-  fmt::format_to(std::back_inserter(out_), "# TYPE {0}{1} {2}\n# HELP {0}{1} {3}\n", name, suffix, type,
-                 help);
+  fmt::format_to(std::back_inserter(out_), "# TYPE {0}{1} {2}\n# HELP {0}{1} {3}\n", name, suffix,
+                 type, help);
 }
 
-void MetricsText::counter(std::string_view name, std::string_view help) { family(name, "counter", help); }
-void MetricsText::gauge(std::string_view name, std::string_view help) { family(name, "gauge", help); }
+void MetricsText::counter(std::string_view name, std::string_view help) {
+  family(name, "counter", help);
+}
+void MetricsText::gauge(std::string_view name, std::string_view help) {
+  family(name, "gauge", help);
+}
 void MetricsText::histogram(std::string_view name, std::string_view help) {
   family(name, "histogram", help);
 }

@@ -10,7 +10,8 @@ namespace {
 constexpr Duration kRetryAfter = Duration::seconds(1);
 }  // namespace
 
-RotatingFile::RotatingFile(io::Disk& disk, const Clock& clock, std::string path, RotationLimits limits)
+RotatingFile::RotatingFile(io::Disk& disk, const Clock& clock, std::string path,
+                           RotationLimits limits)
     : disk_(disk), clock_(clock), path_(std::move(path)), limits_(limits), retry_at_(clock.now()) {}
 
 Result<> RotatingFile::ensure_open() {

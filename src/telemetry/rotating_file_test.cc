@@ -47,7 +47,9 @@ struct StringDisk : io::Disk {
     return {};
   }
   Result<> make_dirs(const std::string&, uint32_t) override { return {}; }
-  Result<std::vector<std::string>> list(const std::string&) override { return std::vector<std::string>{}; }
+  Result<std::vector<std::string>> list(const std::string&) override {
+    return std::vector<std::string>{};
+  }
 
   std::map<std::string, std::string> files;
   bool full = false;

@@ -44,7 +44,8 @@ TEST(TraceContext, AHigherVersionIsReadByWhatWeKnowOfIt) {
 
 TEST(TraceContext, ContinuingKeepsTheTraceAndChangesTheParent) {
   SeededRandom random(7);
-  const auto received = parse_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff");
+  const auto received =
+      parse_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff");
   ASSERT_TRUE(received);
   const TraceContext own = continue_trace(*received, random);
   EXPECT_EQ(own.trace_id, received->trace_id);

@@ -116,14 +116,10 @@ std::string_view ia5_view(const ASN1_IA5STRING* text) {
 
 bool has_nul(const GENERAL_NAME* name) {
   switch (name->type) {
-    case GEN_URI:
-      return ia5_view(name->d.uniformResourceIdentifier).contains('\0');
-    case GEN_DNS:
-      return ia5_view(name->d.dNSName).contains('\0');
-    case GEN_EMAIL:
-      return ia5_view(name->d.rfc822Name).contains('\0');
-    default:
-      return false;
+    case GEN_URI: return ia5_view(name->d.uniformResourceIdentifier).contains('\0');
+    case GEN_DNS: return ia5_view(name->d.dNSName).contains('\0');
+    case GEN_EMAIL: return ia5_view(name->d.rfc822Name).contains('\0');
+    default: return false;
   }
 }
 

@@ -17,16 +17,11 @@ Duration between(Random& random, Duration from, Duration to) {
 
 std::string_view to_string(ExpiryAlarm alarm) {
   switch (alarm) {
-    case ExpiryAlarm::kNone:
-      return "none";
-    case ExpiryAlarm::kDue:
-      return "due";
-    case ExpiryAlarm::kLate:
-      return "late";
-    case ExpiryAlarm::kCritical:
-      return "critical";
-    case ExpiryAlarm::kExpired:
-      return "expired";
+    case ExpiryAlarm::kNone: return "none";
+    case ExpiryAlarm::kDue: return "due";
+    case ExpiryAlarm::kLate: return "late";
+    case ExpiryAlarm::kCritical: return "critical";
+    case ExpiryAlarm::kExpired: return "expired";
   }
   return "unknown";
 }

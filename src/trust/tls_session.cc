@@ -62,10 +62,8 @@ bool is_identity_alert(int alert) {
     case SSL_AD_UNKNOWN_CA:
     case SSL_AD_ACCESS_DENIED:
     case SSL_AD_CERTIFICATE_REQUIRED:
-    case SSL_AD_UNRECOGNIZED_NAME:
-      return true;
-    default:
-      return false;
+    case SSL_AD_UNRECOGNIZED_NAME: return true;
+    default: return false;
   }
 }
 
@@ -248,13 +246,9 @@ Result<void> Session::decrypt() {
     }
     plaintext_.release_if_empty();
     switch (SSL_get_error(ssl_.get(), outcome)) {
-      case SSL_ERROR_WANT_READ:
-        return {};
-      case SSL_ERROR_ZERO_RETURN:
-        peer_closed_ = true;
-        return {};
-      default:
-        return fail_with(openssl_error("TLS"));
+      case SSL_ERROR_WANT_READ: return {};
+      case SSL_ERROR_ZERO_RETURN: peer_closed_ = true; return {};
+      default: return fail_with(openssl_error("TLS"));
     }
   }
 }

@@ -167,12 +167,9 @@ Detection detect(std::string_view first_bytes) {
   const std::string_view bytes = first_bytes.substr(0, kDetectLimit);
   const bool all_we_look_at = bytes.size() == kDetectLimit;
   switch (begins_with(bytes, kPreface)) {
-    case Fit::kYes:
-      return {Detected::kHttp2, {}};
-    case Fit::kMaybe:
-      return {};
-    case Fit::kNo:
-      break;
+    case Fit::kYes: return {Detected::kHttp2, {}};
+    case Fit::kMaybe: return {};
+    case Fit::kNo: break;
   }
   const Fit tls = fits_tls(bytes);
   if (tls == Fit::kYes) return judge_tls(bytes, all_we_look_at);

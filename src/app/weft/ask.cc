@@ -54,10 +54,11 @@ Result<ApiReply> ask(const CommandLine& line, std::string_view method, std::stri
   reply.status = (*response)->status;
   reply.text = std::move((*response)->body);
   control::Problems problems;
-  auto documents = control::read_yaml("reply", reply.text, problems,
-                                      {.bytes = 64UL << 20, .nodes = 10'000'000});
+  auto documents =
+      control::read_yaml("reply", reply.text, problems, {.bytes = 64UL << 20, .nodes = 10'000'000});
   if (!problems.empty()) {
-    return fail(ErrorKind::kProtocol, "the server's answer makes no sense: " + problems[0].to_string());
+    return fail(ErrorKind::kProtocol,
+                "the server's answer makes no sense: " + problems[0].to_string());
   }
   if (!documents.empty()) reply.body = std::move(documents.front());
   return reply;

@@ -17,19 +17,22 @@ const Option kAllNamespaces{"all-namespaces", 'A', false};
 const Option kSocket{"socket"};
 const Option kHelp{"help", 'h', false};
 
-Result<CommandLine> CommandLine::parse(std::span<char* const> args, std::span<const Option> options) {
+Result<CommandLine> CommandLine::parse(std::span<char* const> args,
+                                       std::span<const Option> options) {
   CommandLine line;
   const auto unknown = [&](std::string_view arg) {
     std::vector<std::string_view> names;
     for (const Option& option : options) names.emplace_back(option.name);
     const auto near = nearest(arg.substr(arg.find_first_not_of('-')), names);
-    return fail(ErrorKind::kInvalid, fmt::format("unknown option '{}'{}", arg,
-                                                 near ? fmt::format(": did you mean --{}?", *near) : ""));
+    return fail(ErrorKind::kInvalid,
+                fmt::format("unknown option '{}'{}", arg,
+                            near ? fmt::format(": did you mean --{}?", *near) : ""));
   };
   for (size_t i = 0; i < args.size(); ++i) {
     const std::string_view arg = args[i];
     if (arg == "--") {
-      line.words_.insert(line.words_.end(), args.begin() + static_cast<ptrdiff_t>(i) + 1, args.end());
+      line.words_.insert(line.words_.end(), args.begin() + static_cast<ptrdiff_t>(i) + 1,
+                         args.end());
       break;
     }
     if (!arg.starts_with('-') || arg == "-") {
@@ -44,8 +47,9 @@ Result<CommandLine> CommandLine::parse(std::span<char* const> args, std::span<co
     });
     if (option == options.end()) return unknown(is_long ? arg.substr(0, equals) : arg);
     std::vector<std::string>& values = line.values_[option->name];
-    const std::string_view attached =
-        equals != std::string_view::npos ? arg.substr(equals + 1) : is_long ? "" : arg.substr(2);
+    const std::string_view attached = equals != std::string_view::npos ? arg.substr(equals + 1)
+                                      : is_long                        ? ""
+                                                                       : arg.substr(2);
     if (!option->takes_value) {
       if (!attached.empty()) {
         return fail(ErrorKind::kInvalid, fmt::format("--{} takes no value", option->name));
@@ -98,7 +102,8 @@ int report(std::string_view verb, const ApiReply& reply) {
   if (const control::Node* errors = reply.body.find("errors")) {
     for (const control::Node& error : errors->items) fmt::print(stderr, "{}\n", error.text);
     const size_t count = errors->items.size();
-    fmt::print(stderr, "weft {}: {} problem{}; nothing was applied\n", verb, count, count == 1 ? "" : "s");
+    fmt::print(stderr, "weft {}: {} problem{}; nothing was applied\n", verb, count,
+               count == 1 ? "" : "s");
     return kExitFailed;
   }
   const std::string_view why = reply.body.text_of("error");

@@ -16,8 +16,8 @@ namespace weft::app {
 // --- the command line ---
 
 struct Option {
-  const char* name;     // without the dashes
-  char letter = 0;      // short form, 0 = none
+  const char* name;  // without the dashes
+  char letter = 0;   // short form, 0 = none
   bool takes_value = true;
 };
 

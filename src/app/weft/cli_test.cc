@@ -21,7 +21,8 @@ Result<CommandLine> parse(std::vector<std::string> words) {
 }
 
 TEST(CommandLine, TakesOptionsInEverySpelling) {
-  const auto line = parse({"-f", "a", "x", "-fb", "--filename", "c", "--filename=d=e", "--dry-run", "--", "-f"});
+  const auto line =
+      parse({"-f", "a", "x", "-fb", "--filename", "c", "--filename=d=e", "--dry-run", "--", "-f"});
   ASSERT_TRUE(line) << line.error().message();
   EXPECT_THAT(line->values("filename"), ElementsAre("a", "b", "c", "d=e"));
   EXPECT_THAT(line->words(), ElementsAre("x", "-f"));
@@ -59,7 +60,8 @@ TEST(PathStep, CannotLeaveItsPlace) {
 }
 
 TEST(Paths, FollowTheEnvironment) {
-  const Environment root{.uid = 0, .xdg_runtime_dir = "/run/user/0", .xdg_state_home = "/x", .home = "/root"};
+  const Environment root{
+      .uid = 0, .xdg_runtime_dir = "/run/user/0", .xdg_state_home = "/x", .home = "/root"};
   EXPECT_EQ(state_dir(root), "/var/lib/weft");
   EXPECT_EQ(server_socket(root), "/run/weft/server.sock");
   Environment user{.uid = 1000, .home = "/home/u"};
@@ -107,10 +109,11 @@ TEST(Views, ShowServicesFromStatus) {
      "ports": [], "ready": 0, "instances": 0, "served": {"current": 0, "users": 2, "problem": "too old"}}])",
                                          none);
   ASSERT_EQ(status.size(), 1u);
-  EXPECT_EQ(services_table(&status[0]).to_string(),
-            "NAME   NAMESPACE   ADDRESS       PORTS     READY    SERVED BY          STATE\n"
-            "cart   default     240.240.0.1   80/http   1 of 2   3 of 4             PortNotFound\n"
-            "db     default     headless      -         0 of 0   refused: too old   from workloads\n");
+  EXPECT_EQ(
+      services_table(&status[0]).to_string(),
+      "NAME   NAMESPACE   ADDRESS       PORTS     READY    SERVED BY          STATE\n"
+      "cart   default     240.240.0.1   80/http   1 of 2   3 of 4             PortNotFound\n"
+      "db     default     headless      -         0 of 0   refused: too old   from workloads\n");
   EXPECT_EQ(problems_text(&status[0], "Service"), "! Service default/cart: PortNotFound: m\n");
 }
 

@@ -98,8 +98,8 @@ Result<void> add_path(control::Node& files, const std::string& path) {
 void print_outcome(const control::Node& body, bool dry_run) {
   if (const control::Node* objects = body.find("objects")) {
     for (const control::Node& row : objects->items) {
-      print(fmt::format("{}/{} {}{}\n", row.text_of("kind"), row.text_of("name"), row.text_of("action"),
-                        dry_run ? " (dry run)" : ""));
+      print(fmt::format("{}/{} {}{}\n", row.text_of("kind"), row.text_of("name"),
+                        row.text_of("action"), dry_run ? " (dry run)" : ""));
     }
   }
   if (const control::Node* warnings = body.find("warnings")) {
@@ -121,7 +121,8 @@ int verb_apply(std::span<char* const> args) {
   auto form = output_form(*line);
   if (!form) return usage_error("apply", form.error().message());
   if (!line->words().empty()) {
-    return usage_error("apply", fmt::format("what is '{}'? Files are named with -f", line->words()[0]));
+    return usage_error("apply",
+                       fmt::format("what is '{}'? Files are named with -f", line->words()[0]));
   }
   if (!line->has("filename")) return usage_error("apply", "which file? -f FILE, -f DIR or -f -");
 

@@ -39,9 +39,9 @@ int verb_delete(std::span<char* const> args) {
   if (line->words().size() < 2) return usage_error("delete", "which objects? KIND NAME...");
   const std::string kind = line->words()[0];
   for (size_t i = 1; i < line->words().size(); ++i) {
-    const std::string path = fmt::format("/v1/objects/{}/{}/{}", path_step(kind),
-                                         path_step(line->value("namespace", "default")),
-                                         path_step(line->words()[i]));
+    const std::string path =
+        fmt::format("/v1/objects/{}/{}/{}", path_step(kind),
+                    path_step(line->value("namespace", "default")), path_step(line->words()[i]));
     auto reply = ask(*line, "DELETE", path);
     if (!reply) return report("delete", reply.error());
     if (reply->status != 200) return report("delete", *reply);

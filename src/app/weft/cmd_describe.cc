@@ -80,11 +80,13 @@ void describe_service(const Node& status, const Node& row) {
   field("service", name);
   field("made from", text(row, "fromClaims") == "true" ? "claims of workloads (no Service object)"
                                                        : "a Service object");
-  field("addresses", text(row, "headless") == "true" ? "none: headless" : joined(row.find("addresses")));
+  field("addresses",
+        text(row, "headless") == "true" ? "none: headless" : joined(row.find("addresses")));
   field("names", fmt::format("{}, {}, {}.svc.mesh", text(row, "name"), name, name));
   if (const Node* ports = row.find("ports")) {
     for (const Node& port : ports->items) {
-      const std::string name_part = text(port, "name").empty() ? "" : " (" + text(port, "name") + ")";
+      const std::string name_part =
+          text(port, "name").empty() ? "" : " (" + text(port, "name") + ")";
       const bool routed = text(port, "rules") != "0";
       field("port", fmt::format("{}{}, {}{}", text(port, "port"), name_part, text(port, "protocol"),
                                 routed ? ", rules: " + text(port, "rules") : ""));
@@ -153,13 +155,11 @@ struct Describable {
 };
 
 const Describable* find_describable(std::string_view word) {
-  static constexpr Describable kAll[] = {{"service", "services", describe_service},
-                                         {"svc", "services", describe_service},
-                                         {"route", "routes", describe_route},
-                                         {"httproute", "routes", describe_route},
-                                         {"workload", "instances", describe_workload},
-                                         {"instance", "instances", describe_workload},
-                                         {"wl", "instances", describe_workload}};
+  static constexpr Describable kAll[] = {
+      {"service", "services", describe_service},    {"svc", "services", describe_service},
+      {"route", "routes", describe_route},          {"httproute", "routes", describe_route},
+      {"workload", "instances", describe_workload}, {"instance", "instances", describe_workload},
+      {"wl", "instances", describe_workload}};
   std::string wanted = to_lower(word);
   if (wanted.ends_with('s')) wanted.pop_back();
   const auto it = std::ranges::find(kAll, std::string_view(wanted), &Describable::kind);
@@ -173,17 +173,20 @@ int verb_describe(std::span<char* const> args) {
   auto line = CommandLine::parse(args, options);
   if (!line) return usage_error("describe", line.error().message());
   if (line->has("help")) return print(kManual), kExitOk;
-  if (line->words().size() != 2) return usage_error("describe", "what? service, route or workload, NAME");
+  if (line->words().size() != 2)
+    return usage_error("describe", "what? service, route or workload, NAME");
   const std::string &word = line->words()[0], &name = line->words()[1];
   const Describable* kind = find_describable(word);
-  if (!kind) return usage_error("describe", fmt::format("'{}' is not service, route or workload", word));
+  if (!kind)
+    return usage_error("describe", fmt::format("'{}' is not service, route or workload", word));
   auto reply = ask(*line, "GET", "/v1/status");
   if (!reply) return report("describe", reply.error());
   if (reply->status != 200) return report("describe", *reply);
   const std::string ns = line->value("namespace", "default");
   const Node* row = find_row(reply->body, kind->list, name, ns);
   if (!row) {
-    fmt::print(stderr, "weft describe: there is no {} '{}' in the namespace '{}'\n", kind->kind, name, ns);
+    fmt::print(stderr, "weft describe: there is no {} '{}' in the namespace '{}'\n", kind->kind,
+               name, ns);
     return kExitNotFound;
   }
   kind->describe(reply->body, *row);

@@ -86,7 +86,8 @@ bool filter_items(control::Node& list, const Filter& filter, const char* kind) {
   bool all = true;
   for (const std::string& name : filter.names) {
     const Filter one{{name}, ""};
-    if (std::ranges::any_of(list.items, [&](const auto& item) { return one.matches(item); })) continue;
+    if (std::ranges::any_of(list.items, [&](const auto& item) { return one.matches(item); }))
+      continue;
     fmt::print(stderr, "weft get: there is no '{}' among the {}\n", name, kind);
     all = false;
   }
@@ -122,9 +123,10 @@ Table table_for(const Kind& kind, const control::Node& list, std::string_view no
 int get_one(const CommandLine& line, const Kind& kind, const Filter& filter, OutputForm form) {
   const bool objects = *kind.object && form != OutputForm::kTable;
   const bool tokens = *kind.list == '\0';
-  auto reply = ask(line, "GET", objects  ? fmt::format("/v1/objects/{}", kind.object)
-                                : tokens ? "/v1/tokens"
-                                         : "/v1/status");
+  auto reply = ask(line, "GET",
+                   objects  ? fmt::format("/v1/objects/{}", kind.object)
+                   : tokens ? "/v1/tokens"
+                            : "/v1/status");
   if (!reply) return report("get", reply.error());
   if (reply->status != 200) return report("get", *reply);
   const control::Node* found = reply->body.find(objects || tokens ? "items" : kind.list);
@@ -151,7 +153,8 @@ int verb_get(std::span<char* const> args) {
   auto form = output_form(*line);
   if (!form) return usage_error("get", form.error().message());
   if (line->words().empty()) {
-    return usage_error("get", "of which kind? services, routes, workloads, edges, certificates, tokens");
+    return usage_error("get",
+                       "of which kind? services, routes, workloads, edges, certificates, tokens");
   }
   const std::string word = line->words().front();
   const Filter filter{{line->words().begin() + 1, line->words().end()}, line->value("namespace")};
@@ -170,9 +173,10 @@ int verb_get(std::span<char* const> args) {
     std::vector<std::string_view> names;
     for (const Kind& one : table_of_kinds()) names.emplace_back(one.name);
     const auto near = nearest(word, names);
-    return usage_error("get", fmt::format("Weft knows no kind '{}': {}", word,
-                                          near ? fmt::format("did you mean {}?", *near)
-                                               : fmt::format("kinds are {}", fmt::join(names, ", "))));
+    return usage_error("get",
+                       fmt::format("Weft knows no kind '{}': {}", word,
+                                   near ? fmt::format("did you mean {}?", *near)
+                                        : fmt::format("kinds are {}", fmt::join(names, ", "))));
   }
   return get_one(*line, *kind, filter, *form);
 }

@@ -42,7 +42,8 @@ void print_status(const control::Node& status) {
     return node ? node->text : "";
   };
   print(fmt::format("Weft {}, trust domain {}, {} sidecars connected, configuration version {}\n",
-                    text("version"), text("trustDomain"), text("proxies"), text("configurationVersion")));
+                    text("version"), text("trustDomain"), text("proxies"),
+                    text("configurationVersion")));
   print(fmt::format("Joining and discovery on {}; status page {}\n", text("discovery"),
                     text("statusPage")));
   if (const control::Node* warnings = status.find("warnings")) {

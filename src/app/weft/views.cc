@@ -44,7 +44,8 @@ std::string short_identity(const std::string& uri) {
 std::string ports_text(const Node* ports) {
   std::string out;
   for (const Node& port : items(ports)) {
-    out += fmt::format("{}{}/{}", out.empty() ? "" : ",", text(port, "port"), text(port, "protocol"));
+    out +=
+        fmt::format("{}{}/{}", out.empty() ? "" : ",", text(port, "port"), text(port, "protocol"));
   }
   return out;
 }
@@ -58,7 +59,8 @@ std::string milliseconds(double value) {
 
 std::string joined(const Node* list, std::string_view separator) {
   std::string out;
-  for (const Node& item : items(list)) out += (out.empty() ? "" : std::string(separator)) + item.text;
+  for (const Node& item : items(list))
+    out += (out.empty() ? "" : std::string(separator)) + item.text;
   return out;
 }
 
@@ -82,9 +84,9 @@ std::string problems_text(const Node* rows, std::string_view kind) {
     for (const Node& condition : items(row.find("conditions"))) {
       if (condition.text_of("status") == "True") continue;
       out += "! ";
-      append_escaped(out, fmt::format("{} {}/{}: {}: {}", kind, text(row, "namespace"),
-                                      text(row, "name"), text(condition, "reason"),
-                                      text(condition, "message")));
+      append_escaped(
+          out, fmt::format("{} {}/{}: {}: {}", kind, text(row, "namespace"), text(row, "name"),
+                           text(condition, "reason"), text(condition, "message")));
       out += "\n";
     }
   }
