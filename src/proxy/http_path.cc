@@ -294,7 +294,7 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
   if (auto trailer = request.forwarder.response_trailers().get("grpc-status"))
     grpc_status = *trailer;
   if (request.grpc && !grpc_status.empty())
-    request.log.grpc_status = std::atoi(grpc_status.c_str());
+    request.log.grpc_status = grpc_status_number(grpc_status);
 }
 
 // Once, at the end.

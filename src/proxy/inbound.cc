@@ -204,8 +204,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   // answer
   if (outcome) {
     log.status = outcome->status;
-    if (auto grpc = outcome->fields.get("grpc-status"))
-      log.grpc_status = std::atoi(std::string(*grpc).c_str());
+    if (auto grpc = outcome->fields.get("grpc-status")) log.grpc_status = grpc_status_number(*grpc);
     if (mapping.response)
       mapping.response(*outcome, outcome->length.kind == wire::BodyLength::kNone);
     auto done = co_await request.forwarder->answer(std::move(*outcome), std::nullopt);
@@ -214,7 +213,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
       log.why = done.error().message();
     }
     auto trailer = request.forwarder->response_trailers().get("grpc-status");
-    if (trailer) log.grpc_status = std::atoi(std::string(*trailer).c_str());
+    if (trailer) log.grpc_status = grpc_status_number(*trailer);
   } else if (request.forwarder->gone()) {
     log.flags = "DC";
   } else {

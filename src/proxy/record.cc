@@ -1,6 +1,8 @@
 // Recording happens in one place, so that counters and log lines never disagree.
 #include "proxy/record.h"
 
+#include "base/text.h"
+
 namespace weft::proxy {
 namespace {
 
@@ -41,6 +43,11 @@ void write_line(Worker& worker, const Record& record) {
 }
 
 }  // namespace
+
+int grpc_status_number(std::string_view text) {
+  const auto number = parse_u64(text);
+  return number && *number <= 16 ? static_cast<int>(*number) : -1;
+}
 
 telemetry::Edge& edge_of(Worker& worker, const Record& record) {
   return worker.edges.edge({.source = record.source,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/time.h"
 #include "proxy/worker.h"
@@ -31,6 +32,9 @@ struct Record {
 
   std::string service_and_port() const { return service + ":" + std::to_string(port); }
 };
+
+// What grpc-status says; -1 when it is no number from 0 to 16: garbage must not read as OK.
+int grpc_status_number(std::string_view text);
 
 telemetry::Edge& edge_of(Worker& worker, const Record& record);
 // Counts a request that has ended and writes its line.
