@@ -14,7 +14,11 @@ namespace weft::wire {
 namespace {
 
 // Stands for the authority of a request without one (HTTP/1.0, or an empty Host): HTTP/2 wants some.
+// Never recognised on the other side, where a client may have meant this very name.
 constexpr std::string_view kNoAuthority = "weft.invalid";
+
+// Follows "Host" among the names when its value was empty; no character of a name (RFC 9110 §5.1).
+constexpr char kEmptyHost = '=';
 
 bool is_weft(std::string_view name) {
   return name.size() >= 5 && equal_ignoring_case(name.substr(0, 5), "weft-");
@@ -42,6 +46,7 @@ std::string names_of(const Fields& fields) {
   for (const Fields::Line& line : fields) {
     if (!names.empty()) names += ',';
     names += line.name;
+    if (line.value.empty() && equal_ignoring_case(line.name, "host")) names += kEmptyHost;
   }
   return names;
 }
@@ -84,8 +89,8 @@ std::string percent_decode(std::string_view text) {
 }
 
 // Puts lines into the order and spelling of `names`; the rest follows. "host" and "transfer-encoding"
-// come from `host` and from the name alone.
-void restore_lines(Fields& fields, std::string_view names, const std::string* host) {
+// come from `authority` and from the name alone.
+void restore_lines(Fields& fields, std::string_view names, const std::string* authority) {
   std::vector<Fields::Line>& from = fields.lines();
   std::vector<Fields::Line> to;
   to.reserve(from.size() + 2);
@@ -103,10 +108,14 @@ void restore_lines(Fields& fields, std::string_view names, const std::string* ho
   bool hosted = false;
   while (!names.empty()) {
     const size_t comma = std::min(names.find(','), names.size());
-    const std::string_view name = names.substr(0, comma);
+    std::string_view name = names.substr(0, comma);
     names.remove_prefix(std::min(comma + 1, names.size()));
-    if (host && equal_ignoring_case(name, "host")) {
-      if (!std::exchange(hosted, true)) to.push_back({std::string(name), *host});
+    const bool empty = name.ends_with(kEmptyHost);
+    if (empty) name.remove_suffix(1);
+    if (authority && equal_ignoring_case(name, "host")) {
+      if (!std::exchange(hosted, true)) {
+        to.push_back({std::string(name), empty ? std::string() : *authority});
+      }
     } else if (equal_ignoring_case(name, "transfer-encoding")) {
       to.push_back({std::string(name), "chunked"});
     } else {
@@ -193,13 +202,8 @@ bool restore_from_hop(RequestHead& head, bool end) {
   remove_weft_fields(head.fields);
   if (!http1) return false;
   head.version = old ? Version::kHttp10 : Version::kHttp11;
-  const std::string host = head.authority == kNoAuthority ? std::string() : head.authority;
-  restore_lines(head.fields, names, &host);
-  if (!head.fields.has("host")) {
-    head.authority.clear();
-  } else {
-    head.authority = host;
-  }
+  restore_lines(head.fields, names, &head.authority);
+  head.authority = std::string(head.fields.get("host").value_or(std::string_view()));
   head.length = restored_length(head.fields, head.length,
                                 {end ? BodyLength::kNone : BodyLength::kStreamed, 0});
   return true;

@@ -117,6 +117,10 @@ TEST(H1OverH2, KeepsHttp10AndTheAbsenceOfHost) {
   head.version = Version::kHttp11;
   head.fields = fields({{"Host", ""}});
   EXPECT_EQ(text(over(head, true), true), "GET / HTTP/1.1\r\nHost: \r\n\r\n");
+  // The name the hop uses when there is none is an ordinary name to a client.
+  head.authority = "weft.invalid";
+  head.fields = fields({{"Host", "weft.invalid"}});
+  EXPECT_EQ(text(over(head, true), true), "GET / HTTP/1.1\r\nHost: weft.invalid\r\n\r\n");
 }
 
 TEST(H1OverH2, RestoresResponsesWithTheirReasonAndFraming) {
