@@ -71,7 +71,9 @@ void YamlParser::directives() {
       }
       version = true;
     } else if (words[0] == "%TAG") {
-      if (words.size() != 3) cursor_.stop_at(at, "a %TAG directive has a handle and a prefix");
+      if (words.size() != 3) {
+        return cursor_.stop_at(at, "a %TAG directive has a handle and a prefix");
+      }
       handles_[words[1]] = words[2];
     }
     skip_gap();

@@ -69,6 +69,7 @@ TEST(Yaml, RefusesWhatCouldBeReadInTwoWays) {
        "f.yaml:1:4: the tag tag:yaml.org,2002:int does not fit this value or is unknown (write the "
        "value "
        "without a tag)"},
+      {"%TAG", "f.yaml:1:1: a %TAG directive has a handle and a prefix"},
       {"a: \x01\n", "f.yaml:1:4: the control character 0x01 is not allowed"},
       {"a: \xff\n", "f.yaml:1:4: the byte 0xff is not UTF-8 text"},
   };
