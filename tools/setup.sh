@@ -4,7 +4,7 @@
 #
 #   tools/setup.sh GROUP...     groups: build, demo, test, lint, bench; each adds what it names
 #
-# Daemons that come with a package (redis, nginx, haproxy) are neither started nor enabled: Weft only
+# Daemons that come with a package (redis, nginx, haproxy, databases) are neither started nor enabled: Weft only
 # uses their programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ build=(make clang-19 libclang-rt-19-dev cmake ninja-build ccache mold pkg-config
        libcli11-dev libfmt-dev libsqlite3-dev libre2-dev libxxhash-dev libgtest-dev libgmock-dev)
 run=(nftables iproute2 util-linux procps)
 demo=("${run[@]}" redis-server curl openssl ca-certificates)
-test=("${demo[@]}" nginx-light nghttp2-client git)
+test=("${demo[@]}" nginx-light nghttp2-client git mariadb-server postgresql-15 python3-aiosmtpd)
 lint=(clang-tidy-19 clang-format-19 git)
 bench=(haproxy nginx-light nghttp2-client openssl "${run[@]}")
 
@@ -99,9 +99,9 @@ if [ "${#missing[@]}" -gt 0 ]; then
   cleanup
   trap - EXIT
   if have systemctl; then
-    for daemon in redis-server nginx haproxy; do
+    for daemon in redis-server nginx haproxy mariadb postgresql; do
       case " ${missing[*]} " in
-        *" $daemon "*|*" $daemon-light "*)
+        *" $daemon "*|*" $daemon-light "*|*" $daemon-server "*|*" $daemon-15 "*)
           as_root systemctl disable --quiet "$daemon" 2>/dev/null || true ;;
       esac
     done
