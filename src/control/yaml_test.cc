@@ -182,6 +182,13 @@ TEST(Yaml, WritesYamlThatReadsBackTheSame) {
   }
 }
 
+TEST(Yaml, WritesNoNegativeZeroThatWouldReadAsAnInteger) {
+  Problems problems;
+  const auto documents = read_yaml("f.yaml", "-0e0", problems);
+  ASSERT_EQ(documents.size(), 1u);
+  EXPECT_EQ(to_json(documents.front()), "0");
+}
+
 TEST(Yaml, WritesBlockStyle) {
   Problems problems;
   const auto documents = read_yaml(

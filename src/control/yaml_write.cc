@@ -62,7 +62,8 @@ std::string scalar_json(const Node& node) {
       const auto [end, error] =
           std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
       const bool finite = error == std::errc{} && std::isfinite(value);
-      return finite ? fmt::format("{}", value) : quote(node.text);  // JSON has no .inf and no .nan
+      // JSON has no .inf and no .nan; and a reader would take "-0" for an integer, whose zero has no sign.
+      return finite ? fmt::format("{}", value == 0 ? 0.0 : value) : quote(node.text);
     }
     default: return quote(node.text);
   }
