@@ -261,6 +261,8 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
                .vip4 = out.service.vip4,
                .vip6 = out.service.vip6,
                .headless = out.service.headless};
+  for (const model::ServicePort& port : out.service.ports) out.entry.ports.push_back(port.port);
+  std::sort(out.entry.ports.begin(), out.entry.ports.end());
   return out;
 }
 

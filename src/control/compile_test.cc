@@ -80,6 +80,7 @@ TEST(Claims, MakeAServiceWithoutAnObject) {
   const auto compiled = compiler.compile(name("cart"));
   ASSERT_TRUE(compiled.has_value());
   EXPECT_EQ(compiled->entry.vip4.to_string(), "240.240.0.9");
+  EXPECT_THAT(compiled->entry.ports, ElementsAre(80));
   ASSERT_EQ(compiled->service.ports.size(), 1u);
   EXPECT_EQ(compiled->service.ports[0].port, 80);
   EXPECT_EQ(compiled->service.ports[0].protocol, model::Protocol::kHttp);

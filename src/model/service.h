@@ -122,6 +122,7 @@ struct NameEntry {
   ServiceName service;
   IpAddress vip4, vip6;
   bool headless = false;
+  std::vector<uint16_t> ports = {};  // all that are declared, ascending; empty: not told
 };
 
 // An instance by its own mesh address: what a direct connection to it needs.

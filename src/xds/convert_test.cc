@@ -109,9 +109,10 @@ TEST(Convert, EndpointsNamesAndWorkloadAddressesComeBackWhole) {
   EXPECT_FALSE(e.ready);
   EXPECT_TRUE(e.stale);
 
-  auto name = decode_name(encode_name({{"default", "db"}, {}, {}, true}));
+  auto name = decode_name(encode_name({{"default", "db"}, {}, {}, true, {80, 443}}));
   ASSERT_TRUE(name) << name.error().message();
   EXPECT_TRUE(name->headless);
+  EXPECT_EQ(name->ports, (std::vector<uint16_t>{80, 443}));
   EXPECT_TRUE(name->vip4.is_unspecified());
   EXPECT_TRUE(name->vip6.is_unspecified());
 

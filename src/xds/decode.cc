@@ -349,7 +349,14 @@ Result<model::NameEntry> decode_name(std::string_view bytes, uint32_t level) {
   if (!vip4) return std::unexpected(vip4.error());
   auto vip6 = optional_ip(in->vip6(), "vip6", false);
   if (!vip6) return std::unexpected(vip6.error());
-  return model::NameEntry{std::move(*name), *vip4, *vip6, in->headless()};
+  model::NameEntry out{std::move(*name), *vip4, *vip6, in->headless()};
+  if (in->ports_size() > kPorts) return invalid("ports: too many");
+  for (uint32_t number : in->ports()) {
+    auto port = port_number(number, "ports");
+    if (!port) return std::unexpected(port.error());
+    out.ports.push_back(*port);
+  }
+  return out;
 }
 
 Result<model::Service> decode_service(std::string_view bytes, uint32_t level) {

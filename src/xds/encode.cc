@@ -123,6 +123,7 @@ std::string encode_name(const model::NameEntry& entry) {
   out.set_vip4(optional_ip(entry.vip4));
   out.set_vip6(optional_ip(entry.vip6));
   out.set_headless(entry.headless);
+  for (uint16_t port : entry.ports) out.add_ports(port);
   return serialize(out);
 }
 
