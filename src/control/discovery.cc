@@ -13,9 +13,25 @@ namespace weft::control {
 
 using xds::ResourceType;
 
+namespace {
+
+// Until a policy says otherwise identities of one namespace may call each other, so the names of its
+// own namespace are what a proxy may see.
+xds::DeltaServerStream::MaySee names_of_namespace(const std::string& peer) {
+  auto id = model::SpiffeId::parse(peer);
+  std::string ns(id ? id->workload_namespace() : "");
+  return
+      [ns = std::move(ns)](std::string_view name) { return name.substr(name.find('.') + 1) == ns; };
+}
+
+}  // namespace
+
 struct Discovery::Client {
   Client(Discovery& owner, std::string peer)
-      : owner(owner), peer(std::move(peer)), stream(owner.cache_), due(owner.loop_) {
+      : owner(owner),
+        peer(std::move(peer)),
+        stream(owner.cache_, names_of_namespace(this->peer)),
+        due(owner.loop_) {
     owner.clients_.push_back(this);
   }
   Client(const Client&) = delete;

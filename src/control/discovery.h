@@ -1,7 +1,7 @@
 // Discovery: compiled services out to the proxies that asked for them. Owns the cache of serialized
 // resources and one delta stream a proxy. publish_*() recompiles at once; what changed goes out at
-// the end of the loop's turn, so ten changes of one turn are one push to each proxy. Threading: the
-// server's loop. Streams are served by coroutines that the connections own.
+// the end of the loop's turn, so ten changes of one turn are one push to each proxy. Of the index a
+// proxy gets the names of its own namespace (docs/design/discovery.md). Threading: the server's loop. Streams are served by coroutines that the connections own.
 #pragma once
 
 #include <map>

@@ -89,9 +89,10 @@ class ServerTest : public testing::Test {
   xds::ServerAccess socket() { return {dir_ / "s", std::nullopt}; }
   Result<xds::Registered> register_as(xds::ServerAccess access,
                                       std::vector<xds::ServiceClaim> claims,
-                                      std::string instance = "") {
+                                      std::string instance = "", std::string ns = "default") {
     auto key = trust::PrivateKey::generate();
     xds::RegisterParams params;
+    params.ns = std::move(ns);
     params.services = std::move(claims);
     params.advertise_port = 20001;
     params.instance = std::move(instance);
@@ -288,6 +289,26 @@ TEST_F(ServerTest, AnInstanceRegistersGetsItsIdentityAndIsFoundByOthers) {
     auto set = xds::decode_endpoints(*proxy.held(ResourceType::kEndpoints, "cart.default"));
     return set->endpoints.size() == 1 && set->endpoints[0].ready;
   }));
+}
+
+TEST_F(ServerTest, AProxySeesTheNamesOfItsOwnNamespaceAndNoOther) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  ASSERT_TRUE(register_as(socket(), {kCart}));
+  auto till = register_as(socket(), {{"till", 80, 8080, model::Protocol::kHttp}}, "", "shop");
+  ASSERT_TRUE(till) << till.error().message();
+
+  FakeProxy proxy(loop_, network_, *web), other(loop_, network_, *till);
+  for (FakeProxy* one : {&proxy, &other}) {
+    one->subscribe(ResourceType::kName, "*");
+    one->connect();
+  }
+  ASSERT_TRUE(until([&] {
+    return proxy.held(ResourceType::kName, "cart.default") != nullptr &&
+           other.held(ResourceType::kName, "till.shop") != nullptr;
+  }));
+  EXPECT_EQ(proxy.held(ResourceType::kName, "till.shop"), nullptr);
+  EXPECT_EQ(other.held(ResourceType::kName, "cart.default"), nullptr);
 }
 
 TEST_F(ServerTest, AnAppliedRouteIsServedByTheProxiesThatUseItAndARefusalIsTold) {

@@ -117,9 +117,14 @@ Result<void> DeltaServerStream::read_subscriptions(
   for (const auto& name : request.resource_names_subscribe()) {
     if (name.empty() || name.size() > kNameBytes) return protocol_error("a name of no use");
     if (name == "*") {
+      if (may_see_ && type != ResourceType::kName) {
+        return protocol_error("only the index of names is there as a whole");
+      }
       t.wildcard = true;
       t.owes_list = true;
-      for (const auto& [known, resource] : cache_.all(type)) t.due.emplace(known, false);
+      for (const auto& [known, resource] : cache_.all(type)) {
+        if (visible(type, known)) t.due.emplace(known, false);
+      }
       for (const auto& [held, state] : t.held) t.due.emplace(held, false);
       continue;
     }
@@ -157,7 +162,9 @@ Result<void> DeltaServerStream::receive(std::string_view message) {
 
 void DeltaServerStream::changed(const ResourceKey& key) {
   auto& t = of(key.type);
-  if (t.opened && covers(t, key.name)) t.due.emplace(key.name, false);
+  if (t.opened && covers(t, key.name) && visible(key.type, key.name)) {
+    t.due.emplace(key.name, false);
+  }
 }
 
 void DeltaServerStream::collect(ResourceType type, std::vector<Response>& responses) {
@@ -170,7 +177,7 @@ void DeltaServerStream::collect(ResourceType type, std::vector<Response>& respon
   };
   for (const auto& [name, forced] : t.due) {
     auto held = t.held.find(name);
-    CachedResourcePtr resource = cache_.find(type, name);
+    CachedResourcePtr resource = find(type, name);
     if (resource) {
       if (!forced && held != t.held.end() && held->second.sent == resource->version) continue;
       if (response.wire.size() + resource->wire.size() > kResponseBytes) flush();

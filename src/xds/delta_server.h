@@ -9,12 +9,17 @@
 // together. Subscribing a name again sends it again; a name that does not exist is answered in
 // removed_resources; unsubscribing a name that "*" still covers answers with the resource.
 //
+// A proxy sees the part of the index it may see: a name beyond that is to it as if it did not exist,
+// also when it held it before. Only the index may be subscribed as a whole ("*") by such a proxy;
+// details go to whoever names them, since a route may lead to a backend of any namespace.
+//
 // Limits on what a proxy may ask: 16 MiB a message, names of 512 bytes, 20000 subscriptions, 100000
 // initial versions. Past kMaxUnacknowledged responses nothing is sent until some are answered.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -43,8 +48,12 @@ class DeltaServerStream {
   static constexpr size_t kMaxUnacknowledged = 256;
   static constexpr size_t kResponseBytes = 1024 * 1024;  // a larger push is split in parts
 
-  // The cache outlives the stream.
-  explicit DeltaServerStream(const ResourceCache& cache) : cache_(cache) {}
+  // Of an index name ("cart.default"): may this proxy see it?
+  using MaySee = std::function<bool(std::string_view name)>;
+
+  // The cache outlives the stream. Without `may_see` the stream sees everything.
+  explicit DeltaServerStream(const ResourceCache& cache, MaySee may_see = {})
+      : cache_(cache), may_see_(std::move(may_see)) {}
 
   // One request. Errors mean that the proxy broke the protocol: end the stream.
   Result<void> receive(std::string_view message);
@@ -84,6 +93,12 @@ class DeltaServerStream {
   PerType& of(ResourceType type) { return types_[static_cast<size_t>(type)]; }
   const PerType& of(ResourceType type) const { return types_[static_cast<size_t>(type)]; }
   bool covers(const PerType& t, std::string_view name) const;
+  bool visible(ResourceType type, std::string_view name) const {
+    return type != ResourceType::kName || !may_see_ || may_see_(name);
+  }
+  CachedResourcePtr find(ResourceType type, std::string_view name) const {
+    return visible(type, name) ? cache_.find(type, name) : nullptr;
+  }
   void read_answer(ResourceType type,
                    const envoy::service::discovery::v3::DeltaDiscoveryRequest& request);
   Result<void> read_subscriptions(
@@ -91,6 +106,7 @@ class DeltaServerStream {
   void collect(ResourceType type, std::vector<Response>& responses);
 
   const ResourceCache& cache_;
+  const MaySee may_see_;
   NodeInfo node_;
   std::array<PerType, kResourceTypes> types_;
   std::map<uint64_t, Sent> unacknowledged_;

@@ -277,6 +277,81 @@ TEST(DeltaPair, ASlowReaderGetsTheNewestStateOnce) {
   EXPECT_EQ(updates[0].changed.at(0).payload, "9");
 }
 
+bool of_default(std::string_view name) { return name.ends_with(".default"); }
+
+TEST(DeltaServer, ANameThatAProxyMayNotSeeDoesNotExistForIt) {
+  ResourceCache cache;
+  cache.set(ResourceType::kName, "cart.default", "1");
+  cache.set(ResourceType::kName, "till.shop", "2");
+  cache.set(ResourceType::kService, "till.shop", "3");
+  DeltaServerStream server(cache, of_default);
+  DeltaClient client({"web-1", "0.1", 1});
+  const auto exchange = [&] {
+    for (const auto& message : client.take_output()) EXPECT_TRUE(server.receive(message));
+    for (const auto& key : cache.take_changed()) server.changed(key);
+    std::vector<Update> updates;
+    for (const auto& message : server.take_output()) {
+      auto update = client.receive(message);
+      EXPECT_TRUE(update);
+      if (update) updates.push_back(*update);
+    }
+    for (const auto& update : updates) client.acknowledge(update.id);
+    for (const auto& message : client.take_output()) EXPECT_TRUE(server.receive(message));
+    return updates;
+  };
+  client.connected();
+  client.subscribe(ResourceType::kName, "*");
+  auto first = exchange();
+  ASSERT_THAT(first, SizeIs(1));
+  EXPECT_THAT(names_of(first[0]), ElementsAre("cart.default"));
+
+  // Nor when it changes, nor when it is asked for by its name.
+  cache.set(ResourceType::kName, "till.shop", "4");
+  EXPECT_THAT(exchange(), IsEmpty());
+  EXPECT_FALSE(server.has_output());
+  client.subscribe(ResourceType::kName, "till.shop");
+  auto asked = exchange();
+  ASSERT_THAT(asked, SizeIs(1));
+  EXPECT_THAT(asked[0].changed, IsEmpty());
+  EXPECT_THAT(asked[0].removed, ElementsAre("till.shop"));
+
+  // Details are for whoever names them: a route may lead to another namespace.
+  client.subscribe(ResourceType::kService, "till.shop");
+  auto details = exchange();
+  ASSERT_THAT(details, SizeIs(1));
+  EXPECT_THAT(names_of(details[0]), ElementsAre("till.shop"));
+}
+
+TEST(DeltaServer, ANameThatAProxyBroughtAlongAndMayNotSeeIsTakenFromIt) {
+  ResourceCache cache;
+  cache.set(ResourceType::kName, "till.shop", "2");
+  DeltaServerStream server(cache, of_default);
+  discovery::DeltaDiscoveryRequest request;
+  request.set_type_url(std::string(type_url(ResourceType::kName)));
+  request.add_resource_names_subscribe("*");
+  (*request.mutable_initial_resource_versions())["till.shop"] =
+      cache.find(ResourceType::kName, "till.shop")->version;
+  ASSERT_TRUE(server.receive(request.SerializeAsString()));
+  auto sent = server.take_output();
+  ASSERT_THAT(sent, SizeIs(1));
+  discovery::DeltaDiscoveryResponse response;
+  ASSERT_TRUE(response.ParseFromString(sent[0]));
+  EXPECT_EQ(response.resources_size(), 0);
+  EXPECT_THAT(response.removed_resources(), ElementsAre("till.shop"));
+}
+
+TEST(DeltaServer, OnlyTheIndexIsThereAsAWholeForAProxyThatMayNotSeeAll) {
+  for (ResourceType type :
+       {ResourceType::kEndpoints, ResourceType::kService, ResourceType::kWorkloadAddress}) {
+    ResourceCache cache;
+    DeltaServerStream server(cache, of_default);
+    discovery::DeltaDiscoveryRequest request;
+    request.set_type_url(std::string(type_url(type)));
+    request.add_resource_names_subscribe("*");
+    EXPECT_FALSE(server.receive(request.SerializeAsString())) << short_name(type);
+  }
+}
+
 TEST(DeltaServer, StopsSendingToAProxyThatAnswersNothing) {
   ResourceCache cache;
   DeltaServerStream server(cache);
