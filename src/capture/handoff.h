@@ -12,8 +12,12 @@
 //   keeper → proxy   kDrain: leave the registry and refuse new work; answered by kDrained.
 //   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, one
 //                    sentence for the log; each destination is named once.
-//   keeper → proxy   kRefusedDatagrams{decimal}: so many more datagrams were refused (at most one
-//                    message a second); the sum is exact.
+//   keeper → proxy   kRefusedPort{"240.240.0.9:81"}: a connect to a port that is not declared was
+//                    refused; each destination is named once.
+//   keeper → proxy   kRefusedCounts{"DATAGRAMS CONNECTS"}: so many more datagrams, and connects to ports
+//                    that are not declared, were refused (at most one message a second); sums are exact.
+//   proxy  → keeper  kDeclare{a change of port_sets.h}: which ports of virtual addresses are declared;
+//                    answered by kDeclared{"" or why it could not be done}.
 //   proxy  → keeper  kFailed{"CODE reason"}: it cannot start; CODE is the exit status to use.
 //   either end closing the socket: the proxy exits when the keeper is gone.
 #pragma once
@@ -31,6 +35,7 @@ constexpr int kHandoffFd = 3;
 // Fixed ports inside the namespace; the app cannot bind them.
 constexpr uint16_t kOutboundPort = 15001;
 constexpr uint16_t kDnsPort = 15053;
+constexpr uint16_t kRefusingPort = 15002;  // bound, never listening
 constexpr int kSocketBatch = 16;
 
 enum class HandoffKind : uint8_t {
@@ -42,7 +47,10 @@ enum class HandoffKind : uint8_t {
   kDrained = 6,
   kRefused = 7,
   kFailed = 8,
-  kRefusedDatagrams = 9,
+  kRefusedCounts = 9,
+  kRefusedPort = 10,
+  kDeclare = 11,
+  kDeclared = 12,
 };
 
 // Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode.

@@ -69,6 +69,10 @@ Result<void> Inside::make_sockets(std::string_view family) {
   return send_inside(socket_.get(), InsideKind::kMakeSockets, family);
 }
 
+Result<void> Inside::declare(std::string_view change) {
+  return send_inside(socket_.get(), InsideKind::kDeclare, change);
+}
+
 Result<InsideMessage> Inside::receive() { return receive_inside(socket_.get()); }
 
 }  // namespace weft::capture

@@ -26,18 +26,21 @@ enum class InsideKind : uint8_t {
   kRun,            // lines NAME=VALUE for the app's environment; answered by kRunning or kCannotRun
   kSignal,         // decimal: to the app, or once it has ended to all that is left of the instance
   kMakeSockets,    // "4" or "6"; answered by kSockets
+  kDeclare,        // a change of port_sets.h; answered by kDeclared
   // inside → keeper
   kEntered,
-  kFailed,            // text: why
-  kConfigured,        // descriptors of BootstrapFd, from kOutbound4 on (none when not isolated)
-  kRunning,           // decimal pid
-  kCannotRun,         // "STATUS why"
-  kSockets,           // "4" or "6", with descriptors
-  kRefused,           // one sentence
-  kRefusedDatagrams,  // decimal
-  kStopped,  // decimal signal that stopped the app (job control): the keeper stops too. When
-             // the app goes on, the keeper gets SIGCONT.
-  kExited,   // decimal wait(2) status of the app
+  kFailed,         // text: why
+  kConfigured,     // descriptors of BootstrapFd, from kOutbound4 on (none when not isolated)
+  kRunning,        // decimal pid
+  kCannotRun,      // "STATUS why"
+  kSockets,        // "4" or "6", with descriptors
+  kRefused,        // one sentence
+  kRefusedPort,    // "240.240.0.9:81"
+  kRefusedCounts,  // "DATAGRAMS CONNECTS"
+  kDeclared,       // "" or why not
+  kStopped,        // decimal signal that stopped the app (job control): the keeper stops too. When
+                   // the app goes on, the keeper gets SIGCONT.
+  kExited,         // decimal wait(2) status of the app
 };
 
 struct InsideMessage {
@@ -66,6 +69,8 @@ class Inside {
   Result<void> run(const std::vector<std::string>& environment);
   Result<void> signal(int number);
   Result<void> make_sockets(std::string_view family);
+  // A change of port_sets.h; the answer comes as an event.
+  Result<void> declare(std::string_view change);
 
   // The next event; blocks. kClosed: the process has ended.
   Result<InsideMessage> receive();

@@ -66,7 +66,8 @@ Result<Fd> loopback_socket(int family, int type, uint16_t port) {
     status = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
   }
   if (status != 0) return std::unexpected(Error::from_errno(errno, "binding a listener inside"));
-  if (type == SOCK_STREAM && ::listen(socket.get(), kBacklog) != 0)
+  const bool listens = type == SOCK_STREAM && port != kRefusingPort;
+  if (listens && ::listen(socket.get(), kBacklog) != 0)
     return std::unexpected(Error::from_errno(errno, "listening inside"));
   return socket;
 }
@@ -127,6 +128,12 @@ Result<InsideNetwork> set_up_network(const NetworkPlan& plan) {
   auto sockets = make_listeners(ipv6);
   if (!sockets) return std::unexpected(std::move(sockets.error()));
   network.sockets = std::move(*sockets);
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (family == AF_INET6 && !ipv6) continue;
+    auto refusing = loopback_socket(family, SOCK_STREAM, kRefusingPort);
+    if (!refusing) return std::unexpected(std::move(refusing.error()));
+    network.refusing.push_back(std::move(*refusing));
+  }
   return network;
 }
 

@@ -15,6 +15,7 @@ struct InsideNetwork {
   std::vector<Fd> sockets;
   // Absent where the kernel has no packet log.
   std::vector<RefusalLog> refusals;
+  std::vector<Fd> refusing;  // to be kept: they hold kRefusingPort
 };
 
 // Addresses, routes, sysctls, ruleset, listeners. Needs CAP_NET_ADMIN in fresh namespaces; afterwards no

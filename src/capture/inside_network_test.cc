@@ -103,11 +103,69 @@ TEST(Inside, CountsEveryRefusedDatagram) {
     instance.run();
     unsigned long sum = 0;
     while (sum < 500) {
-      const InsideMessage message = instance.wait_for(InsideKind::kRefusedDatagrams);
-      ASSERT_EQ(message.kind, InsideKind::kRefusedDatagrams);
+      const InsideMessage message = instance.wait_for(InsideKind::kRefusedCounts);
+      ASSERT_EQ(message.kind, InsideKind::kRefusedCounts);
       sum += std::strtoul(message.text.c_str(), nullptr, 10);
     }
     EXPECT_EQ(sum, 500u);
+  });
+}
+
+TEST(Inside, RefusesAtOnceAPortThatIsKnownNotToBeDeclared) {
+  as_root_and_as_user([] {
+    struct Case {
+      const char *host, *port;
+      bool open;
+    };
+    const std::vector<Case> cases = {{"240.240.0.9", "80", true},   {"240.240.0.9", "81", false},
+                                     {"fd00:1:2:1::9", "80", true}, {"fd00:1:2:1::9", "81", false},
+                                     {"240.240.0.10", "81", true},   // its ports are not known
+                                     {"192.0.2.1", "81", true},      // not of the mesh
+                                     {"240.240.0.11", "80", false},  // no longer declared
+                                     {"240.240.0.12", "81", true}};  // no longer known
+    std::string script = "n=0; ";
+    for (const Case& c : cases)
+      script += std::string("exec 3<>/dev/tcp/") + c.host + "/" + c.port +
+                "; [ $? = " + (c.open ? "0" : "1") + " ] || exit $((n + 1)); n=$((n + 1)); ";
+    Instance instance(script + "exit 0");
+    ASSERT_TRUE(instance.ready()) << instance.why();
+    for (const char* change :
+         {"clear\n+240.240.0.9 80\n+240.240.0.9\n+fd00:1:2:1::9 80\n+fd00:1:2:1::9\n"
+          "+240.240.0.11 80\n+240.240.0.11\n+240.240.0.12 80\n+240.240.0.12\n",
+          "-240.240.0.11 80\n-240.240.0.12\n-240.240.0.12 80\n"}) {
+      ASSERT_TRUE(instance.inside().declare(change).has_value());
+      EXPECT_EQ(instance.wait_for(InsideKind::kDeclared).text, "");
+    }
+    instance.run();
+    std::string named;
+    unsigned long refused = 0;
+    int status = -1;
+    while (true) {
+      auto message = instance.inside().receive();
+      if (!message) break;
+      if (message->kind == InsideKind::kRefusedPort) named += message->text + " ";
+      if (message->kind == InsideKind::kRefusedCounts)
+        refused += std::strtoul(message->text.c_str() + message->text.find(' '), nullptr, 10);
+      EXPECT_NE(message->kind, InsideKind::kRefused) << message->text;
+      if (message->kind == InsideKind::kExited) status = std::atoi(message->text.c_str());
+    }
+    EXPECT_EQ(status, 0) << "case " << WEXITSTATUS(status);
+    EXPECT_EQ(named, "240.240.0.9:81 [fd00:1:2:1::9]:81 240.240.0.11:80 ");
+    EXPECT_EQ(refused, 3u);
+  });
+}
+
+TEST(Inside, SaysWhyDeclaredPortsCannotBeChangedAndChangesNone) {
+  as_root_and_as_user([] {
+    Instance instance("exec 3<>/dev/tcp/240.240.0.9/81");
+    ASSERT_TRUE(instance.ready()) << instance.why();
+    for (const char* change :
+         {"+240.240.0.9\n-240.240.0.99\n", "+nonsense\n", "+240.240.0.9 0\n"}) {
+      ASSERT_TRUE(instance.inside().declare(change).has_value());
+      EXPECT_NE(instance.wait_for(InsideKind::kDeclared).text, "") << change;
+    }
+    instance.run();
+    EXPECT_EQ(instance.exit_status(), 0);
   });
 }
 

@@ -17,11 +17,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 
 #include "capture/handoff.h"
 #include "capture/inside_network.h"
 #include "capture/mounts.h"
 #include "capture/namespaces.h"
+#include "capture/port_sets.h"
 #include "capture/privileges.h"
 #include "capture/processes.h"
 
@@ -66,13 +68,16 @@ class InsideProcess {
   void start(std::string_view environment);
   void signal(int number);
   void make_sockets(std::string_view family);
+  Result<void> declare(std::string_view change);
 
   const InsideOptions& options_;
   Fd socket_;
   const bool as_root_;
   Fd signals_, timer_;
   std::vector<RefusalLog> refusals_;
-  uint64_t uncounted_ = 0;
+  std::vector<Fd> refusing_;
+  std::optional<PortSets> port_sets_;
+  uint64_t uncounted_datagrams_ = 0, uncounted_connects_ = 0;
   pid_t app_ = 0;  // 0: not started, or ended
   bool started_ = false;
   bool done_ = false;
@@ -120,6 +125,11 @@ void InsideProcess::on_keeper() {
     case InsideKind::kRun: start(message->text); break;
     case InsideKind::kSignal: signal(std::atoi(message->text.c_str())); break;
     case InsideKind::kMakeSockets: make_sockets(message->text); break;
+    case InsideKind::kDeclare: {
+      auto declared = declare(message->text);
+      tell(InsideKind::kDeclared, declared ? "" : declared.error().message());
+      break;
+    }
     default: break;
   }
 }
@@ -134,6 +144,10 @@ Result<void> InsideProcess::configure(std::string_view plan_text) {
   auto network = set_up_network(*plan);
   if (!network) return std::unexpected(std::move(network.error()));
   refusals_ = std::move(network->refusals);
+  refusing_ = std::move(network->refusing);
+  auto port_sets = PortSets::open();
+  if (!port_sets) return std::unexpected(std::move(port_sets.error()));
+  port_sets_ = std::move(*port_sets);
   if (auto covered = cover_resolver_files(options_.scratch); !covered) return covered;
   if (auto limited = limit_future_capabilities(as_root_); !limited) return limited;
   if (!as_root_)
@@ -178,6 +192,13 @@ void InsideProcess::make_sockets(std::string_view family) {
        make_sidecar_sockets(family == "6" ? AF_INET6 : AF_INET, kSocketBatch));
 }
 
+Result<void> InsideProcess::declare(std::string_view text) {
+  if (!port_sets_) return {};
+  auto change = PortChange::from_text(text);
+  if (!change) return std::unexpected(std::move(change.error()));
+  return port_sets_->apply(*change);
+}
+
 void InsideProcess::on_child() {
   signalfd_siginfo ignored;
   while (::read(signals_.get(), &ignored, sizeof ignored) > 0) {
@@ -204,19 +225,23 @@ void InsideProcess::on_child() {
 
 void InsideProcess::report(const RefusalLog::News& news) {
   for (const std::string& sentence : news.sentences) tell(InsideKind::kRefused, sentence);
-  if (news.datagrams == 0) return;
-  if (uncounted_ == 0) {
+  for (const std::string& port : news.ports) tell(InsideKind::kRefusedPort, port);
+  if (news.datagrams + news.connects == 0) return;
+  if (uncounted_datagrams_ + uncounted_connects_ == 0) {
     const itimerspec second{{0, 0}, {1, 0}};
     ::timerfd_settime(timer_.get(), 0, &second, nullptr);
   }
-  uncounted_ += news.datagrams;
+  uncounted_datagrams_ += news.datagrams;
+  uncounted_connects_ += news.connects;
 }
 
 void InsideProcess::flush_count() {
   uint64_t expirations;
   [[maybe_unused]] const ssize_t size = ::read(timer_.get(), &expirations, sizeof expirations);
-  if (uncounted_ > 0) tell(InsideKind::kRefusedDatagrams, std::to_string(uncounted_));
-  uncounted_ = 0;
+  if (uncounted_datagrams_ + uncounted_connects_ > 0)
+    tell(InsideKind::kRefusedCounts,
+         fmt::format("{} {}", uncounted_datagrams_, uncounted_connects_));
+  uncounted_datagrams_ = uncounted_connects_ = 0;
 }
 
 }  // namespace

@@ -15,8 +15,15 @@ namespace weft::capture {
 // Marks the sidecar's own sockets, so that the ruleset lets them pass ("weft" in ASCII).
 constexpr uint32_t kSidecarMark = 0x77656674;
 // NFLOG groups inside the namespace.
-constexpr uint16_t kDatagramGroup = 1;  // refused datagrams: every one is counted
-constexpr uint16_t kResetGroup = 2;     // refused connects to an address of the instance's own
+constexpr uint16_t kDatagramGroup = 1;    // refused datagrams: every one is counted
+constexpr uint16_t kResetGroup = 2;       // refused connects to an address of the instance's own
+constexpr uint16_t kUndeclaredGroup = 3;  // refused connects to a port no service declares: counted
+// The table and its sets (port_sets.h).
+constexpr const char* kTable = "weft";
+constexpr const char* kKnown4 = "known4";
+constexpr const char* kKnown6 = "known6";
+constexpr const char* kDeclared4 = "declared4";
+constexpr const char* kDeclared6 = "declared6";
 
 struct NetworkPlan {
   IpAddress mesh4;

@@ -47,6 +47,18 @@ TEST(Ruleset, NamesNoHostPortsWhenThereAreNone) {
   EXPECT_EQ(make_ruleset(sample(), true).find("dport {"), std::string::npos);
 }
 
+TEST(Ruleset, RefusesUndeclaredPortsAfterDnsAndBeforeTheSidecar) {
+  const std::string rules = make_ruleset(sample(), true);
+  const size_t dns = rules.find("tcp dport 53 redirect");
+  const size_t refused = rules.find(
+      "ip daddr @known4 ip daddr . tcp dport != @declared4 log group 3 snaplen 64 "
+      "queue-threshold 32 redirect to :15002");
+  const size_t rest = rules.find("meta l4proto tcp redirect to :15001");
+  ASSERT_NE(refused, std::string::npos) << rules;
+  EXPECT_LT(dns, refused);
+  EXPECT_LT(refused, rest);
+}
+
 TEST(Ruleset, NeedsNoPacketLogWhenToldSo) {
   const std::string rules = make_ruleset(sample(), false);
   EXPECT_EQ(rules.find("log"), std::string::npos);

@@ -1,4 +1,4 @@
-// The kernel numbers every logged datagram (NFULA_SEQ), so the count stays exact even when the socket's
+// The kernel numbers every logged packet of a group (NFULA_SEQ), so the counts stay exact even when the socket's
 // buffer overflows: a gap in the numbers is the part that was lost. Messages come in batches of up to 32
 // or after 100 ms, which bounds the cost of an app that sends thousands a second.
 #include "capture/refusals.h"
@@ -21,6 +21,9 @@ namespace weft::capture {
 namespace {
 
 constexpr size_t kMaxNamed = 1024;
+
+constexpr size_t kTcpFlagsAt = 13;
+constexpr uint8_t kSynAlone = 0x02, kSynAndAck = 0x12;
 
 uint16_t big_endian16(std::string_view bytes, size_t at) {
   return static_cast<uint16_t>(static_cast<uint8_t>(bytes[at]) << 8 |
@@ -119,17 +122,20 @@ Result<Refusal> decode_refused_packet(std::string_view packet) {
 
   Refusal refusal;
   const bool tcp = protocol == IPPROTO_TCP;
-  refusal.kind = tcp ? Refusal::kConnect : Refusal::kDatagram;
+  const bool syn = tcp && packet.size() > header + kTcpFlagsAt &&
+                   (static_cast<uint8_t>(packet[header + kTcpFlagsAt]) & kSynAndAck) == kSynAlone;
+  refusal.kind = syn ? Refusal::kUndeclared : tcp ? Refusal::kConnect : Refusal::kDatagram;
   refusal.protocol = tcp ? "tcp" : protocol_name(protocol);
+  const bool reset = refusal.kind == Refusal::kConnect;
   auto ip =
-      IpAddress::from_bytes(packet.substr(source_at + (tcp ? 0 : address_size), address_size));
+      IpAddress::from_bytes(packet.substr(source_at + (reset ? 0 : address_size), address_size));
   if (!ip) return std::unexpected(std::move(ip.error()));
   const bool has_ports = tcp || protocol == IPPROTO_UDP;
   if (!has_ports || packet.size() < header + 4) {
     refusal.target = ip->to_string();
     return refusal;
   }
-  refusal.port = big_endian16(packet, header + (tcp ? 0 : 2));
+  refusal.port = big_endian16(packet, header + (reset ? 0 : 2));
   refusal.target = SocketAddress{*ip, refusal.port}.to_string();
   return refusal;
 }
@@ -148,10 +154,20 @@ std::string explain(const Refusal& refusal) {
 Result<RefusalLog> RefusalLog::open() {
   Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
   if (!socket) return std::unexpected(Error::from_errno(errno, "opening the packet log"));
-  for (uint16_t group : {kDatagramGroup, kResetGroup})
+  for (uint16_t group : {kDatagramGroup, kResetGroup, kUndeclaredGroup})
     if (auto bound = configure(socket.get(), group); !bound)
       return std::unexpected(std::move(bound.error()));
   return RefusalLog(std::move(socket));
+}
+
+void RefusalLog::name(std::string_view packet, News& news) {
+  auto refusal = decode_refused_packet(packet);
+  if (!refusal || named_.size() >= kMaxNamed) return;
+  if (!named_.insert(refusal->protocol + " " + refusal->target).second) return;
+  if (refusal->kind == Refusal::kUndeclared)
+    news.ports.push_back(refusal->target);
+  else
+    news.sentences.push_back(explain(*refusal));
 }
 
 void RefusalLog::take(std::string_view message, uint16_t type, News& news) {
@@ -165,18 +181,17 @@ void RefusalLog::take(std::string_view message, uint16_t type, News& news) {
     if (attribute.nla_len < NLA_HDRLEN || attribute.nla_len > message.size()) return;
     const std::string_view value = message.substr(NLA_HDRLEN, attribute.nla_len - NLA_HDRLEN);
     const int kind = attribute.nla_type & NLA_TYPE_MASK;
-    if (kind == NFULA_SEQ && group == kDatagramGroup && value.size() == 4) {
+    if (kind == NFULA_SEQ && group != kResetGroup && value.size() == 4) {
+      const bool datagram = group == kDatagramGroup;
+      uint32_t& next = datagram ? next_datagram_ : next_connect_;
       uint32_t sequence;
       std::memcpy(&sequence, value.data(), 4);
       sequence = ntohl(sequence);
-      news.datagrams +=
-          sequence + 1 - next_sequence_;  // the gap included, wrapping as the kernel does
-      next_sequence_ = sequence + 1;
+      // The gap included, wrapping as the kernel does.
+      (datagram ? news.datagrams : news.connects) += sequence + 1 - next;
+      next = sequence + 1;
     } else if (kind == NFULA_PAYLOAD) {
-      auto refusal = decode_refused_packet(value);
-      if (refusal && named_.size() < kMaxNamed &&
-          named_.insert(refusal->protocol + " " + refusal->target).second)
-        news.sentences.push_back(explain(*refusal));
+      name(value, news);
     }
     message.remove_prefix(std::min<size_t>(message.size(), NLA_ALIGN(attribute.nla_len)));
   }
@@ -201,7 +216,7 @@ RefusalLog::News RefusalLog::read() {
 }
 
 RefusalLog::News RefusalLog::finish() {
-  for (uint16_t group : {kDatagramGroup, kResetGroup}) {
+  for (uint16_t group : {kDatagramGroup, kResetGroup, kUndeclaredGroup}) {
     std::string request = config_request(group, NFULNL_CFG_CMD_UNBIND, 0);
     set_length(request);
     (void)::send(socket_.get(), request.data(), request.size(), 0);

@@ -36,6 +36,20 @@ TEST(DecodeRefusedPacket, NamesWhereAResetCameFrom) {
   EXPECT_NE(explain(*refusal).find("--host-port 5432"), std::string::npos);
 }
 
+TEST(DecodeRefusedPacket, NamesWhereASynWanted) {
+  // RFC 9293, 3.1: ports, sequence, acknowledgement, data offset 5, flags.
+  const std::string ports_and_numbers = bytes({0xc3, 0x50, 0, 81, 0, 0, 0, 1, 0, 0, 0, 0, 0x50});
+  auto syn = decode_refused_packet(ipv4(6, ports_and_numbers + bytes({0x02})));
+  ASSERT_TRUE(syn.has_value());
+  EXPECT_EQ(syn->kind, Refusal::kUndeclared);
+  EXPECT_EQ(syn->target, "203.0.113.5:81");
+  // A SYN that asks for ECN (RFC 3168, 6.1.1) is one too; a SYN-ACK is not.
+  EXPECT_EQ(decode_refused_packet(ipv4(6, ports_and_numbers + bytes({0xc2})))->kind,
+            Refusal::kUndeclared);
+  EXPECT_EQ(decode_refused_packet(ipv4(6, ports_and_numbers + bytes({0x12})))->kind,
+            Refusal::kConnect);
+}
+
 TEST(DecodeRefusedPacket, ReadsIpv6) {
   std::string packet = bytes({0x60, 0, 0, 0, 0, 8, 17, 64});
   packet += std::string(15, '\0') + '\1';                                    // from ::1

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "telemetry/prometheus.h"
@@ -136,12 +137,52 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
       [self, main = &loop_, snapshot, in_use = std::move(in_use)](WorkerSide& worker) mutable {
         worker.use_snapshot(std::move(snapshot));
         main->post_remote([self, in_use = std::move(in_use)]() mutable {
-          if (!self.lock()) return;
-          in_use();
+          auto sidecar = self.lock();
+          if (!sidecar) return;
+          (*sidecar)->when_declared_.push_back(std::move(in_use));
+          (*sidecar)->declare_next();
         });
       });
+  if (hooks_.declare && snapshot->names != declared_index_) {
+    declared_index_ = snapshot->names;
+    declared_ports_.want(*declared_index_);
+    declare_next();
+  }
   if (snapshot->names->complete) index_ready_.set();
   dns_.changed();
+}
+
+// A version is in use when the ruleset has followed it too: whoever waits for "served by all" and then
+// connects to a new port must not be refused by the kernel.
+void Sidecar::declare_next() {
+  if (hooks_.declare) {
+    const std::string change = declared_ports_.next();
+    if (!change.empty() && !hooks_.declare(change)) declared("the keeper cannot be told");
+    if (!declared_ports_.settled()) return;
+  }
+  for (auto& go_on : std::exchange(when_declared_, {})) go_on();
+}
+
+void Sidecar::declared(const std::string& failure) {
+  if (!failure.empty())
+    log_.error("the ruleset does not know all declared ports", {{"why", failure}});
+  declared_ports_.done();
+  declare_next();
+}
+
+void Sidecar::refused_port(const std::string& destination) {
+  auto place = SocketAddress::parse(destination);
+  if (!place) return;
+  const model::NameEntry* entry = discovery_.snapshot()->name_at(place->ip);
+  note(fmt::format("a connect to {} was refused: {} declares no port {}", destination,
+                   entry ? "service " + entry->service.to_string() : "its service", place->port));
+}
+
+void Sidecar::count_refusals(uint64_t datagrams, uint64_t connects) {
+  refused_datagrams_ += datagrams;
+  refused_connects_ += connects;
+  log_.info("refused inside so far",
+            {{"datagrams", refused_datagrams_}, {"connects", refused_connects_}});
 }
 
 io::Task<bool> Sidecar::wait_ready(Duration timeout) {
@@ -211,11 +252,12 @@ std::string Sidecar::status_json() const {
   out += fmt::format(
       ",\"svid_alarm\":\"{}\",\"connected\":{},\"draining\":{},\"generation\":{},\"names\":{},"
       "\"services\":{},\"upstream_connections\":{},\"active_inbound\":{},\"active_outbound\":{},"
-      "\"stale_tcp_connections\":{}",
+      "\"stale_tcp_connections\":{},\"refused_datagrams\":{},\"refused_connects\":{}",
       trust::to_string(link_.alarm()), link_.connected(), draining_, snapshot->generation,
       snapshot->names->by_name.size(), snapshot->services.size(),
       gauges_->upstream_connections.load(), gauges_->active_inbound.load(),
-      gauges_->active_outbound.load(), gauges_->outlived.load());
+      gauges_->active_outbound.load(), gauges_->outlived.load(), refused_datagrams_,
+      refused_connects_);
   out += ",\"control_error\":";
   append_json_string(out, link_.connected() ? "" : link_.last_error());
   out += ",\"ports\":[";
@@ -249,6 +291,10 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   text.gauge("weft_stale_tcp_connections",
              "Opaque connections that outlive a certificate they were made with");
   text.sample({}, uint64_t{gauges_->outlived});
+  text.counter("weft_refused_datagrams", "Datagrams of the app that were refused inside");
+  text.sample({}, refused_datagrams_);
+  text.counter("weft_refused_connects", "Connects to ports that no service declares");
+  text.sample({}, refused_connects_);
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);
   return text.finish();

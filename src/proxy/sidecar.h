@@ -14,6 +14,7 @@
 
 #include "io/disk.h"
 #include "proxy/control_link.h"
+#include "proxy/declared_ports.h"
 #include "proxy/discovery.h"
 #include "proxy/dns_server.h"
 #include "proxy/worker_side.h"
@@ -36,6 +37,9 @@ class Sidecar {
     std::function<void(const trust::Svid&, const trust::TrustBundle&)> keep_svid;
     // Questions that are not of the mesh; may be null: they are answered SERVFAIL.
     std::function<void(std::string query, bool tcp, DnsServer::Reply)> forward_dns;
+    // Tells the instance's ruleset which ports are declared (a change of capture/port_sets.h); declared()
+    // is called when it is done. False: it cannot be told. Null: there is no ruleset.
+    std::function<bool(const std::string& change)> declare;
   };
 
   // Everything outlives the sidecar. `worker` belongs to `worker_loop`.
@@ -53,6 +57,12 @@ class Sidecar {
   io::Task<void> drain(Duration limit);
 
   DnsServer& dns() { return dns_; }
+  // The answer to the change under way: "" or why it could not be made.
+  void declared(const std::string& failure);
+  // The kernel refused a connect to a port that is not declared.
+  void refused_port(const std::string& destination);
+  // So many more datagrams, and connects to ports that are not declared.
+  void count_refusals(uint64_t datagrams, uint64_t connects);
   // Something a person should see in `weft status`.
   void note(std::string text);
   std::string status_json() const;
@@ -65,6 +75,8 @@ class Sidecar {
                                const trust::TrustBundle& bundle);
   std::optional<ReportContent> collect();
   io::Task<void> housekeeping();
+  // Sends the next change of the ruleset, or lets those go on who wait for all to be made.
+  void declare_next();
   void to_worker(std::move_only_function<void(WorkerSide&)> work);
 
   io::Loop& loop_;
@@ -81,6 +93,10 @@ class Sidecar {
   // does not know yet.
   std::optional<std::vector<PortState>> ports_;
   bool draining_ = false;
+  DeclaredPorts declared_ports_;
+  std::shared_ptr<const NameIndex> declared_index_;
+  std::vector<std::move_only_function<void()>> when_declared_;
+  uint64_t refused_datagrams_ = 0, refused_connects_ = 0;
   std::vector<std::string> notes_;
   telemetry::EdgeReporter reporter_;
   // Written by the worker, read here.

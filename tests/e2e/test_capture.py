@@ -32,6 +32,40 @@ time.sleep(600)
                lambda: "--host-port 5432" in mesh.cli("status").stdout and "203.0.113.5:443" in mesh.cli("status").stdout, 20)
 
 
+@as_users("root", "user")
+def test_a_port_that_no_service_declares_is_refused_at_connect(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "cart:80:8080/http")
+    code = """
+import socket, sys, time
+def attempt(family, port):
+    begin = time.monotonic()
+    with socket.socket(family) as s:
+        try: s.connect(socket.getaddrinfo("cart", port, family, socket.SOCK_STREAM)[0][4])
+        except OSError as e: return type(e).__name__ if time.monotonic() - begin < 0.5 else "late"
+        return "open"
+for line in sys.stdin:
+    print(line.strip(), attempt(socket.AF_INET, int(line)), attempt(socket.AF_INET6, int(line)), flush=True)
+"""
+    program = mesh.run("caller", ["/usr/bin/python3", "-c", code], ["caller"], stdin=subprocess.PIPE)
+
+    def attempt(port):
+        before = len(program.output().splitlines())
+        program.process.stdin.write(f"{port}\n".encode())
+        program.process.stdin.flush()
+        wait_until("an answer", lambda: len(program.output().splitlines()) > before, 20)
+        return program.output().splitlines()[-1]
+
+    wait_until("the declared port", lambda: attempt(80) == "80 open open", 20)
+    for _ in range(3):
+        equal(attempt(81), "81 ConnectionRefusedError ConnectionRefusedError")
+    wait_until("the refusal in weft status",
+               lambda: "service cart.default declares no port 81" in mesh.cli("status").stdout, 20)
+    t.http_app(mesh, "cart:81:8081/http", port=8081)
+    wait_until("the port that is declared now", lambda: attempt(81) == "81 open open", 20)
+    equal(attempt(82), "82 ConnectionRefusedError ConnectionRefusedError")
+
+
 @needs_root("only a user namespace of the test's own may be told to grant none")
 def test_without_namespaces_it_says_why_and_offers_explicit(t):
     mesh = t.mesh()

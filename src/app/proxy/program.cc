@@ -85,6 +85,11 @@ Result<void> Program::start() {
   hooks.forward_dns = [this](std::string query, bool tcp, proxy::DnsServer::Reply reply) {
     forwarder_->forward(std::move(query), tcp, std::move(reply));
   };
+  if (!handover_.options.self.explicit_mode) {
+    hooks.declare = [this](const std::string& change) {
+      return tell_keeper(HandoffKind::kDeclare, change);
+    };
+  }
   sidecar_ = std::make_unique<proxy::Sidecar>(loop_, network_, random_, disk_, thread_->loop(),
                                               worker_->side, handover_.options, credential_.svid,
                                               credential_.bundle, std::move(hooks), log_);
@@ -175,10 +180,14 @@ void Program::on_message(capture::HandoffMessage message) {
     case HandoffKind::kSockets: return add_sockets(message.text != "6", std::move(message.fds));
     case HandoffKind::kDrain: tasks_.spawn(drain()); break;
     case HandoffKind::kRefused: sidecar_->note(std::move(message.text)); break;
-    case HandoffKind::kRefusedDatagrams:
-      refused_datagrams_ += std::strtoull(message.text.c_str(), nullptr, 10);
-      log_.info("datagrams refused", {{"sum", refused_datagrams_}});
+    case HandoffKind::kRefusedPort: sidecar_->refused_port(message.text); break;
+    case HandoffKind::kRefusedCounts: {
+      char* rest = nullptr;
+      const uint64_t datagrams = std::strtoull(message.text.c_str(), &rest, 10);
+      sidecar_->count_refusals(datagrams, std::strtoull(rest, nullptr, 10));
       break;
+    }
+    case HandoffKind::kDeclared: sidecar_->declared(message.text); break;
     default: break;
   }
   for (int fd : message.fds) Fd(fd).close();
@@ -190,9 +199,10 @@ void Program::add_sockets(bool v4, std::vector<int> fds) {
   });
 }
 
-void Program::tell_keeper(HandoffKind kind, std::string_view text) {
+bool Program::tell_keeper(HandoffKind kind, std::string_view text) {
   auto sent = capture::send_handoff(keeper_.get(), kind, text);
   if (!sent) log_.warn("the keeper cannot be told", {{"why", sent.error().message()}});
+  return sent.has_value();
 }
 
 io::Task<void> Program::drain() {

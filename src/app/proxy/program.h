@@ -32,7 +32,7 @@ class Program {
   void on_keeper();
   void on_message(capture::HandoffMessage message);
   void add_sockets(bool v4, std::vector<int> fds);
-  void tell_keeper(capture::HandoffKind kind, std::string_view text = {});
+  bool tell_keeper(capture::HandoffKind kind, std::string_view text = {});
   io::Task<void> become_ready();
   io::Task<void> drain();
 
@@ -51,7 +51,6 @@ class Program {
   std::unique_ptr<proxy::DnsListener> dns_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<io::FdWatch> keeper_watch_;
-  uint64_t refused_datagrams_ = 0;
   io::TaskScope tasks_;
   Credential credential_;
 };

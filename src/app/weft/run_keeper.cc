@@ -296,6 +296,8 @@ void Keeper::on_sidecar() {
       on_ready();
     } else if (message->kind == HandoffKind::kNeedSockets && inside_there_) {
       (void)inside_.make_sockets(message->text);
+    } else if (message->kind == HandoffKind::kDeclare && inside_there_) {
+      (void)inside_.declare(message->text);
     } else if (message->kind == HandoffKind::kDrained) {
       drained_ = true;
       if (phase_ == Phase::kDraining) signal_app(SIGTERM);
@@ -341,9 +343,11 @@ void Keeper::on_inside_message(capture::InsideMessage message) {
       break;
     }
     case InsideKind::kRefused: note(HandoffKind::kRefused, std::move(message.text)); break;
-    case InsideKind::kRefusedDatagrams:
-      note(HandoffKind::kRefusedDatagrams, std::move(message.text));
+    case InsideKind::kRefusedPort: note(HandoffKind::kRefusedPort, std::move(message.text)); break;
+    case InsideKind::kRefusedCounts:
+      note(HandoffKind::kRefusedCounts, std::move(message.text));
       break;
+    case InsideKind::kDeclared: tell_sidecar(HandoffKind::kDeclared, message.text); break;
     case InsideKind::kStopped: stop_with_app(); break;
     case InsideKind::kExited:
       app_ = 0;
