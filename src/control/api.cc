@@ -56,7 +56,7 @@ bool query_flag(std::string_view query, std::string_view name) {
 
 class Api {
  public:
-  Api(const ControlPlane& plane) : plane_(plane) {}
+  Api(const ControlPlane& plane, int uid) : plane_(plane), uid_(uid) {}
 
   Answer answer(std::string_view method, std::string_view target, const std::string& body) const {
     std::string_view path = target, query;
@@ -74,6 +74,7 @@ class Api {
     if (steps[1] == "workloads" && rest.empty() && method == "GET") {
       return json(200, json_workloads(plane_.status()));
     }
+    if (steps[1] == "workloads" && method == "DELETE") return remove_workload(rest);
     if (steps[1] == "tokens") return tokens(method, rest, body);
     return not_found(path);
   }
@@ -93,8 +94,14 @@ class Api {
     for (const Node& file : files->items) {
       sources.push_back({std::string(file.text_of("file")), std::string(file.text_of("text"))});
     }
-    auto outcome = plane_.catalog->apply(sources, query_flag(query, "dry-run"));
+    const bool dry_run = query_flag(query, "dry-run");
+    auto outcome = plane_.catalog->apply(sources, dry_run);
     if (!outcome) return failure(outcome.error());
+    if (!dry_run && outcome->errors.empty()) {
+      for (const ApplyOutcome::Row& row : outcome->rows) {
+        if (row.action != "unchanged") audit(row.action, row.key.to_string());
+      }
+    }
     return json(outcome->errors.empty() ? 200 : 422, json_outcome(*outcome));
   }
 
@@ -143,11 +150,24 @@ class Api {
     if (key.kind == "Service" && !compiler().object(key) && compiler().exists(name)) {
       auto forgotten = plane_.catalog->forget_implicit(name);
       if (!forgotten) return failure(forgotten.error());
+      audit("deleted", key.to_string());
       return json(200,
                   json_outcome({.rows = {{key, "deleted"}}, .version = plane_.catalog->version()}));
     }
     auto outcome = plane_.catalog->remove({key});
-    return outcome ? json(200, json_outcome(*outcome)) : failure(outcome.error());
+    if (!outcome) return failure(outcome.error());
+    audit("deleted", key.to_string());
+    return json(200, json_outcome(*outcome));
+  }
+
+  Answer remove_workload(std::span<const std::string_view> path) const {
+    if (path.size() != 2) return json(404, json_error("workloads are NAMESPACE/NAME"));
+    const ObjectKey key{"Workload", std::string(path[0]), std::string(path[1])};
+    auto removed = plane_.remove_workload(key.ns, key.name);
+    if (!removed) return failure(removed.error());
+    audit("deleted", key.to_string());
+    return json(200,
+                json_outcome({.rows = {{key, "deleted"}}, .version = plane_.catalog->version()}));
   }
 
   Answer status() const {
@@ -164,7 +184,9 @@ class Api {
     if (method == "POST" && path.empty()) return create_token(body);
     if (method == "DELETE" && path.size() == 1) {
       auto removed = plane_.store->remove_token(path[0]);
-      return removed ? json(200, Node::map()) : failure(removed.error());
+      if (!removed) return failure(removed.error());
+      audit("deleted", fmt::format("Token/{}", path[0]));
+      return json(200, Node::map());
     }
     return json(404, json_error("tokens: GET, POST /v1/tokens, DELETE /v1/tokens/ID"));
   }
@@ -191,10 +213,17 @@ class Api {
       request.ttl = Duration::seconds(ttl->number);
     }
     auto token = plane_.create_token(request);
-    return token ? json(200, json_new_token(*token)) : failure(token.error());
+    if (!token) return failure(token.error());
+    audit("created", "Token/" + token->id);
+    return json(200, json_new_token(*token));
+  }
+
+  void audit(std::string_view action, const std::string& object) const {
+    plane_.audit(action, object, uid_);
   }
 
   const ControlPlane& plane_;
+  const int uid_;  // who asks
 };
 
 // The Host a browser sends when it was given an address of this machine's loopback.
@@ -222,7 +251,7 @@ io::Task<void> serve_api(const ControlPlane* plane, const ApiOptions* options,
   }
   auto body = co_await http::read_all(*stream, kBodyLimit);
   Answer answer =
-      body ? Api(*plane).answer(stream->request().method, stream->request().target, *body)
+      body ? Api(*plane, uid).answer(stream->request().method, stream->request().target, *body)
            : failure(body.error());
   (void)co_await http::respond(*stream, answer.status, std::move(answer.type),
                                std::move(answer.body));

@@ -7,6 +7,7 @@
 //   DELETE /v1/objects/KIND/NS/NAME
 //   GET    /v1/status                        everything StatusView holds
 //   GET    /v1/workloads                     {"items":[…]}
+//   DELETE /v1/workloads/NS/ID               one that is stale; 409 while its sidecar is heard
 //   GET    /v1/tokens   POST /v1/tokens {"namespace","service","ttl_seconds"}   DELETE /v1/tokens/ID
 //   GET    /metrics                          Prometheus text
 // Failures: {"error": text} with 400, 403, 404, 409, 422, 500 or 507.
@@ -96,6 +97,10 @@ struct ControlPlane {
   std::function<Served(const model::ServiceName&)> served;
   std::function<Result<NewToken>(const TokenRequest&)> create_token;
   std::function<std::string()> metrics;  // Prometheus text
+  // Takes a stale instance out of the registry.
+  std::function<Result<void>(const std::string& ns, const std::string& id)> remove_workload;
+  // Told of every change that was made: {"deleted", "HTTPRoute/default/split", uid of who asked}.
+  std::function<void(std::string_view action, const std::string& object, int uid)> audit;
 };
 
 struct ApiOptions {

@@ -18,6 +18,7 @@
 namespace weft::control {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -38,6 +39,14 @@ class ApiTest : public testing::Test {
     plane_.served = [](const model::ServiceName&) { return Served{2, 3, ""}; };
     plane_.create_token = [](const TokenRequest& request) -> Result<NewToken> {
       return NewToken{.id = "t1", .token = "weft1." + request.ns + "." + request.service};
+    };
+    plane_.remove_workload = [](const std::string& ns, const std::string& id) -> Result<void> {
+      if (id == "alive-1") return fail(ErrorKind::kConflict, "alive-1 is there");
+      if (ns + "/" + id != "shop/cart-1") return fail(ErrorKind::kNotFound, "no workload " + id);
+      return {};
+    };
+    plane_.audit = [this](std::string_view action, const std::string& object, int uid) {
+      audit_.push_back(std::string(action) + " " + object + " by " + std::to_string(uid));
     };
     plane_.metrics = [] { return std::string("weft_up 1\n"); };
     view_.trust_domain = "mesh-1";
@@ -108,6 +117,7 @@ class ApiTest : public testing::Test {
   std::unique_ptr<ObjectCatalog> catalog_;
   ControlPlane plane_;
   StatusView view_;
+  std::vector<std::string> audit_;
   std::string dir_, socket_;
   std::unique_ptr<io::Listener> listener_;
   std::vector<std::unique_ptr<http::ServerConnection>> connections_;
@@ -190,6 +200,29 @@ TEST_F(ApiTest, MakesAndRevokesTokens) {
   EXPECT_THAT(text_, HasSubstr(R"("id":"t9")"));
   EXPECT_THAT(text_, Not(HasSubstr("aaaa"))) << "not even the hash is shown";
   EXPECT_EQ(ask("DELETE", "/v1/tokens/t9"), 200);
+}
+
+TEST_F(ApiTest, TakesAStaleWorkloadAway) {
+  EXPECT_EQ(ask("DELETE", "/v1/workloads/shop/cart-1"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("namespace":"shop","name":"cart-1","action":"deleted")"));
+  EXPECT_EQ(ask("DELETE", "/v1/workloads/shop/alive-1"), 409);
+  EXPECT_EQ(ask("DELETE", "/v1/workloads/default/cart-1"), 404);
+  EXPECT_EQ(ask("DELETE", "/v1/workloads/cart-1"), 404);
+  EXPECT_THAT(audit_, ElementsAre("deleted Workload/shop/cart-1 by 4711"));
+}
+
+TEST_F(ApiTest, EveryChangeThatWasMadeIsTold) {
+  apply(kCart);
+  apply(kCart);
+  apply("kind: A\n");
+  apply("apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n",
+        "?dry-run=true");
+  ask("DELETE", "/v1/objects/service/default/cart");
+  ask("DELETE", "/v1/objects/service/default/cart");
+  ask("POST", "/v1/tokens", "{}");
+  EXPECT_THAT(audit_,
+              ElementsAre("created Service/default/cart by 4711",
+                          "deleted Service/default/cart by 4711", "created Token/t1 by 4711"));
 }
 
 TEST_F(ApiTest, HasStatusMetricsAndNothingElse) {

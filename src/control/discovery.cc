@@ -26,6 +26,15 @@ xds::DeltaServerStream::MaySee names_of_namespace(const std::string& peer) {
 
 }  // namespace
 
+class Discovery::Push final : public io::Runnable {
+ public:
+  explicit Push(Discovery& owner) : owner_(owner) {}
+  void run() override { owner_.push(); }
+
+ private:
+  Discovery& owner_;
+};
+
 struct Discovery::Client {
   Client(Discovery& owner, std::string peer)
       : owner(owner),
@@ -36,21 +45,17 @@ struct Discovery::Client {
   }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  ~Client() { std::erase(owner.clients_, this); }
+  ~Client() {
+    std::erase(owner.clients_, this);
+    if (owner.closed_ || stream.node().id.empty()) return;
+    owner.gone_.emplace_back(stream.node().id, peer);
+    owner.loop_.at_end_of_turn(*owner.push_);
+  }
 
   Discovery& owner;
   std::string peer;  // SPIFFE ID
   xds::DeltaServerStream stream;
   io::Event due;
-};
-
-class Discovery::Push final : public io::Runnable {
- public:
-  explicit Push(Discovery& owner) : owner_(owner) {}
-  void run() override { owner_.push(); }
-
- private:
-  Discovery& owner_;
 };
 
 Discovery::Discovery(io::Loop& loop, const Compiler& compiler)
@@ -98,7 +103,17 @@ void Discovery::publish_instance(const std::string& id) {
   loop_.at_end_of_turn(*push_);
 }
 
+void Discovery::tell_hung_up() {
+  for (const auto& [instance, peer] : std::exchange(gone_, {})) {
+    const bool back = std::ranges::any_of(clients_, [&](const Client* client) {
+      return client->stream.node().id == instance && client->peer == peer;
+    });
+    if (!back && hung_up_) hung_up_(instance, peer);
+  }
+}
+
 void Discovery::push() {
+  tell_hung_up();
   auto changed = cache_.take_changed();
   if (changed.empty()) return;
   for (Client* client : clients_) {

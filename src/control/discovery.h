@@ -4,9 +4,11 @@
 // proxy gets the names of its own namespace (docs/design/discovery.md). Threading: the server's loop. Streams are served by coroutines that the connections own.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/api.h"
@@ -25,6 +27,11 @@ class Discovery {
   // Both outlive it. Streams must be gone before it is destroyed.
   Discovery(io::Loop& loop, const Compiler& compiler);
   ~Discovery();
+
+  // Told at the end of a turn that the last stream of an instance ended, whoever ended it; `peer` is
+  // the SPIFFE ID of its certificate. Not when this server stops.
+  using HungUp = std::function<void(const std::string& instance, const std::string& peer)>;
+  void on_hung_up(HungUp hung_up) { hung_up_ = std::move(hung_up); }
 
   void publish(const Affected& services);
   // The instance's own addresses; also when it is gone.
@@ -45,6 +52,7 @@ class Discovery {
   struct Client;
   class Push;
   io::Task<void> write(http::GrpcServerCall& call, Client& client);
+  void tell_hung_up();
   void push();
 
   io::Loop& loop_;
@@ -52,6 +60,8 @@ class Discovery {
   xds::ResourceCache cache_;
   std::vector<Client*> clients_;  // in the order they came, so that a simulation repeats itself
   std::map<std::string, std::vector<std::string>> address_names_;  // instance → resource names
+  HungUp hung_up_;
+  std::vector<std::pair<std::string, std::string>> gone_;  // instance, peer: not told yet
   std::unique_ptr<Push> push_;
   bool closed_ = false;
 };

@@ -193,6 +193,28 @@ Result<bool> Registry::leave(const std::string& id) {
   return true;
 }
 
+bool Registry::hung_up(const std::string& id, const model::SpiffeId& identity) {
+  auto it = records_.find(id);
+  if (it == records_.end() || !it->second.instance.leaving) return false;
+  if (it->second.instance.identity != identity) return false;
+  forget(id);
+  return true;
+}
+
+Result<void> Registry::remove(const std::string& id) {
+  auto it = records_.find(id);
+  if (it == records_.end()) return fail(ErrorKind::kNotFound, fmt::format("no workload {}", id));
+  if (!it->second.instance.stale) {
+    return fail(ErrorKind::kConflict,
+                fmt::format("{} is there: its sidecar was heard {} s ago. It ends with its program "
+                            "(SIGTERM to its `weft run`); only a workload that is stale is taken "
+                            "away by hand",
+                            id, (clock_.now() - it->second.heard).to_seconds()));
+  }
+  forget(id);
+  return {};
+}
+
 void Registry::forget(const std::string& id) {
   // A row that cannot be removed now comes back after a restart and ends again after a term.
   (void)store_.transact([&]() -> Result<void> {
@@ -264,8 +286,10 @@ Registry::State Registry::state_of(const InstanceRecord& record) const {
   if (record.instance.leaving) return {"leaving", "it drains: requests in flight are finished"};
   if (record.instance.stale) {
     return {"stale",
-            fmt::format("its sidecar has been silent for {} s; served because nobody else is left",
-                        (clock_.now() - record.heard).to_seconds())};
+            fmt::format("its sidecar has been silent for {} s; served because nobody else is left "
+                        "(if it is gone for good: weft delete workload {} -n {})",
+                        (clock_.now() - record.heard).to_seconds(), record.instance.id,
+                        record.instance.ns)};
   }
   if (serves(record)) {
     return record.instance.claims.empty() ? State{"calls only", ""} : State{"serving", ""};

@@ -5,9 +5,9 @@
 // Leases. An instance that reports keeps its lease. Time is monotonic; a server that starts again
 // gives every lease a full term, so nobody is lost because the server was away. An instance silent
 // for a term is removed once others serve everything it serves; the last instances of a service are
-// never taken away by silence alone: they are marked stale and still served. One that left is gone
-// after a term without reports. Removed instances may come back under their id, with their
-// addresses.
+// never taken away by silence alone: they are marked stale and still served, until somebody takes them
+// away by hand. One that left is gone when its sidecar hangs up, at the latest after a term without
+// reports. Removed instances may come back under their id, with their addresses.
 //
 // Addresses. Mesh addresses are numbers of the store's pool "instance": assigned once per id, held
 // for a day. Instances on the server's own host that named no address share its address: loopback
@@ -103,6 +103,10 @@ class Registry {
   Result<bool> report(const std::string& id, const HealthReport& health);
   // No new requests for it from now on. kNotFound as above.
   Result<bool> leave(const std::string& id);
+  // A sidecar with this identity hung up. True: its instance had left, and is gone now.
+  bool hung_up(const std::string& id, const model::SpiffeId& identity);
+  // By hand. Only what is stale: an instance that is heard ends with its program (kConflict).
+  Result<void> remove(const std::string& id);
   // Ends leases; call about once a second.
   Changed expire(const ServicesOf& services_of);
   // From another machine the server's host is reached at this address.

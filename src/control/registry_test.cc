@@ -134,6 +134,39 @@ TEST_F(RegistryTest, SilenceAloneNeverTakesTheLastInstancesAway) {
   EXPECT_EQ(registry_->find(a), nullptr);
 }
 
+TEST_F(RegistryTest, AStaleInstanceIsTakenAwayByHandAndALivingOneIsNot) {
+  std::string id = add("cart");
+  report(id);
+  clock_.pass(Duration::seconds(2));
+  auto alive = registry_->remove(id);
+  ASSERT_FALSE(alive);
+  EXPECT_EQ(alive.error().kind(), ErrorKind::kConflict);
+  EXPECT_THAT(alive.error().message(), HasSubstr("heard 2 s ago"));
+  clock_.pass(Duration::minutes(1));
+  EXPECT_THAT(expire(), ElementsAre(id));
+  EXPECT_THAT(registry_->state_of(*registry_->find(id)).why,
+              HasSubstr("weft delete workload " + id + " -n default"));
+  EXPECT_TRUE(registry_->remove(id));
+  EXPECT_EQ(registry_->find(id), nullptr);
+  EXPECT_EQ(registry_->remove(id).error().kind(), ErrorKind::kNotFound);
+  EXPECT_NE(registry_->former(id), nullptr) << "alive after all, it may come back";
+  open();
+  EXPECT_EQ(registry_->find(id), nullptr) << "gone from the store too";
+}
+
+TEST_F(RegistryTest, WhoLeftIsGoneWhenItsSidecarHangsUp) {
+  std::string id = add("cart");
+  report(id);
+  const model::SpiffeId cart = registry_->find(id)->instance.identity;
+  const model::SpiffeId other = *model::SpiffeId::for_workload("weft.local", "default", "web");
+  EXPECT_FALSE(registry_->hung_up(id, cart)) << "a lost connection is no leave";
+  ASSERT_TRUE(registry_->leave(id));
+  EXPECT_FALSE(registry_->hung_up(id, other)) << "somebody else's word";
+  EXPECT_TRUE(registry_->hung_up(id, cart));
+  EXPECT_EQ(registry_->find(id), nullptr);
+  EXPECT_FALSE(registry_->hung_up(id, cart));
+}
+
 TEST_F(RegistryTest, ASuccessorThatDoesNotAcceptYetReplacesNobody) {
   std::string a = add("cart");
   report(a);

@@ -135,6 +135,10 @@ void Server::State::make_services() {
                        [&addresses](uint32_t n) { return addresses.virtual6(n); }};
   catalog = std::make_unique<ObjectCatalog>(*store, compiler, loop, random, std::move(ranges));
   registry = std::make_unique<Registry>(*store, loop, random, addresses, ca->trust_domain());
+  discovery.on_hung_up([this](const std::string& instance, const std::string& peer) {
+    auto id = model::SpiffeId::parse(peer);
+    if (id && registry->hung_up(instance, *id)) publish_instances({instance});
+  });
   catalog->on_publish([this](const Affected& services, uint64_t) { discovery.publish(services); });
 }
 
@@ -238,6 +242,18 @@ void Server::State::make_plane() {
     return joining->create_token(request);
   };
   plane.metrics = [this] { return make_metrics(sources()); };
+  plane.remove_workload = [this](const std::string& ns, const std::string& id) -> Result<void> {
+    const InstanceRecord* record = registry->find(id);
+    if (record == nullptr || record->instance.ns != ns) {
+      return fail(ErrorKind::kNotFound, fmt::format("there is no workload {} in {}", id, ns));
+    }
+    if (auto ok = registry->remove(id); !ok) return ok;
+    publish_instances({id});
+    return {};
+  };
+  plane.audit = [this](std::string_view action, const std::string& object, int uid) {
+    log.info("changed by hand", {{"action", action}, {"object", object}, {"uid", uid}});
+  };
   api = make_api_handler(plane, ApiOptions{options.allowed_uids});
   status_page = make_status_page_handler(plane);
 

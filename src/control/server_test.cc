@@ -393,6 +393,31 @@ TEST_F(ServerTest, ARestartKeepsEverythingAndSendsNothingAgain) {
   EXPECT_EQ(again->mesh4, cart->mesh4);
 }
 
+TEST_F(ServerTest, WhoLeftIsGoneAsSoonAsItsSidecarHangsUp) {
+  start();
+  auto cart = register_as(socket(), {kCart});
+  auto web = register_as(socket(), {kWeb});
+  FakeProxy cart_proxy(loop_, network_, *cart), web_proxy(loop_, network_, *web);
+  for (FakeProxy* one : {&cart_proxy, &web_proxy}) {
+    one->subscribe(ResourceType::kName, "*");
+    one->connect();
+  }
+  ASSERT_TRUE(until([&] {
+    return web_proxy.held(ResourceType::kName, "cart.default") != nullptr &&
+           cart_proxy.held(ResourceType::kName, "cart.default") != nullptr;
+  }));
+  ASSERT_TRUE(run(xds::leave(loop_, network_, socket(), cart->instance, kPatience)));
+  ASSERT_EQ(server_->status().instances.size(), 2u);
+  EXPECT_EQ(server_->status().instances[0].state, "leaving");
+
+  cart_proxy.disconnect();
+  EXPECT_TRUE(until([&] { return server_->status().instances.size() == 1; }));
+  // Without having left, a lost connection means nothing.
+  web_proxy.disconnect();
+  EXPECT_TRUE(until([&] { return server_->status().proxies == 0; }));
+  EXPECT_EQ(server_->status().instances.size(), 1u);
+}
+
 TEST_F(ServerTest, AMachineJoinsOnceAndThenNeedsNoToken) {
   start();
   NewToken made = token();
