@@ -2,7 +2,10 @@
 // or an attempt to answer the next request in advance, and close it (RFC 9112 §9.2).
 #include "http/http1_client.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "base/text.h"
 
 namespace weft::http {
 
@@ -15,6 +18,18 @@ wire::Http1Limits parser_limits(const ClientLimits& limits) {
   out.header_bytes = limits.header_bytes;
   out.header_lines = limits.header_lines;
   return out;
+}
+
+// Does a 101 name protocols, and only such as were asked for (RFC 9110 §7.8)?
+bool grants(const wire::Fields& fields, std::string_view asked) {
+  std::string_view rest = fields.get("upgrade").value_or(std::string_view());
+  if (rest.empty() || fields.count("upgrade") > 1) return false;
+  while (!rest.empty()) {
+    const size_t comma = std::min(rest.find(','), rest.size());
+    if (!wire::list_has_token(asked, trim(rest.substr(0, comma)))) return false;
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return true;
 }
 
 }  // namespace
@@ -120,7 +135,9 @@ void Http1Client::drain() {
 Http1ClientStream::Http1ClientStream(Http1Client& client, const wire::RequestHead& head, bool end)
     : Http1Exchange(client),
       info_(client.shared_info()),
-      upgrade_(head.fields.has_token("connection", "upgrade")),
+      upgrade_(head.fields.has_token("connection", "upgrade")
+                   ? head.fields.get("upgrade").value_or(std::string_view())
+                   : std::string_view()),
       connect_(head.method == "CONNECT") {
   if (head.fields.has_token("connection", "close") || head.version == wire::Version::kHttp10) {
     client.close_after_exchange();
@@ -148,7 +165,7 @@ io::Task<Result<wire::ResponseHead>> Http1ClientStream::read_head() {
       }
       co_return head;
     }
-    if (head.status == 101 && !upgrade_) {
+    if (head.status == 101 && !grants(head.fields, upgrade_)) {
       do_reset();
       co_return fail(ErrorKind::kProtocol, "the server switched protocols unasked",
                      ErrorSource::kUpstream);

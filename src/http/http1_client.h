@@ -70,7 +70,7 @@ class Http1ClientStream final : public ClientStream, public Http1Exchange {
   Http1Client* client() const { return static_cast<Http1Client*>(link_); }
 
   std::shared_ptr<const ConnectionInfo> info_;
-  bool upgrade_;
+  std::string upgrade_;  // the protocols asked for; empty: none
   bool connect_;
   size_t interims_ = 0;
 };

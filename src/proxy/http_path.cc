@@ -5,11 +5,14 @@
 // the very end.
 #include "proxy/http_path.h"
 
+#include "base/text.h"
 #include "proxy/balancer.h"
+#include "proxy/caller_fields.h"
 #include "proxy/field_rules.h"
 #include "proxy/forwarder.h"
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
+#include "proxy/target.h"
 #include "telemetry/trace_headers.h"
 #include "wire/h1_over_h2.h"
 
@@ -22,7 +25,7 @@ void restore_response(wire::ResponseHead& head, bool end) { wire::restore_from_h
 
 // What came back over the hop is restored; what an HTTP/1.x app says at the end of a body is encoded.
 Mapping hop_mapping(bool http1, bool upgrade) {
-  if (upgrade) return {};
+  if (upgrade) return {.response = clean_upgrade_answer};
   return {.response = restore_response,
           .response_trailers = wire::restore_trailers_from_hop,
           .request_trailers = http1 ? wire::encode_trailers_for_hop : nullptr};
@@ -115,6 +118,13 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
 // Who calls, and under which trace. The app is known by the namespace its connection came from.
 void HttpPath::identify(Request& request) {
   wire::RequestHead& head = request.down->request();
+  // First, so that no Connection field takes away what is added below.
+  if (request.tunnel) {
+    wire::remove_hop_by_hop_but_upgrade(head.fields);
+  } else if (is_http1(head.version)) {
+    wire::remove_hop_by_hop(head.fields);
+  }
+  resolve_dot_segments(head.target);
   request.grpc = is_grpc(head.fields);
   request.log.protocol = request.grpc ? "grpc" : "http";
   request.log.source = worker_.self.identity.uri();
@@ -123,24 +133,42 @@ void HttpPath::identify(Request& request) {
   request.log.method = head.method;
   request.log.authority = head.authority;
   request.log.path = path_of(head.target);
-  if (auto id = head.fields.get("x-request-id")) request.log.request_id = *id;
   // The app behind sees us as its parent.
   request.log.trace_id = telemetry::participate(head.fields, worker_.random).trace_id_hex();
+  request.log.request_id = keep_or_make_request_id(head.fields, worker_.random);
+  say_identity(head.fields, {}, {});
+  if (worker_.presence == Presence::kGateway) present_request(head, request.down->connection());
 }
 
-// Forms that cannot be carried.
+// Forms that cannot be carried, and what was meant for us.
 bool HttpPath::admit(Request& request) {
-  const wire::RequestHead& head = request.down->request();
+  wire::RequestHead& head = request.down->request();
   if (head.version == wire::Version::kHttp2 && (request.tunnel || !head.protocol.empty())) {
     request.reply = {501, "weft: CONNECT over HTTP/2 is not supported", "DPE"};
     return false;
   }
-  return true;
+  if (head.method != "OPTIONS" && head.method != "TRACE") return true;
+  // RFC 9110 section 7.6.2.
+  std::optional<uint64_t> forwards = parse_u64(head.fields.get("max-forwards").value_or(""));
+  if (!forwards) return true;
+  if (*forwards > 0) {
+    head.fields.set("max-forwards", std::to_string(*forwards - 1));
+    return true;
+  }
+  bool options = head.method == "OPTIONS";
+  request.reply = {options ? 200 : 501, "weft: the request may go no further", "DPE"};
+  return false;
 }
 
 // Which rule, and which of its backends.
 bool HttpPath::route(Request& request) {
-  if (request.destination.kind != Destination::kService) return true;
+  const bool connect = request.down->request().method == "CONNECT";
+  auto refuse_connect = [&request] {
+    request.reply = {403, "weft: no route allows CONNECT to " + request.log.service_and_port(),
+                     "NR"};
+    return false;
+  };
+  if (request.destination.kind != Destination::kService) return !connect || refuse_connect();
   SnapshotPtr snapshot = worker_.snapshot;
   const LiveService* service = snapshot->service(request.destination.service);
   const CompiledPort* port = service ? service->compiled->port(request.destination.port) : nullptr;
@@ -151,16 +179,19 @@ bool HttpPath::route(Request& request) {
     return false;
   }
   service->last_use->touch(worker_.loop.now());
-  if (!port->routed_for(worker_.self.ns)) return true;
+  if (!port->routed_for(worker_.self.ns)) return !connect || refuse_connect();
 
   wire::RequestHead& head = request.down->request();
-  request.rule = port->match({head.method, head.target, head.fields, worker_.self.ns});
+  request.rule =
+      port->match({head.method, routed_target(head.target), head.fields, worker_.self.ns});
   if (!request.rule) {
     request.reply = {
         404, "weft: no route of " + request.log.service_and_port() + " matches this request", "NR"};
     return false;
   }
   request.log.route = request.rule->rule().route + "/" + request.rule->rule().rule;
+  // A tunnel shows nothing of what passes through it: only a route that names it allows it.
+  if (connect && request.rule->rule().match.method != "CONNECT") return refuse_connect();
   request.backend = request.rule->next_backend();
   if (!request.backend || request.backend->invalid) {
     request.reply = {500, "weft: route " + request.log.route + " has no usable backend", "NR"};
@@ -274,10 +305,13 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     co_return;
   }
   wire::ResponseHead head = std::move(*outcome);
-  if (!request.tunnel) {
+  if (request.tunnel) {
+    clean_upgrade_answer(head, false);
+  } else {
     bool end = head.length.kind == wire::BodyLength::kNone;
     wire::restore_from_hop(head, end);
   }
+  if (worker_.presence == Presence::kGateway) present_response(head, worker_.loop.wall_now());
   if (request.rule) {
     apply_modifier(request.backend->response_headers, head.fields);
     apply_modifier(request.rule->rule().response_headers, head.fields);

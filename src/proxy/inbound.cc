@@ -4,6 +4,7 @@
 #include "proxy/inbound.h"
 
 #include "base/text.h"
+#include "proxy/caller_fields.h"
 #include "proxy/field_rules.h"
 #include "proxy/forwarder.h"
 #include "proxy/hop_preface.h"
@@ -12,12 +13,14 @@
 #include "proxy/relay.h"
 #include "proxy/replay_stream.h"
 #include "proxy/retry.h"
+#include "telemetry/trace_headers.h"
 #include "wire/h1_over_h2.h"
 
 namespace weft::proxy {
 namespace {
 
 constexpr Duration kPrefaceWait = Duration::seconds(5);
+constexpr std::string_view kPublished = "published";  // the service of a plain door
 
 http::ServerLimits hop_limits() {
   http::ServerLimits limits;
@@ -32,9 +35,14 @@ http::ServerLimits hop_limits() {
 
 void encode_response(wire::ResponseHead& head, bool) { wire::encode_for_hop(head); }
 void clean_response(wire::ResponseHead& head, bool) { wire::remove_weft_fields(head.fields); }
+void door_response(wire::ResponseHead& head, bool) {
+  wire::remove_hop_by_hop(head.fields);
+  wire::remove_weft_fields(head.fields);
+}
 
-Mapping app_mapping(bool app_http1, bool upgrade) {
-  if (upgrade) return {};
+Mapping app_mapping(bool app_http1, bool upgrade, bool plain) {
+  if (upgrade) return {.response = clean_upgrade_answer};
+  if (plain) return {.response = door_response};
   if (app_http1) {
     return {.response = encode_response,
             .response_trailers = wire::encode_trailers_for_hop,
@@ -75,6 +83,7 @@ struct Inbound::Peer {
   bool allowed = false;
   uint16_t app_port = 0;
   bool upgrade = false;  // ALPN http/1.1
+  bool plain = false;    // came through a published door: no sidecar on the other side
 };
 
 struct Inbound::Request {
@@ -84,6 +93,7 @@ struct Inbound::Request {
     log.start = worker.loop.now();
     log.inbound = true;
     log.source = peer->identity;
+    log.mtls = !peer->plain;
     log.destination = worker.self.identity.uri();
     log.workload = worker.self.instance;
   }
@@ -128,17 +138,20 @@ io::Task<void> Inbound::converse(io::StreamPtr transport) {
   if (connection->info.alpn == kAlpnTcp) {
     co_await carry_tcp(std::move(*connection), std::move(peer));
   } else {
-    serve_http(std::move(*connection), std::move(peer));
+    serve_http(std::move(connection->stream), std::move(connection->info), std::move(peer));
   }
 }
 
-void Inbound::serve_http(http::TlsConnection connection, std::shared_ptr<const Peer> peer) {
-  auto protocol = peer->upgrade ? http::ServerProtocol::kHttp1 : http::ServerProtocol::kHttp2;
+void Inbound::serve_http(io::StreamPtr stream, http::ConnectionInfo info,
+                         std::shared_ptr<const Peer> peer) {
+  auto protocol = peer->plain     ? http::ServerProtocol::kDetect
+                  : peer->upgrade ? http::ServerProtocol::kHttp1
+                                  : http::ServerProtocol::kHttp2;
   served_.emplace_back();
   auto slot = std::prev(served_.end());
   *slot = http::serve(
-      worker_.loop, std::move(connection.stream), protocol, std::move(connection.info),
-      hop_limits(),
+      worker_.loop, std::move(stream), protocol, std::move(info),
+      peer->plain ? http::ServerLimits{} : hop_limits(),
       [this, peer](http::ServerStreamPtr stream) { return serve(std::move(stream), peer); },
       [this, slot] { served_.erase(slot); });
 }
@@ -158,10 +171,16 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   log.method = head.method;
   log.authority = head.authority;
   log.path = head.target.substr(0, head.target.find('?'));
-  if (auto service = head.fields.get("weft-service")) split_service(*service, log);
-  if (auto source = head.fields.get("weft-source-workload"))
-    request.key.caller = parse_source(*source);
   if (auto id = head.fields.get("x-request-id")) log.request_id = *id;
+  if (request.peer->plain) {
+    log.service = kPublished;
+    log.port = request.peer->app_port;
+    log.trace_id = telemetry::participate(head.fields, worker_.random).trace_id_hex();
+  } else {
+    if (auto service = head.fields.get("weft-service")) split_service(*service, log);
+    if (auto source = head.fields.get("weft-source-workload"))
+      request.key.caller = parse_source(*source);
+  }
 
   // authorize
   if (!request.peer->allowed) {
@@ -174,12 +193,18 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   }
 
   // restore
-  request.upgrade = request.peer->upgrade && wants_upgrade(head);
+  request.upgrade = (request.peer->upgrade || request.peer->plain) && wants_upgrade(head);
   bool http1 = true;
-  if (request.peer->upgrade) {
+  if (request.peer->upgrade || request.upgrade) {
     wire::remove_weft_fields(head.fields);
   } else {
-    http1 = wire::restore_from_hop(head, request.down->request_ended());
+    if (request.peer->plain) {
+      wire::remove_hop_by_hop(head.fields);
+      wire::remove_weft_fields(head.fields);
+      head.absolute_form = false;
+    } else {
+      http1 = wire::restore_from_hop(head, request.down->request_ended());
+    }
     auto declared = worker_.self.app_ports.find(request.peer->app_port);
     if (declared != worker_.self.app_ports.end()) {
       if (declared->second == model::Protocol::kHttp) http1 = true;
@@ -187,9 +212,10 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
         http1 = false;
     }
   }
+  say_identity(head.fields, log.source, log.destination);
   request.key.port = request.peer->app_port;
   request.key.protocol = http1 ? http::ClientProtocol::kHttp1 : http::ClientProtocol::kHttp2;
-  Mapping mapping = app_mapping(http1, request.upgrade);
+  Mapping mapping = app_mapping(http1, request.upgrade, request.peer->plain);
   request.forwarder.emplace(worker_.loop, *request.down, mapping, request.upgrade);
 
   // attempt; once more if a connection we had kept turned out closed
@@ -309,7 +335,23 @@ io::Task<void> Inbound::carry_tcp(http::TlsConnection connection,
 }
 
 void Inbound::accept_plain(io::StreamPtr client, uint16_t app_port) {
-  conversations_.spawn(carry_plain(std::move(client), app_port));
+  auto declared = worker_.self.app_ports.find(app_port);
+  bool http =
+      declared != worker_.self.app_ports.end() &&
+      (declared->second == model::Protocol::kHttp || declared->second == model::Protocol::kH2c ||
+       declared->second == model::Protocol::kGrpc);
+  if (!http || worker_.draining) {
+    conversations_.spawn(carry_plain(std::move(client), app_port));
+    return;
+  }
+  auto peer = std::make_shared<Peer>();
+  peer->allowed = true;  // whoever published the door has decided so
+  peer->app_port = app_port;
+  peer->plain = true;
+  http::ConnectionInfo info;
+  info.peer = client->peer();
+  info.local = client->local();
+  serve_http(std::move(client), std::move(info), std::move(peer));
 }
 
 io::Task<void> Inbound::carry_plain(io::StreamPtr client, uint16_t app_port) {
@@ -320,7 +362,7 @@ io::Task<void> Inbound::carry_plain(io::StreamPtr client, uint16_t app_port) {
   log.mtls = false;
   log.protocol = "tcp";
   log.destination = worker_.self.identity.uri();
-  log.service = "published";
+  log.service = kPublished;
   log.port = app_port;
   edge_of(worker_, log).connections.add();
   auto app = co_await dialer_.connect(app_port, {});

@@ -28,7 +28,8 @@ class Inbound {
 
   // A connection on the advertised port.
   void accept(io::StreamPtr transport);
-  // A connection on a plain door of the host: goes to the app as it is.
+  // A connection on a plain door of the host: requests if the app's port is declared as HTTP or gRPC,
+  // else bytes as they are. Nobody is authorized here: the door was opened for all.
   void accept_plain(io::StreamPtr client, uint16_t app_port);
 
   // New certificates: callers are asked to connect anew, what is in flight ends on the old connections.
@@ -44,7 +45,8 @@ class Inbound {
   struct Request;
 
   io::Task<void> converse(io::StreamPtr transport);
-  void serve_http(http::TlsConnection connection, std::shared_ptr<const Peer> peer);
+  void serve_http(io::StreamPtr stream, http::ConnectionInfo info,
+                  std::shared_ptr<const Peer> peer);
   io::Task<void> serve(http::ServerStreamPtr down, std::shared_ptr<const Peer> peer);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);
   io::Task<void> carry_tcp(http::TlsConnection connection, std::shared_ptr<const Peer> peer);

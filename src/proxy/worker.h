@@ -34,6 +34,15 @@ struct Self {
   bool explicit_mode = false;
 };
 
+// How a sidecar's HTTP path shows itself to the parties on both sides of it.
+//  kTransparent: as a part of its app. What one wrote is what the other reads: field lines, HTTP version,
+//    reason phrase. What RFC 9110 asks of an intermediary that shows itself (Via, its own version, a Date
+//    where there was none) is left out on purpose, because an app in the mesh must see what it would see
+//    without the mesh.
+//  kGateway: as an intermediary of its own between strangers. Adds Via, X-Forwarded-For and -Proto, Date;
+//    speaks its own HTTP version; takes nobody's word for the fields that gateways say who calls with.
+enum class Presence : uint8_t { kTransparent, kGateway };
+
 // Something discovery should subscribe to.
 struct Want {
   model::ServiceName service;  // or
@@ -62,6 +71,7 @@ struct Worker {
 
   SnapshotPtr snapshot = std::make_shared<Snapshot>();
   io::Event snapshot_changed;  // pulsed
+  Presence presence = Presence::kTransparent;
   TlsSetPtr tls;
   telemetry::EdgeTable edges;
   telemetry::LineQueue* access;  // may be null

@@ -19,6 +19,7 @@ class WorkerSide {
   struct Options {
     std::set<uint16_t> host_ports;
     std::vector<PortProbe> probes;
+    Presence presence = Presence::kTransparent;
   };
   // Called on the worker loop.
   struct Hooks {
@@ -32,7 +33,9 @@ class WorkerSide {
         pool(worker),
         outbound(worker, pool, std::move(options.host_ports)),
         inbound(worker),
-        readiness(worker, inbound.dialer(), std::move(options.probes)) {}
+        readiness(worker, inbound.dialer(), std::move(options.probes)) {
+    worker.presence = options.presence;
+  }
 
   // From the main loop, before anything is accepted.
   void start(Hooks hooks) {

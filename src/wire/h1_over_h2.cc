@@ -134,21 +134,20 @@ std::string take_value(Fields& fields, std::string_view name) {
   return value;
 }
 
-BodyLength restored_length(const Fields& fields, BodyLength carried, BodyLength unframed) {
-  if (fields.has("transfer-encoding")) return {BodyLength::kStreamed, 0};
-  return carried.kind == BodyLength::kSized ? carried : unframed;
-}
-
-}  // namespace
-
-void remove_hop_by_hop(Fields& fields) {
+void remove_one_hop(Fields& fields, bool keep_upgrade) {
   std::vector<Fields::Line>& lines = fields.lines();
   // Copies, because the lines that hold the names go as well; rare enough to be cheap.
   std::vector<std::string> nominations;
   for (const Fields::Line& line : lines) {
     if (equal_ignoring_case(line.name, "connection")) nominations.push_back(line.value);
   }
-  std::erase_if(lines, [&](const Fields::Line& line) {
+  bool connected = false;
+  std::erase_if(lines, [&](Fields::Line& line) {
+    if (keep_upgrade && equal_ignoring_case(line.name, "upgrade")) return false;
+    if (keep_upgrade && equal_ignoring_case(line.name, "connection")) {
+      if (!equal_ignoring_case(line.value, "upgrade")) line.value = "Upgrade";
+      return std::exchange(connected, true);
+    }
     if (is_hop_by_hop(line.name)) return true;
     for (const std::string& list : nominations) {
       if (list_has_token(list, line.name) && !is_protected(line.name)) return true;
@@ -156,6 +155,16 @@ void remove_hop_by_hop(Fields& fields) {
     return false;
   });
 }
+
+BodyLength restored_length(const Fields& fields, BodyLength carried, BodyLength unframed) {
+  if (fields.has("transfer-encoding")) return {BodyLength::kStreamed, 0};
+  return carried.kind == BodyLength::kSized ? carried : unframed;
+}
+
+}  // namespace
+
+void remove_hop_by_hop(Fields& fields) { remove_one_hop(fields, false); }
+void remove_hop_by_hop_but_upgrade(Fields& fields) { remove_one_hop(fields, true); }
 
 void remove_weft_fields(Fields& fields) {
   std::erase_if(fields.lines(), [](const Fields::Line& line) { return is_weft(line.name); });

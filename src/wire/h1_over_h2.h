@@ -27,6 +27,9 @@ constexpr std::string_view kH1Version = "weft-h1-version";
 // that a message needs end to end), Keep-Alive, Proxy-Connection, TE, Upgrade, HTTP2-Settings.
 // Transfer-Encoding stays: it marks the framing, which codecs write anew.
 void remove_hop_by_hop(Fields& fields);
+// The same for a request that asks for another protocol, and for the 101 that grants it: Upgrade stays,
+// and of Connection the option that names it.
+void remove_hop_by_hop_but_upgrade(Fields& fields);
 // Removes the fields that only sidecars may send: all that begin with "weft-".
 void remove_weft_fields(Fields& fields);
 

@@ -34,6 +34,7 @@ struct InstanceSpec {
   std::string ns = "default";
   std::vector<ServiceSpec> services;
   AppBehaviour behaviour;
+  bool gateway = false;  // its sidecar speaks as a gateway, not as a part of the app
 };
 
 struct Instance {

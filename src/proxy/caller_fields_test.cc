@@ -1,0 +1,82 @@
+#include "proxy/caller_fields.h"
+
+#include <gtest/gtest.h>
+
+#include <regex>
+
+namespace weft::proxy {
+namespace {
+
+TEST(CallerFields, ARequestIdIsKeptOrMadeAsAVersion4Uuid) {
+  SeededRandom random(1);
+  wire::Fields fields;
+  fields.add("X-Request-ID", "mine");
+  EXPECT_EQ(keep_or_make_request_id(fields, random), "mine");
+  EXPECT_EQ(fields.size(), 1u);
+
+  for (int i = 0; i < 100; ++i) {
+    wire::Fields none;
+    const std::string id = keep_or_make_request_id(none, random);
+    EXPECT_TRUE(std::regex_match(
+        id, std::regex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")))
+        << id;
+    EXPECT_EQ(none.get("x-request-id"), id);
+  }
+  wire::Fields empty;
+  empty.add("X-Request-Id", "");
+  EXPECT_EQ(empty.get("x-request-id"), "");
+  EXPECT_EQ(keep_or_make_request_id(empty, random).size(), 36u);
+  EXPECT_EQ(empty.size(), 1u);
+}
+
+TEST(CallerFields, TheIdentityIsTheCertificatesWord) {
+  wire::Fields fields;
+  fields.add("X-Forwarded-Client-Cert", "URI=spiffe://evil/x");
+  fields.add("x-forwarded-client-cert", "URI=spiffe://evil/y");
+  fields.add("X-Other", "1");
+  say_identity(fields, "spiffe://td/ns/a/web", "spiffe://td/ns/a/cart");
+  EXPECT_EQ(fields.count("x-forwarded-client-cert"), 1u);
+  EXPECT_EQ(fields.get("x-forwarded-client-cert"),
+            "By=spiffe://td/ns/a/cart;URI=spiffe://td/ns/a/web");
+  say_identity(fields, "", "spiffe://td/ns/a/cart");
+  EXPECT_EQ(fields.count("x-forwarded-client-cert"), 0u);
+  EXPECT_TRUE(fields.has("x-other"));
+}
+
+TEST(CallerFields, AGatewayReplacesWhatAStrangerClaims) {
+  wire::RequestHead head;
+  for (const char* name : {"Forwarded", "X-Forwarded-For", "X-Envoy-Internal", "X-Real-IP",
+                           "X-Forwarded-Host", "X-Forwarded-Proto", "X-Mine"}) {
+    head.fields.add(name, "192.0.2.66");
+  }
+  head.fields.add("Via", "1.0 fred");
+  http::ConnectionInfo from;
+  from.peer = {IpAddress::v4(0x0a000001), 999};
+  present_request(head, from);
+  std::string text;
+  for (const auto& line : head.fields) text += line.name + ": " + line.value + "\n";
+  EXPECT_EQ(text,
+            "X-Mine: 192.0.2.66\nVia: 1.0 fred\nvia: 1.1 weft\nx-forwarded-for: 10.0.0.1\n"
+            "x-forwarded-proto: http\n");
+}
+
+TEST(CallerFields, AGatewaySpeaksItsOwnVersion) {
+  wire::RequestHead head;
+  head.version = wire::Version::kHttp10;
+  head.fields.add("Expect", "100-continue");
+  present_request(head, {});
+  EXPECT_EQ(head.version, wire::Version::kHttp11);
+  EXPECT_FALSE(head.fields.has("expect"));
+  EXPECT_EQ(head.fields.get("via"), "1.0 weft");
+
+  wire::ResponseHead answer;
+  answer.version = wire::Version::kHttp10;
+  present_response(answer, WallTime::from_unix_seconds(784111777));
+  EXPECT_EQ(answer.version, wire::Version::kHttp11);
+  EXPECT_EQ(answer.fields.get("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
+  present_response(answer, WallTime::from_unix_seconds(0));
+  EXPECT_EQ(answer.fields.get("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+}  // namespace
+}  // namespace weft::proxy
