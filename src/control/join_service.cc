@@ -31,8 +31,13 @@ std::string tidy(std::string_view name) {
 }  // namespace
 
 JoinService::JoinService(Store& store, const CaService& ca, const Clock& clock, Random& random,
-                         std::vector<SocketAddress> advertised)
-    : store_(store), ca_(ca), clock_(clock), random_(random), advertised_(std::move(advertised)) {}
+                         std::vector<SocketAddress> advertised, Duration machine_life)
+    : store_(store),
+      ca_(ca),
+      clock_(clock),
+      random_(random),
+      advertised_(std::move(advertised)),
+      machine_life_(machine_life) {}
 
 Result<NewToken> JoinService::create_token(const TokenRequest& request) {
   if (advertised_.empty()) {
@@ -89,7 +94,7 @@ Result<Credential> JoinService::credential(const std::string& machine_id,
                                            std::string_view csr_der) const {
   auto id = model::SpiffeId::for_machine(ca_.trust_domain(), machine_id);
   if (!id) return std::unexpected(id.error());
-  auto issued = ca_.authority().sign(csr_der, *id, clock_.wall_now(), CaService::kMachineLife);
+  auto issued = ca_.authority().sign(csr_der, *id, clock_.wall_now(), machine_life_);
   if (!issued) return std::unexpected(issued.error());
   return Credential{std::move(issued->chain_der), ca_.authority().bundle().roots_der};
 }

@@ -30,8 +30,10 @@ class JoinService {
   static constexpr Duration kMaxTokenLife = Duration::hours(24 * 7);
 
   // All outlive it. `advertised`: where other machines reach this server; may be empty.
+  // `machine_life`: of a machine's credential.
   JoinService(Store& store, const CaService& ca, const Clock& clock, Random& random,
-              std::vector<SocketAddress> advertised);
+              std::vector<SocketAddress> advertised,
+              Duration machine_life = CaService::kMachineLife);
 
   // kUnavailable when the server has no address that another machine could dial.
   Result<NewToken> create_token(const TokenRequest& request);
@@ -51,6 +53,7 @@ class JoinService {
   const Clock& clock_;
   Random& random_;
   std::vector<SocketAddress> advertised_;
+  Duration machine_life_;
 };
 
 }  // namespace weft::control

@@ -224,7 +224,8 @@ void Server::State::make_plane() {
   for (auto& address : options.advertised) {
     if (address.port == 0) address.port = tls_address.port;
   }
-  joining = std::make_unique<JoinService>(*store, *ca, loop, random, options.advertised);
+  joining = std::make_unique<JoinService>(*store, *ca, loop, random, options.advertised,
+                                          options.machine_life);
   plane.catalog = catalog.get();
   plane.store = store.get();
   plane.status = [this] {

@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "control/api.h"
+#include "control/ca_service.h"
 #include "control/store.h"
 #include "io/loop.h"
 #include "io/network.h"
@@ -48,6 +49,7 @@ struct ServerOptions {
   std::function<PeerCredentials(const io::Stream&)> peer_credentials;
   std::string version;                                          // of Weft
   Duration svid_life = trust::CertificateAuthority::kLeafLife;  // of workloads' certificates
+  Duration machine_life = CaService::kMachineLife;              // of joined machines' credentials
 };
 
 class Server {

@@ -262,7 +262,8 @@ io::Task<Result<Registered>> register_instance(io::Loop& loop, io::Network& netw
   auto csr = key.make_csr(*wish);
   if (!csr) co_return std::unexpected(std::move(csr.error()));
   std::vector<SocketAddress> servers;
-  if (access.unix_path.empty() && access.machine) servers = access.machine->servers;
+  const bool as_machine = access.unix_path.empty() && access.machine;
+  if (as_machine) servers = access.machine->servers;
   auto connection = co_await connect(loop, network, std::move(access), deadline);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
   auto response = co_await call<v1::RegisterResponse>(
@@ -274,7 +275,9 @@ io::Task<Result<Registered>> register_instance(io::Loop& loop, io::Network& netw
     response->clear_discovery();
     for (const auto& server : servers) response->add_discovery(server.to_string());
   }
-  co_return to_registered(*response, std::move(key));
+  auto registered = to_registered(*response, std::move(key));
+  if (registered) registered->as_machine = as_machine;
+  co_return registered;
 }
 
 io::Task<Result<void>> leave(io::Loop& loop, io::Network& network, ServerAccess access,

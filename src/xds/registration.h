@@ -70,6 +70,7 @@ struct Registered {
   std::string mesh4_range, mesh6_range;  // CIDR of all mesh and virtual addresses
   std::vector<SocketAddress> discovery;  // to try, best first
   SocketAddress advertise;
+  bool as_machine = false;  // with the machine's credential, not over the server's socket
 };
 
 // Trades a token for a machine credential. The token then is used up.

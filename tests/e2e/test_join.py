@@ -4,8 +4,9 @@ the server reached over its network port alone."""
 import json
 import os
 import subprocess
+import time
 
-from harness import Skip, equal, holds, needs_root, wait_until
+from harness import Skip, equal, holds, limit, needs_root, wait_until
 from weftlib import Mesh
 
 
@@ -49,7 +50,6 @@ def test_wrong_expired_and_reused_tokens_are_refused_with_the_reason(t):
     for name, value, ttl in (("wrong", wrong, None), ("nonsense", "nonsense", None), ("expired", None, "1s")):
         if ttl:
             value = token(mesh, "--ttl", ttl)
-            import time
             time.sleep(2.2)  # the token's own life
         status, out, errors = join(mesh, machine(t, mesh, name), value, ["echo", "in"])
         holds(status not in (0, 127) and "in\n" not in out, f"{name} token was let in: {status} {out}")
@@ -57,6 +57,38 @@ def test_wrong_expired_and_reused_tokens_are_refused_with_the_reason(t):
     equal(join(mesh, machine(t, mesh, "first"), secret)[0], 0, "the right token, once")
     status, _, errors = join(mesh, machine(t, mesh, "second"), secret)
     holds(status != 0 and "token" in errors.lower(), f"a reused token was let in: {status} {errors}")
+
+
+@limit(120)
+def test_a_machines_credential_is_renewed_while_an_instance_runs_and_its_end_is_explained(t):
+    mesh = t.mesh(server_options=["--machine-ttl", "12s"])
+    other = machine(t, mesh, "other")
+    options = ["--server", f"127.0.0.1:{mesh.discovery_port}"]
+    joined = time.monotonic()
+    app = other.run("first", ["sleep", "1000"], ["client"], options=[*options, "--token", token(mesh)])
+    kept = other.folder / "state" / "weft" / "machine.credential"
+    wait_until("the credential", kept.exists, 10)
+    first = kept.read_bytes()
+    wait_until("another credential", lambda: kept.read_bytes() != first, 15, 0.2)
+    holds(time.monotonic() - joined > 4, "renewed long before half of its life")
+    equal(kept.stat().st_mode & 0o777, 0o600)
+    # Past the first one's life a new instance needs no token.
+    wait_until("the first one's end", lambda: time.monotonic() - joined > 13, 20)
+    status, _, errors = join(mesh, other, "", ["true"])
+    equal(status, 0, errors)
+    # The server is away for a while, and nothing is lost.
+    mesh.server.kill()
+    mesh.start_server()
+    second = kept.read_bytes()
+    wait_until("a credential of the server that came back", lambda: kept.read_bytes() != second, 20, 0.2)
+
+    # Nothing runs there any more; off for longer than it lives.
+    app.stop()
+    last = time.monotonic()
+    wait_until("the last one's end", lambda: time.monotonic() - last > 12.5, 20)
+    status, _, errors = join(mesh, other, "", ["true"])
+    holds(status != 0 and "credential ended" in errors and "weft token create" in errors and "--token" in errors, errors)
+    equal(join(mesh, other, token(mesh))[0], 0, "joining again")
 
 
 def test_a_token_for_one_service_gives_no_other_identity(t):

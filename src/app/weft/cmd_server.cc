@@ -101,6 +101,7 @@ control::ServerOptions options_of(const ServerArguments& arguments) {
   options.status = arguments.status;
   options.trust_domain = arguments.trust_domain;
   options.svid_life = arguments.svid_life;
+  options.machine_life = arguments.machine_life;
   options.allowed_uids = arguments.allowed_uids;
   options.allowed_uids.insert(0);
   options.allowed_uids.insert(static_cast<int>(geteuid()));

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "app/weft/machine_credential.h"
 #include "app/weft/paths.h"
 #include "app/weft/run_bootstrap.h"
 #include "app/weft/run_keeper.h"
@@ -137,6 +138,8 @@ int run_instance(const RunOptions& options, const capture::CallerSignals& signal
   config.environment = {"WEFT_INSTANCE=" + registered->instance};
   config.ready_within = options.wait;
   config.log = [&](const std::string& text) { log_line(directory->path, text); };
+  CredentialKeeper credential(places.state_dir, config.log);
+  if (registered->as_machine) config.chore = [&credential] { return credential.look(); };
   return keep(std::move(*inside), std::move(config));
 }
 

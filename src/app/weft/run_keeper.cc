@@ -79,6 +79,7 @@ class Keeper {
   void turn();
   milliseconds until_next_deadline() const;
   void on_deadlines();
+  void do_chore();
 
   void on_signal(const signalfd_siginfo& info);
   void on_children();
@@ -125,7 +126,7 @@ class Keeper {
   pid_t app_ = 0;  // 0: not started, or ended
   bool app_ended_ = false;
 
-  std::optional<SteadyTime> ready_by_, restart_at_, drain_by_, kill_at_, leave_by_;
+  std::optional<SteadyTime> ready_by_, restart_at_, drain_by_, kill_at_, leave_by_, chore_at_;
 };
 
 int Keeper::run() {
@@ -133,6 +134,7 @@ int Keeper::run() {
   ready_by_ = now() + std::chrono::duration_cast<milliseconds>(
                           std::chrono::nanoseconds(config_.ready_within.ns));
   start_sidecar();
+  if (config_.chore) do_chore();
   while (phase_ != Phase::kEnded) turn();
   clean_up();
   return status_;
@@ -166,7 +168,7 @@ void Keeper::turn() {
 
 milliseconds Keeper::until_next_deadline() const {
   milliseconds least{3'600'000};
-  for (const auto& deadline : {ready_by_, restart_at_, drain_by_, kill_at_, leave_by_})
+  for (const auto& deadline : {ready_by_, restart_at_, drain_by_, kill_at_, leave_by_, chore_at_})
     if (deadline) least = std::min(least, std::chrono::ceil<milliseconds>(*deadline - now()));
   return std::max(least, milliseconds{0});
 }
@@ -177,6 +179,7 @@ void Keeper::on_deadlines() {
     deadline.reset();
     return true;
   };
+  if (due(chore_at_)) do_chore();
   if (due(restart_at_)) start_sidecar();
   if (due(ready_by_))
     fail_start(kRunUnreachable,
@@ -188,6 +191,11 @@ void Keeper::on_deadlines() {
   }
   if (due(kill_at_) && inside_there_) (void)inside_.signal(SIGKILL);
   if (due(leave_by_)) end(status_);
+}
+
+void Keeper::do_chore() {
+  const auto again = std::chrono::ceil<milliseconds>(std::chrono::nanoseconds(config_.chore().ns));
+  chore_at_ = now() + again;
 }
 
 // ---- signals -------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ struct KeeperConfig {
   std::vector<std::string> environment;                  // NAME=VALUE, added to the app's
   Duration ready_within;                                 // for the sidecar's first start
   std::function<void(const std::string&)> log;           // one line of the keeper's own
+  // Called now and then while the instance lives; must not wait. Returns when to call it again. May be
+  // empty. Children it leaves are reaped.
+  std::function<Duration()> chore;
 };
 
 // Runs the instance to its end and returns the exit status of `weft run`. What stops a start goes to

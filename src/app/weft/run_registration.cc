@@ -9,12 +9,10 @@
 #include <cstdio>
 #include <optional>
 
-#include "base/text.h"
+#include "app/weft/machine_credential.h"
 #include "io/epoll_loop.h"
 #include "io/event.h"
-#include "io/real_disk.h"
 #include "io/socket_network.h"
-#include "trust/secret.h"
 
 namespace weft::app {
 namespace {
@@ -41,41 +39,6 @@ bool may_come_back(const Error& error) {
   }
 }
 
-// The machine's credential and the hash of the token that made it, in the state directory.
-class CredentialStore {
- public:
-  explicit CredentialStore(const std::string& state_dir)
-      : state_dir_(state_dir),
-        path_(state_dir + "/machine.credential"),
-        token_path_(state_dir + "/machine.token-hash") {}
-
-  const std::string& path() const { return path_; }
-  std::optional<xds::MachineCredential> load() {
-    auto bytes = disk_.read(path_);
-    if (!bytes) return std::nullopt;
-    auto credential = xds::MachineCredential::parse(*bytes);
-    if (!credential) return std::nullopt;
-    return std::move(*credential);
-  }
-  // Was this token already traded for the credential kept here?
-  bool made_by(const std::string& token) {
-    auto hash = disk_.read(token_path_);
-    return hash && *hash == to_hex(trust::sha256(token));
-  }
-  Result<> save(const xds::MachineCredential& credential) {
-    if (auto made = disk_.make_dirs(state_dir_, 0700); !made) return made;
-    return disk_.write_atomic(path_, credential.serialize(), 0600);
-  }
-  Result<> save(const xds::MachineCredential& credential, const std::string& token) {
-    if (auto saved = save(credential); !saved) return saved;
-    return disk_.write_atomic(token_path_, to_hex(trust::sha256(token)), 0600);
-  }
-
- private:
-  io::RealDisk disk_;
-  std::string state_dir_, path_, token_path_;
-};
-
 class Registration {
  public:
   Registration(const RunOptions& options, const RegistrationPlaces& places,
@@ -85,7 +48,7 @@ class Registration {
         key_(key),
         inbound_port_(inbound_port),
         network_(loop_),
-        store_(places.state_dir) {}
+        file_(places.state_dir) {}
 
   Result<xds::Registered> run() {
     io::TaskScope scope;
@@ -127,28 +90,27 @@ class Registration {
   io::Task<Result<xds::ServerAccess>> find_access() {
     const bool elsewhere = !options_.token.empty() || options_.server.has_value();
     xds::ServerAccess access;
-    auto credential = store_.load();
+    auto credential = file_.load();
     if (!elsewhere && (!credential || ::access(places_.server_socket.c_str(), F_OK) == 0)) {
       access.unix_path = places_.server_socket;
       co_return access;
     }
-    if (!options_.token.empty() && !(credential && store_.made_by(options_.token))) {
-      auto joined = co_await join_machine();
-      if (!joined) co_return std::unexpected(std::move(joined.error()));
-      credential = std::move(*joined);
+    const bool ended = credential && expired(*credential, loop_.wall_now());
+    const bool held = credential && !ended && file_.made_by(options_.token);
+    if (!options_.token.empty() && !held) {
+      credential = co_await join_machine();
+    } else if (ended) {
+      co_return fail(ErrorKind::kDenied, join_again_text(*credential));
     }
-    if (!credential)
-      co_return fail(
-          ErrorKind::kDenied,
-          fmt::format("this machine has not joined yet (no credential in {}): give --token; "
-                      "`weft token create` on the server makes one",
-                      places_.state_dir));
+    if (!credential) co_return std::unexpected(not_joined(std::move(credential.error())));
     if (options_.server) credential->servers.insert(credential->servers.begin(), *options_.server);
     if (!renewed_) {
       renewed_ = true;
-      credential = co_await renew_if_due(std::move(*credential));
+      // Failing is no harm as long as the old one is valid.
+      auto renewed = co_await renew_if_due(loop_, network_, file_, *credential, kAttempt);
+      if (renewed) credential = std::move(renewed);
     }
-    access.machine = std::move(credential);
+    access.machine = std::move(*credential);
     co_return access;
   }
 
@@ -160,20 +122,23 @@ class Registration {
         co_await xds::join(loop_, network_, std::move(*token), machine_name(), kAttempt);
     if (!credential)
       co_return std::unexpected(std::move(credential.error()).context("joining with the token"));
-    if (auto saved = store_.save(*credential, options_.token); !saved)
+    if (auto saved = file_.save(*credential, options_.token); !saved)
       co_return std::unexpected(
           std::move(saved.error()).context("keeping the machine's credential"));
     co_return credential;
   }
 
-  // At half life, like every certificate. Failing is no harm as long as the old one is valid.
-  io::Task<xds::MachineCredential> renew_if_due(xds::MachineCredential credential) {
-    const WallTime begin = credential.svid->not_before(), end = credential.svid->not_after();
-    if (loop_.wall_now() < begin + (end - begin) / 2) co_return credential;
-    auto renewed = co_await xds::renew_machine(loop_, network_, credential, kAttempt);
-    if (!renewed) co_return credential;
-    (void)store_.save(*renewed);
-    co_return std::move(*renewed);
+  // Why there is no credential: an error of joining as it is, else what to do.
+  Error not_joined(Error error) const {
+    if (!options_.token.empty()) return error;
+    const std::string how = "give --token; `weft token create` on the server makes one";
+    if (error.kind() != ErrorKind::kNotFound) {
+      return {ErrorKind::kDenied,
+              fmt::format("{} ({}): {}", error.message(), places_.state_dir, how)};
+    }
+    return {ErrorKind::kDenied,
+            fmt::format("this machine has not joined yet (no credential in {}): {}",
+                        places_.state_dir, how)};
   }
 
   xds::RegisterParams params() const {
@@ -210,7 +175,7 @@ class Registration {
   const uint16_t inbound_port_;
   io::EpollLoop loop_;
   io::SocketNetwork network_;
-  CredentialStore store_;
+  CredentialFile file_;
   bool renewed_ = false;
   bool done_ = false;
   std::optional<Result<xds::Registered>> result_;

@@ -34,6 +34,9 @@ OPTIONS
   --trust-domain NAME      at the first start only (default weft.local)
   --svid-ttl TIME          how long a workload's certificate lives, 10s to 24h (default 1h); it is
                            renewed at half life
+  --machine-ttl TIME       how long a joined machine may be off or idle before it needs a new token,
+                           10s to 336h (default 336h = 14 days); its credential is renewed at half
+                           life while anything runs there
   --allow USER             lets this user register and administer, besides root and the server's own
                            user. May be repeated.
   -h, --help               this text
@@ -88,6 +91,12 @@ Result<void> read_one(ServerArguments& out, std::string_view option, const std::
       return fail(ErrorKind::kInvalid, fmt::format("--svid-ttl {}: give 10s to 24h", value));
     }
     out.svid_life = Duration{*life};
+  } else if (option == "--machine-ttl") {
+    auto life = parse_duration_ns(value);
+    if (!life || *life < Duration::seconds(10).ns || *life > Duration::hours(24 * 14).ns) {
+      return fail(ErrorKind::kInvalid, fmt::format("--machine-ttl {}: give 10s to 336h", value));
+    }
+    out.machine_life = Duration{*life};
   } else if (option == "--allow") {
     const passwd* user = getpwnam(value.c_str());
     if (user == nullptr)

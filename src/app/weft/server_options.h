@@ -24,6 +24,7 @@ struct ServerArguments {
   std::optional<SocketAddress> advertise;  // port 0 = the one that is listened on
   std::set<int> allowed_uids;              // named with --allow
   Duration svid_life = Duration::hours(1);
+  Duration machine_life = Duration::hours(24 * 14);
 };
 
 // kInvalid: what is wrong with the arguments, in words.

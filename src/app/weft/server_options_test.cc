@@ -53,6 +53,8 @@ TEST(ServerOptions, WhatIsWrongIsSaidInWords) {
       {{"--trust-domain", "No Domain"}, "--trust-domain"},
       {{"--allow", "no-such-user-here"}, "no user"},
       {{"--listen"}, "needs a value"},
+      {{"--machine-ttl", "400h"}, "give 10s to 336h"},
+      {{"--machine-ttl", "5s"}, "give 10s to 336h"},
       {{"--frobnicate", "1"}, "unknown option --frobnicate"},
       {{"web"}, "unexpected argument 'web'"},
   };
