@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,12 +70,17 @@ std::expected<pid_t, CannotRun> start_app(const std::vector<std::string>& comman
     arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
 
+  const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return cannot(errno, "forking for ");
   if (child == 0) {
     int error = 0;
     if (privileges != AppPrivileges::kUnchanged)
       error = drop_capabilities_for_app(privileges == AppPrivileges::kRootInside);
+    // Should this process be killed, and whoever else would end the app with it, at least the app itself
+    // goes too. After the credentials: changing them clears it.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);
     if (error == 0) {
       signals.restore();
       ::execvp(arguments[0], arguments.data());

@@ -9,7 +9,8 @@
 //                    unconnected, non-blocking TCP sockets made inside. They may bind any mesh address
 //                    as source (port 0), reach every address inside and are never redirected. No
 //                    descriptor comes with the answer when the kernel refused to make any.
-//   keeper → proxy   kDrain: leave the registry and refuse new work; answered by kDrained.
+//   keeper → proxy   kDrain{"" or "ended", when the app has}: leave the registry and refuse new work;
+//                    answered by kDrained.
 //   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, one
 //                    sentence for the log; each destination is named once.
 //   keeper → proxy   kRefusedPort{"240.240.0.9:81"}: a connect to a port that is not declared was
@@ -19,6 +20,9 @@
 //   proxy  → keeper  kDeclare{a change of port_sets.h}: which ports of virtual addresses are declared;
 //                    answered by kDeclared{"" or why it could not be done}.
 //   proxy  → keeper  kFailed{"CODE reason"}: it cannot start; CODE is the exit status to use.
+//   keeper → proxy   kEnd: the instance has ended. A keeper that goes without it was killed: the proxy then
+//                    kills what is left in the instance's network namespace, for the process inside may
+//                    have been killed too.
 //   either end closing the socket: the proxy exits when the keeper is gone.
 #pragma once
 
@@ -51,6 +55,7 @@ enum class HandoffKind : uint8_t {
   kRefusedPort = 10,
   kDeclare = 11,
   kDeclared = 12,
+  kEnd = 13,
 };
 
 // Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode.

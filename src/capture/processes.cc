@@ -3,16 +3,23 @@
 #include "capture/processes.h"
 
 #include <dirent.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string>
 
+#include "base/fd.h"
 #include "capture/files.h"
 
 namespace weft::capture {
@@ -56,6 +63,29 @@ std::multimap<pid_t, std::pair<pid_t, bool>> children_by_parent() {
   return tree;
 }
 
+// 0 when it has ended or may not be looked at.
+ino_t network_namespace(const std::string& process) {
+  struct stat about{};
+  return ::stat(("/proc/" + process + "/ns/net").c_str(), &about) == 0 ? about.st_ino : 0;
+}
+
+// Those of the namespace, and those below them wherever they live.
+std::vector<pid_t> processes_in(ino_t network_namespace_wanted) {
+  std::vector<pid_t> found;
+  for (const auto& [parent, child] : children_by_parent()) {
+    if (!child.second) continue;
+    if (network_namespace(std::to_string(child.first)) != network_namespace_wanted) continue;
+    found.push_back(child.first);
+    for (pid_t below : descendants(child.first)) found.push_back(below);
+  }
+  return found;
+}
+
+void stop_and_kill(const std::vector<pid_t>& processes) {
+  for (pid_t pid : processes) ::kill(pid, SIGSTOP);
+  for (pid_t pid : processes) ::kill(pid, SIGKILL);
+}
+
 // Takes the status of dead children, that of `spare` left for whoever waits for it. False when there is
 // no child at all: then, the caller being a subreaper, there is no descendant either.
 bool reap_all(pid_t spare) {
@@ -89,9 +119,28 @@ void kill_descendants(pid_t spare) {
   const pid_t self = ::getpid();
   while (reap_all(spare)) {
     const auto found = descendants(self, spare);
-    for (pid_t pid : found) ::kill(pid, SIGSTOP);
-    for (pid_t pid : found) ::kill(pid, SIGKILL);
+    stop_and_kill(found);
     if (found.empty() && descendants(self, spare).empty()) return;
+    ::poll(nullptr, 0, 1);  // the kernel needs a moment to take them apart
+  }
+}
+
+Result<ino_t> network_namespace_of(int socket) {
+  Fd space(::ioctl(socket, SIOCGSKNS));
+  struct stat about{};
+  if (!space || ::fstat(space.get(), &about) != 0)
+    return std::unexpected(Error::from_errno(errno, "asking for a socket's network namespace"));
+  return about.st_ino;
+}
+
+void kill_processes_in(ino_t wanted) {
+  if (wanted == 0 || wanted == network_namespace("self")) return;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  int times_empty = 0;
+  while (times_empty < 2 && std::chrono::steady_clock::now() < give_up) {
+    const std::vector<pid_t> found = processes_in(wanted);
+    times_empty = found.empty() ? times_empty + 1 : 0;
+    stop_and_kill(found);
     ::poll(nullptr, 0, 1);  // the kernel needs a moment to take them apart
   }
 }

@@ -7,6 +7,8 @@
 
 #include <vector>
 
+#include "base/result.h"
+
 namespace weft::capture {
 
 // All processes below `root`, nearest first; those below `spare` (0: nobody) and `spare` itself left
@@ -17,6 +19,15 @@ std::vector<pid_t> descendants(pid_t root, pid_t spare = 0);
 // left, and reaps those that were its children. A process that forks faster than it is found is first
 // stopped, so the loop ends.
 void kill_descendants(pid_t spare = 0);
+
+// The network namespace a socket was made in, by its inode number. Without root it must be one this
+// user made.
+Result<ino_t> network_namespace_of(int socket);
+
+// Kills every process that lives in the network namespace and all below it, again and again until none
+// is left or a second has passed: what the sidecar does when the keeper ended without a word, for the
+// process inside may have been killed with it. Does nothing for the caller's own namespace.
+void kill_processes_in(ino_t network_namespace);
 
 // Stopped by a signal (job control), not ended.
 bool is_stopped(pid_t pid);

@@ -75,7 +75,8 @@ ControlLink::ControlLink(io::Loop& loop, io::Network& network, Random& random, D
       log_(std::move(log)),
       rotation_(random),
       output_(loop),
-      report_now_(loop),
+      wants_report_(loop),
+      report_ended_(loop),
       online_(loop),
       lost_(loop) {
   rotation_.installed(svid_->not_before(), svid_->not_after());
@@ -202,13 +203,27 @@ io::Task<void> ControlLink::write_requests(http::GrpcCall& call) {
 
 io::Task<void> ControlLink::report_loop() {
   for (;;) {
-    report_now_.reset();
+    wants_report_.reset();
+    ++reports_begun_;
     auto told = co_await report();
+    reports_ended_ = reports_begun_;
+    report_ended_.pulse();
     if (!told) {
       lost(told.error().message());
       co_return;
     }
-    co_await report_now_.wait_for(jittered(kReportEvery, random_));
+    co_await wants_report_.wait_for(jittered(kReportEvery, random_));
+  }
+}
+
+io::Task<void> ControlLink::report_now(Duration timeout) {
+  // One that is under way may have been made before.
+  const uint64_t wanted = reports_begun_ + 1;
+  const Instant until = loop_.now() + timeout;
+  report_soon();
+  while (connection_ && reports_ended_ < wanted) {
+    const Duration left = until - loop_.now();
+    if (left.ns <= 0 || !co_await report_ended_.wait_for(left)) co_return;
   }
 }
 

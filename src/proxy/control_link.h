@@ -67,7 +67,9 @@ class ControlLink {
   // There is output in discovery.
   void wake_writer() { output_.set(); }
   // A port became ready or stopped being so: tell now rather than in two seconds.
-  void report_soon() { report_now_.set(); }
+  void report_soon() { wants_report_.set(); }
+  // Reports what is so now; returns once that has arrived, or cannot.
+  io::Task<void> report_now(Duration timeout);
   // The instance leaves the registry; true when the server has acknowledged.
   io::Task<bool> leave(Duration timeout);
   bool connected() const { return connection_ != nullptr; }
@@ -102,11 +104,13 @@ class ControlLink {
 
   std::unique_ptr<http::ClientConnection> connection_;
   io::Event output_;  // discovery has something to write
-  io::Event report_now_;
-  io::Event online_;       // connection_ is usable
-  io::Event lost_;         // the present connection is over
-  io::TaskScope session_;  // tasks of the present connection
-  io::TaskScope tasks_;    // tasks of the link
+  io::Event wants_report_;
+  uint64_t reports_begun_ = 0, reports_ended_ = 0;
+  io::Event report_ended_;  // pulsed
+  io::Event online_;        // connection_ is usable
+  io::Event lost_;          // the present connection is over
+  io::TaskScope session_;   // tasks of the present connection
+  io::TaskScope tasks_;     // tasks of the link
 };
 
 }  // namespace weft::proxy

@@ -19,6 +19,11 @@ constexpr int kEvictEvery = 15;  // housekeepings
 constexpr size_t kMostNotes = 20;
 // How long callers get to hear that we left before we take no more.
 constexpr Duration kLeaveSettles = Duration::millis(500);
+constexpr Duration kLeaveTimeout = Duration::seconds(2);
+constexpr Duration kDrainLook = Duration::millis(20);
+constexpr Duration kOutboundEnds = Duration::millis(50);
+constexpr Duration kOutboundLook = Duration::millis(2);
+constexpr Duration kLastReport = Duration::millis(500);
 
 MeshRanges ranges_of(const Self& self) {
   MeshRanges ranges;
@@ -215,23 +220,47 @@ io::Task<void> Sidecar::housekeeping() {
   }
 }
 
-io::Task<void> Sidecar::drain(Duration limit) {
-  draining_ = true;
-  Instant until = loop_.now() + limit;
-  (void)co_await link_.leave(Duration::seconds(2));
-  // What was counted since the last report goes out too; without a leave, it says that we drain.
-  link_.report_soon();
-  co_await io::sleep_for(loop_, kLeaveSettles);
-  auto gauges = gauges_;
-  gauges->active_inbound = UINT32_MAX;
-  to_worker([](WorkerSide& worker) { worker.inbound.drain(); });
-  while (gauges->active_inbound != 0 && loop_.now() < until) {
-    to_worker([gauges](WorkerSide& worker) {
-      gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
+io::Task<size_t> Sidecar::ask_worker(size_t (*count)(WorkerSide&)) {
+  struct Answer {
+    explicit Answer(io::Loop& loop) : arrived(loop) {}
+    io::Event arrived;
+    size_t count = 0;
+  };
+  auto answer = std::make_shared<Answer>(loop_);
+  to_worker([answer, count, main = &loop_](WorkerSide& worker) {
+    main->post_remote([answer, counted = count(worker)] {
+      answer->count = counted;
+      answer->arrived.set();
     });
-    co_await io::sleep_for(loop_, Duration::millis(20));
+  });
+  co_await answer->arrived.wait();
+  co_return answer->count;
+}
+
+io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
+  draining_ = true;
+  const Instant until = loop_.now() + limit;
+  const bool serves = !ports_ || !ports_->empty();
+  // Without a leave the report says that we drain.
+  if (!co_await link_.leave(kLeaveTimeout)) link_.report_soon();
+  if (serves && !app_ended) co_await io::sleep_for(loop_, kLeaveSettles);
+
+  to_worker([](WorkerSide& worker) { worker.inbound.drain(); });
+  size_t left = 0;
+  while (true) {
+    left = co_await ask_worker([](WorkerSide& worker) { return worker.inbound.active(); });
+    if (left == 0 || loop_.now() >= until) break;
+    co_await io::sleep_for(loop_, kDrainLook);
   }
-  log_.info("drained", {{"left", gauges->active_inbound.load()}});
+  // The app's own connections end with it; what they carried belongs into the last report.
+  const Instant enough = loop_.now() + kOutboundEnds;
+  while (app_ended && loop_.now() < enough) {
+    if (co_await ask_worker([](WorkerSide& worker) { return worker.outbound.active(); }) == 0)
+      break;
+    co_await io::sleep_for(loop_, kOutboundLook);
+  }
+  co_await link_.report_now(kLastReport);
+  log_.info("drained", {{"left", left}});
 }
 
 void Sidecar::note(std::string text) {

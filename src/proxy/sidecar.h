@@ -52,9 +52,10 @@ class Sidecar {
   Result<void> start();
   // The index of names is here: connects can be told mesh from outside.
   io::Task<bool> wait_ready(Duration timeout);
-  // Leaves the registry, lets callers learn it, then takes no new inbound work and waits for what is in
-  // flight, at most `limit`.
-  io::Task<void> drain(Duration limit);
+  // Leaves the registry, lets callers learn it if there can be any, takes no new inbound work, waits for
+  // what is in flight, at most `limit`, and reports for the last time. `app_ended`: nobody is there to
+  // serve callers any more, so there is nothing they would have to learn first.
+  io::Task<void> drain(Duration limit, bool app_ended = false);
 
   DnsServer& dns() { return dns_; }
   // The answer to the change under way: "" or why it could not be made.
@@ -75,6 +76,8 @@ class Sidecar {
                                const trust::TrustBundle& bundle);
   std::optional<ReportContent> collect();
   io::Task<void> housekeeping();
+  // What `count` says on the worker's loop.
+  io::Task<size_t> ask_worker(size_t (*count)(WorkerSide&));
   // Sends the next change of the ruleset, or lets those go on who wait for all to be made.
   void declare_next();
   void to_worker(std::move_only_function<void(WorkerSide&)> work);

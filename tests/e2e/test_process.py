@@ -1,6 +1,7 @@
 """`weft run` as the parent of a program: what the program notices of it (nothing), and what is left of it."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -69,6 +70,38 @@ def test_a_killed_keeper_leaves_nothing_and_its_instance_goes(t):
     wait_until(f"the end of {lines}", lambda: not any(os.path.exists(f"/proc/{p}") and command_line(p) for p in below), 10)
     wait_until("the instance to be gone or not served",
                lambda: not [i for i in mesh.instances("web") if i["state"] == "serving"], 60, 0.5)
+
+
+@as_users("root", "user")
+def test_a_keeper_killed_together_with_the_process_inside_leaves_nothing(t):
+    mesh = t.mesh()
+    app = t.http_app(mesh, "web:80:8080/http")
+    fork = mesh.run("fork", ["/bin/bash", "-c", "trap '' TERM HUP; setsid sleep 600 & setsid bash -c 'sleep 600 & wait' & wait"], ["fork"])
+    wait_until("the processes of the second", lambda: len(descendants_of(fork.pid)) >= 6, 20)
+    for program in (app, fork):
+        below = descendants_of(program.pid)
+        inside = [p for p in below if open(f"/proc/{p}/comm").read() == "weft-inside\n"]
+        equal(len(inside), 1, "processes inside")
+        os.kill(inside[0], signal.SIGSTOP)  # so that it cannot act on the keeper's end
+        program.kill()
+        os.kill(inside[0], signal.SIGKILL)
+        wait_until("the end of all", lambda: not any(os.path.exists(f"/proc/{p}") and command_line(p) for p in below), 10)
+
+
+def test_a_program_that_only_calls_leaves_at_once_and_is_counted(t):
+    mesh = t.mesh()
+    t.http_app(mesh, "web:80:8080/http")
+    t.get_json(mesh, "http://web/")
+    times = []
+    for _ in range(5):
+        program = mesh.run("short", [PYTHON, "-c", "import urllib.request, time; urllib.request.urlopen('http://web/').read(); "
+                                     "print(time.time(), flush=True)"], ["short"])
+        equal(program.wait(30), 0)
+        times.append(time.time() - float(program.output()))
+    holds(sorted(times)[2] < 0.25, f"time from the program's end to that of weft run: {times}")
+    edges = mesh.status()["edges"]
+    mine = [e for e in edges if "/short" in json.dumps(e)]
+    equal(sum(e["requests"] for e in mine if not e.get("inbound")), 5, json.dumps(edges)[:1000])
 
 
 def test_sigterm_drains_first_and_the_program_gets_the_signal(t):

@@ -292,8 +292,10 @@ TEST(Keeper, SaysWhatTheSidecarSaysWhenItCannotStart) {
   });
 }
 
-// Kills what `victim` picks and expects that nothing at all is left below this process.
-void expect_nothing_left(int victims_level) {
+enum class Victims { kKeeper, kInside, kBoth };
+
+// Kills them and expects that nothing at all is left below this process.
+void expect_nothing_left(Victims victims) {
   WeftRun run(
       "trap '' TERM HUP; setsid bash -c 'trap \"\" TERM HUP; echo up >> $STAND_IN_LOG; sleep 600 & "
       "wait' & sleep 600");
@@ -301,18 +303,21 @@ void expect_nothing_left(int victims_level) {
   std::vector<pid_t> below = capture::descendants(run.pid());
   ASSERT_GE(below.size(), 5u);
   const pid_t sidecar = run.sidecar();
-  if (victims_level == 0) {
-    ::kill(run.pid(), SIGKILL);
-    EXPECT_EQ(run.exit_status(), 1000 + SIGKILL);
-  } else {
-    pid_t inside = 0;  // the keeper's other child
-    for (pid_t pid : below) {
-      auto comm = capture::read_small_file("/proc/" + std::to_string(pid) + "/comm");
-      if (comm && *comm == "weft-inside\n") inside = pid;
-    }
-    ASSERT_NE(inside, 0);
+  pid_t inside = 0;  // the keeper's other child
+  for (pid_t pid : below) {
+    auto comm = capture::read_small_file("/proc/" + std::to_string(pid) + "/comm");
+    if (comm && *comm == "weft-inside\n") inside = pid;
+  }
+  ASSERT_NE(inside, 0);
+  if (victims == Victims::kInside) {
     ::kill(inside, SIGKILL);
     EXPECT_EQ(run.exit_status(), 137);
+  } else {
+    // Neither may act on the other's end.
+    if (victims == Victims::kBoth) ::kill(inside, SIGSTOP);
+    ::kill(run.pid(), SIGKILL);
+    if (victims == Victims::kBoth) ::kill(inside, SIGKILL);
+    EXPECT_EQ(run.exit_status(), 1000 + SIGKILL);
   }
   below.push_back(sidecar);
   for (pid_t pid : below) {
@@ -326,11 +331,15 @@ void expect_nothing_left(int victims_level) {
 }
 
 TEST(Keeper, LeavesNothingWhenItIsKilled) {
-  as_root_and_as_user([] { expect_nothing_left(0); });
+  as_root_and_as_user([] { expect_nothing_left(Victims::kKeeper); });
 }
 
 TEST(Keeper, LeavesNothingWhenTheProcessInsideIsKilled) {
-  as_root_and_as_user([] { expect_nothing_left(1); });
+  as_root_and_as_user([] { expect_nothing_left(Victims::kInside); });
+}
+
+TEST(Keeper, LeavesNothingWhenItAndTheProcessInsideAreKilledTogether) {
+  as_root_and_as_user([] { expect_nothing_left(Victims::kBoth); });
 }
 
 TEST(Keeper, LetsTwoAppsListenOnTheSamePort) {

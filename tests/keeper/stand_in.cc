@@ -14,6 +14,7 @@
 
 #include "base/ip.h"
 #include "capture/handoff.h"
+#include "capture/processes.h"
 
 using namespace weft;
 using namespace weft::capture;
@@ -58,13 +59,20 @@ int main() {
   (void)send_handoff(kHandoffFd, HandoffKind::kReady, "");
   // The test hands over one descriptor in place of credential and inbound listener.
   const int outbound = bootstrap->fds.size() > 1 ? bootstrap->fds[1] : -1;
+  bool ended = false;
   while (true) {
     pollfd ready[2] = {{kHandoffFd, POLLIN, 0}, {outbound, POLLIN, 0}};
     if (::poll(ready, 2, -1) < 0) continue;
     if (ready[1].revents != 0) answer(outbound);
     if (ready[0].revents == 0) continue;
     auto message = receive_handoff(kHandoffFd);
-    if (!message) break;
+    if (!message) {
+      // As the sidecar does when the keeper was killed.
+      auto inside = network_namespace_of(bootstrap->fds.back());
+      if (!ended && inside) kill_processes_in(*inside);
+      break;
+    }
+    if (message->kind == HandoffKind::kEnd) ended = true;
     if (message->kind == HandoffKind::kDrain) {
       record("drain");
       (void)send_handoff(kHandoffFd, HandoffKind::kDrained, "");

@@ -7,6 +7,7 @@
 
 #include <future>
 
+#include "capture/processes.h"
 #include "proxy/worker_side.h"
 
 namespace weft::app {
@@ -62,6 +63,12 @@ Program::~Program() {
 }
 
 Result<void> Program::start() {
+  if (handover_.sock_diag) {
+    auto inside = capture::network_namespace_of(handover_.sock_diag.get());
+    if (!inside)
+      log_.warn("the app cannot be ended with the keeper", {{"why", inside.error().message()}});
+    network_namespace_ = inside.value_or(0);
+  }
   std::promise<WorkerThread*> built;
   thread_ = std::make_unique<io::LoopThread>("weft-worker", [this, &built](io::EpollLoop& loop) {
     WorkerThread worker(
@@ -170,7 +177,10 @@ void Program::on_keeper() {
       on_message(std::move(*message));
       continue;
     }
-    if (message.error().kind() != ErrorKind::kUnavailable) loop_.stop();  // the keeper is gone
+    if (message.error().kind() == ErrorKind::kUnavailable) return;
+    // The keeper is gone.
+    if (!ended_) capture::kill_processes_in(network_namespace_);
+    loop_.stop();
     return;
   }
 }
@@ -178,7 +188,8 @@ void Program::on_keeper() {
 void Program::on_message(capture::HandoffMessage message) {
   switch (message.kind) {
     case HandoffKind::kSockets: return add_sockets(message.text != "6", std::move(message.fds));
-    case HandoffKind::kDrain: tasks_.spawn(drain()); break;
+    case HandoffKind::kEnd: ended_ = true; break;
+    case HandoffKind::kDrain: tasks_.spawn(drain(message.text == "ended")); break;
     case HandoffKind::kRefused: sidecar_->note(std::move(message.text)); break;
     case HandoffKind::kRefusedPort: sidecar_->refused_port(message.text); break;
     case HandoffKind::kRefusedCounts: {
@@ -205,9 +216,9 @@ bool Program::tell_keeper(HandoffKind kind, std::string_view text) {
   return sent.has_value();
 }
 
-io::Task<void> Program::drain() {
+io::Task<void> Program::drain(bool app_ended) {
   log_.info("draining");
-  co_await sidecar_->drain(kDrainLimit);
+  co_await sidecar_->drain(kDrainLimit, app_ended);
   tell_keeper(HandoffKind::kDrained);
 }
 

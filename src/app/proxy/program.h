@@ -2,6 +2,8 @@
 // socket, discovery, DNS and logs; the worker thread with everything a request passes.
 #pragma once
 
+#include <sys/types.h>
+
 #include "app/proxy/admin.h"
 #include "app/proxy/handover.h"
 #include "app/proxy/log_files.h"
@@ -34,7 +36,7 @@ class Program {
   void add_sockets(bool v4, std::vector<int> fds);
   bool tell_keeper(capture::HandoffKind kind, std::string_view text = {});
   io::Task<void> become_ready();
-  io::Task<void> drain();
+  io::Task<void> drain(bool app_ended);
 
   io::EpollLoop& loop_;
   Fd keeper_;
@@ -51,6 +53,8 @@ class Program {
   std::unique_ptr<proxy::DnsListener> dns_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<io::FdWatch> keeper_watch_;
+  ino_t network_namespace_ = 0;  // of the instance; 0: none of its own
+  bool ended_ = false;           // the keeper said so
   io::TaskScope tasks_;
   Credential credential_;
 };

@@ -33,6 +33,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kDrainLimit{15'000};  // SIGTERM → the app's signal
 constexpr milliseconds kLeaveLimit{3'000};   // the app ended → the sidecar has left the registry
+constexpr milliseconds kEndLimit{2'000};     // its socket closed → the sidecar has ended
 constexpr milliseconds kKillAfter{5'000};    // what the app left behind after SIGTERM
 constexpr milliseconds kLongEnough{10'000};  // a sidecar that lived so long is restarted at once
 constexpr milliseconds kFirstBackoff{20};
@@ -382,7 +383,7 @@ void Keeper::on_inside_gone() {
 
 void Keeper::begin_leave() {
   if (!sidecar_ready_ || drained_) return end(status_);
-  if (phase_ != Phase::kDraining) tell_sidecar(HandoffKind::kDrain, "");
+  if (phase_ != Phase::kDraining) tell_sidecar(HandoffKind::kDrain, "ended");
   phase_ = Phase::kLeaving;
   drain_by_.reset();
   kill_at_.reset();
@@ -391,12 +392,16 @@ void Keeper::begin_leave() {
 
 // Closing the socket ends the sidecar; what does not end is ended.
 void Keeper::clean_up() {
+  tell_sidecar(HandoffKind::kEnd, "");
   sidecar_.socket.close();
-  for (int i = 0; sidecar_.pid > 0 && i < 200; ++i) {
-    if (::waitpid(sidecar_.pid, nullptr, WNOHANG) == sidecar_.pid)
-      sidecar_.pid = 0;
-    else
-      ::poll(nullptr, 0, 10);
+  const SteadyTime give_up = now() + kEndLimit;
+  while (sidecar_.pid > 0 && ::waitpid(sidecar_.pid, nullptr, WNOHANG) != sidecar_.pid &&
+         now() < give_up) {
+    pollfd ended{signals_.get(), POLLIN, 0};  // SIGCHLD
+    ::poll(&ended, 1, 100);
+    signalfd_siginfo ignored;
+    while (::read(signals_.get(), &ignored, sizeof ignored) > 0) {
+    }
   }
   capture::kill_descendants();
 }
