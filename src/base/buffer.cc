@@ -4,21 +4,98 @@
 #include "base/buffer.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace weft {
 
+namespace {
+
+constexpr size_t kSmallest = 256;
+constexpr size_t kLargestPooled = 64 * 1024;
+constexpr size_t kKeptPerSize = 64 * 1024;  // bytes
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WEFT_BUFFERS_FROM_HEAP 1  // so that a use after free shows
+#endif
+#endif
+#ifdef WEFT_BUFFERS_FROM_HEAP
+constexpr bool kPooled = false;
+#else
+constexpr bool kPooled = true;
+#endif
+
+// Free blocks by size. A block may come back on another thread than the one that took it.
+class BlockPool {
+ public:
+  ~BlockPool() {
+    for (Block*& list : free_) {
+      while (Block* block = list) {
+        list = block->next;
+        ::operator delete(block);
+      }
+    }
+    kept_.fill(SIZE_MAX / 2);  // buffers freed during the thread's end go straight to the heap
+  }
+
+  char* allocate(size_t capacity) {
+    const size_t index = index_of(capacity);
+    if (!kPooled || index >= kSizes || !free_[index]) {
+      return static_cast<char*>(::operator new(capacity));
+    }
+    Block* block = free_[index];
+    free_[index] = block->next;
+    kept_[index] -= capacity;
+    return reinterpret_cast<char*>(block);
+  }
+
+  void free(char* memory, size_t capacity) {
+    const size_t index = index_of(capacity);
+    if (!kPooled || index >= kSizes || kept_[index] + capacity > kKeptPerSize) {
+      ::operator delete(memory);
+      return;
+    }
+    free_[index] = new (memory) Block{free_[index]};
+    kept_[index] += capacity;
+  }
+
+ private:
+  struct Block {
+    Block* next;
+  };
+  static constexpr size_t kSizes =
+      std::countr_zero(kLargestPooled) - std::countr_zero(kSmallest) + 1;
+  static size_t index_of(size_t capacity) {
+    return static_cast<size_t>(std::countr_zero(capacity) - std::countr_zero(kSmallest));
+  }
+  std::array<Block*, kSizes> free_{};
+  std::array<size_t, kSizes> kept_{};  // bytes
+};
+
+thread_local BlockPool pool;
+
+}  // namespace
+
+void Buffer::release() {
+  if (memory_) pool.free(memory_, capacity_);
+}
+
 Buffer::Buffer(Buffer&& other) noexcept
-    : memory_(std::move(other.memory_)),
+    : memory_(std::exchange(other.memory_, nullptr)),
       capacity_(std::exchange(other.capacity_, 0)),
       begin_(std::exchange(other.begin_, 0)),
       end_(std::exchange(other.end_, 0)) {}
 
 Buffer& Buffer::operator=(Buffer&& other) noexcept {
-  memory_ = std::move(other.memory_);
+  if (this == &other) return *this;
+  release();
+  memory_ = std::exchange(other.memory_, nullptr);
   capacity_ = std::exchange(other.capacity_, 0);
   begin_ = std::exchange(other.begin_, 0);
   end_ = std::exchange(other.end_, 0);
@@ -29,18 +106,19 @@ std::span<char> Buffer::prepare(size_t size) {
   if (capacity_ - end_ < size) {
     const size_t used = this->size();
     if (begin_ > 0 && capacity_ - used >= size && begin_ >= used) {
-      std::memcpy(memory_.get(), memory_.get() + begin_, used);
+      std::memcpy(memory_, memory_ + begin_, used);
     } else {
-      const size_t capacity = std::max({used + size, capacity_ * 2, size_t{256}});
-      auto memory = std::make_unique_for_overwrite<char[]>(capacity);
-      if (used > 0) std::memcpy(memory.get(), memory_.get() + begin_, used);
-      memory_ = std::move(memory);
+      const size_t capacity = std::bit_ceil(std::max({used + size, capacity_ * 2, kSmallest}));
+      char* memory = pool.allocate(capacity);
+      if (used > 0) std::memcpy(memory, memory_ + begin_, used);
+      release();
+      memory_ = memory;
       capacity_ = capacity;
     }
     begin_ = 0;
     end_ = used;
   }
-  return {memory_.get() + end_, capacity_ - end_};
+  return {memory_ + end_, capacity_ - end_};
 }
 
 void Buffer::append(std::string_view bytes) {
@@ -74,7 +152,8 @@ Buffer Buffer::take(size_t size) {
 
 void Buffer::release_if_empty() {
   if (!empty()) return;
-  memory_.reset();
+  release();
+  memory_ = nullptr;
   capacity_ = begin_ = end_ = 0;
 }
 

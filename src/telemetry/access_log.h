@@ -3,13 +3,15 @@
 // letters, so what people know goes on being true; beside them `why` says it in words.
 //
 // Threading: LineQueue takes lines from any thread and hands them over in one piece; a short lock is
-// taken per line, uncontended but for the drain a few times a second.
+// taken per line, uncontended but for the drain: a few times a second, and when there are many.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/time.h"
 
@@ -43,15 +45,21 @@ void append_access_line(std::string& out, const AccessRecord& record);
 
 class LineQueue {
  public:
-  explicit LineQueue(size_t max_bytes = 1024 * 1024) : max_bytes_(max_bytes) {}
+  // `on_many` is called, by the thread that pushes, once so much waits that it should be drained soon.
+  explicit LineQueue(size_t max_bytes = 1024 * 1024, std::function<void()> on_many = nullptr)
+      : max_bytes_(max_bytes), on_many_(std::move(on_many)) {}
   void push(const AccessRecord& record);
-  // Everything queued; leaves the queue empty.
-  std::string drain();
+  // Everything queued replaces what `into` has; leaves the queue empty. Give the same string each time:
+  // its memory goes back to the queue.
+  void drain(std::string& into);
   // Lines that found the queue full.
   uint64_t dropped() const;
 
  private:
+  static constexpr size_t kTell = 128 * 1024;
   const size_t max_bytes_;
+  const std::function<void()> on_many_;
+  bool told_ = false;  // since the last drain
   mutable std::mutex mutex_;
   std::string lines_;
   uint64_t dropped_ = 0;

@@ -42,10 +42,42 @@ TEST(AccessLog, AFullQueueDropsAndCountsInsteadOfGrowing) {
   LineQueue queue(300);
   for (int i = 0; i < 100; ++i) queue.push({.path = "/some/path"});
   EXPECT_GT(queue.dropped(), 90u);
-  const std::string lines = queue.drain();
+  std::string lines;
+  queue.drain(lines);
   EXPECT_LT(lines.size(), 600u);
   EXPECT_EQ(lines.back(), '\n');
-  EXPECT_TRUE(queue.drain().empty());
+  queue.drain(lines);
+  EXPECT_TRUE(lines.empty());
+}
+
+TEST(AccessLog, AQueueThatFillsAsksOnceToBeDrained) {
+  int asked = 0;
+  LineQueue queue(1024 * 1024, [&] { ++asked; });
+  const std::string path(1000, 'p');
+  for (int i = 0; i < 100; ++i) queue.push({.path = path});
+  EXPECT_EQ(asked, 0);
+  for (int i = 0; i < 100; ++i) queue.push({.path = path});
+  EXPECT_EQ(asked, 1);
+  std::string lines;
+  queue.drain(lines);
+  EXPECT_GT(lines.size(), 200'000u);
+  for (int i = 0; i < 200; ++i) queue.push({.path = path});
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(AccessLog, TimesBeforeAndAfterTheLeapDayAreRight) {
+  struct Case {
+    int64_t seconds;
+    const char* text;
+  };
+  for (const Case& c :
+       {Case{0, "1970-01-01T00:00:00.000000Z"}, Case{1'709'251'199, "2024-02-29T23:59:59.000000Z"},
+        Case{1'709'251'200, "2024-03-01T00:00:00.000000Z"},
+        Case{4'102'444'799, "2099-12-31T23:59:59.000000Z"}}) {
+    std::string out;
+    append_access_line(out, {.time = {c.seconds * 1'000'000'000}});
+    EXPECT_EQ(out.substr(9, 27), c.text);
+  }
 }
 
 }  // namespace

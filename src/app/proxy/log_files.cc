@@ -7,6 +7,7 @@ namespace weft::app {
 namespace {
 
 constexpr Duration kFlushEvery = Duration::millis(250);
+constexpr size_t kMostQueued = 1024 * 1024;
 
 }  // namespace
 
@@ -44,7 +45,8 @@ std::string QueueSink::drain() {
 }
 
 LogFiles::LogFiles(io::Loop& loop, io::Disk& disk, const std::string& directory)
-    : log_file_(disk, directory + "/proxy.log"),
+    : access_(kMostQueued, [this, &loop] { loop.post_remote([this] { flush_access(); }); }),
+      log_file_(disk, directory + "/proxy.log"),
       access_file_(disk, directory + "/access.log"),
       timer_(loop, [this] {
         flush();
@@ -55,7 +57,12 @@ LogFiles::LogFiles(io::Loop& loop, io::Disk& disk, const std::string& directory)
 
 void LogFiles::flush() {
   if (!log_file_.append(sink_.drain())) ++dropped_;
-  if (!access_file_.append(access_.drain())) ++dropped_;
+  flush_access();
+}
+
+void LogFiles::flush_access() {
+  access_.drain(batch_);
+  if (!access_file_.append(batch_)) ++dropped_;
 }
 
 }  // namespace weft::app

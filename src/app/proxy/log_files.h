@@ -1,6 +1,6 @@
 // The sidecar's own files: proxy.log and access.log in the instance's directory, bounded and rotated.
-// Lines are queued by any thread and written by the main loop a few times a second, so that a slow or
-// full disk never holds a request; what cannot be written is dropped and counted.
+// Lines are queued by any thread and written by the main loop a few times a second, or when many wait, so
+// that a slow or full disk never holds a request; what cannot be written is dropped and counted.
 #pragma once
 
 #include <cstdint>
@@ -56,9 +56,12 @@ class LogFiles {
   uint64_t dropped() const { return dropped_; }
 
  private:
+  void flush_access();
+
   QueueSink sink_;
   telemetry::LineQueue access_;
   RotatedFile log_file_, access_file_;
+  std::string batch_;  // of access lines; its memory is used again
   io::Timer timer_;
   uint64_t dropped_ = 0;
 };
