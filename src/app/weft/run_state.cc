@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,11 +18,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kKeptEnded = 20;
+constexpr int kAttempts = 3;
 
+// Held: the lock. Not held: somebody lives there, or it was removed under our hands.
 Fd try_lock(const fs::path& directory) {
-  Fd fd(::open((directory / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.close();
-  return fd;
+  const std::string path = directory / "lock";
+  Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return {};
+  struct stat held{}, there{};
+  const bool same = ::fstat(fd.get(), &held) == 0 && ::stat(path.c_str(), &there) == 0 &&
+                    held.st_ino == there.st_ino;
+  return same ? std::move(fd) : Fd();
 }
 
 void remove_oldest_ended(const std::string& instances_dir) {
@@ -31,10 +38,12 @@ void remove_oldest_ended(const std::string& instances_dir) {
     if (entry.is_directory(error))
       directories.emplace_back(fs::last_write_time(entry.path(), error), entry.path());
   if (directories.size() <= kKeptEnded) return;
-  std::sort(directories.begin(), directories.end());
-  directories.resize(directories.size() - kKeptEnded);
-  for (const auto& [time, path] : directories)
-    if (Fd lock = try_lock(path)) fs::remove_all(path, error);
+  std::sort(directories.rbegin(), directories.rend());  // newest first
+  size_t ended = 0;
+  for (const auto& [time, path] : directories) {
+    const Fd lock = try_lock(path);
+    if (lock && ++ended > kKeptEnded) fs::remove_all(path, error);
+  }
 }
 
 Result<void> make_directory(const fs::path& path) {
@@ -57,9 +66,12 @@ Result<InstanceDirectory> make_instance_dir(const std::string& instances_dir,
                                             const std::string& instance) {
   InstanceDirectory directory;
   directory.path = instances_dir + "/" + instance;
-  if (auto made = make_directory(directory.path); !made)
-    return std::unexpected(std::move(made.error()));
-  directory.lock = try_lock(directory.path);
+  // Another start may take a directory that is not locked yet for that of an ended instance.
+  for (int attempt = 0; attempt < kAttempts && !directory.lock; ++attempt) {
+    if (auto made = make_directory(directory.path); !made)
+      return std::unexpected(std::move(made.error()));
+    directory.lock = try_lock(directory.path);
+  }
   if (!directory.lock)
     return fail(ErrorKind::kConflict,
                 directory.path + " is locked: an instance of this name already runs here");
