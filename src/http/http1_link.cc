@@ -20,7 +20,8 @@ Http1Link::Http1Link(io::Loop& loop, io::StreamPtr stream, wire::Http1Parser::Ro
       parser_(role, limits),
       info_(std::make_shared<const ConnectionInfo>(std::move(info))),
       // The parser must be able to finish or refuse whatever it waits for.
-      input_high_(std::max(kInputHigh, limits.header_bytes + limits.start_line_bytes + 1024)) {}
+      input_high_(std::max(kInputHigh, limits.header_bytes + limits.start_line_bytes + 1024)),
+      touched_(loop.now()) {}
 
 Http1Link::~Http1Link() {
   if (exchange_) std::exchange(exchange_, nullptr)->detach_link();
@@ -46,12 +47,14 @@ void Http1Link::fill() {
 }
 
 void Http1Link::on_readable() {
+  touched_ = loop_.now();
   fill();
   if (lost_ && exchange_) exchange_->on_lost();
   input_arrived();
 }
 
 void Http1Link::on_writable() {
+  touched_ = loop_.now();
   if (exchange_) exchange_->on_writable();
 }
 
@@ -124,7 +127,9 @@ io::Task<Result<BodyPiece>> Http1Exchange::do_read_body() {
       in_end_ = (*piece)->end;
       co_return std::move(**piece);
     }
+    waiting_since_ = link_->loop().now();
     co_await readable_.wait();
+    waiting_since_.reset();
   }
 }
 

@@ -32,8 +32,14 @@ class Http1Link : public io::StreamHandler {
   // The next piece of the present message's body; nothing: more input is needed.
   Result<std::optional<BodyPiece>> pull();
   // False: stop and wait for Http1Exchange::on_writable().
-  bool write(Buffer&& bytes) { return stream_->write(std::move(bytes)); }
-  bool write(std::string_view bytes) { return stream_->write(bytes); }
+  bool write(Buffer&& bytes) {
+    touched_ = loop_.now();
+    return stream_->write(std::move(bytes));
+  }
+  bool write(std::string_view bytes) {
+    touched_ = loop_.now();
+    return stream_->write(bytes);
+  }
   void shutdown_write() { stream_->shutdown_write(); }
   // After 101 or 2xx to CONNECT: what follows are raw bytes.
   void become_tunnel() { parser_.become_tunnel(); }
@@ -64,6 +70,7 @@ class Http1Link : public io::StreamHandler {
   Buffer in_;
   Http1Exchange* exchange_ = nullptr;
   const size_t input_high_;
+  Instant touched_;      // when something last came or went
   bool paused_ = false;  // input was left in the socket
   bool eof_ = false;
   std::optional<Error> lost_;
@@ -86,6 +93,10 @@ class Http1Exchange {
   // Clients: the final response head has been read.
   bool answered() const { return answered_; }
   wire::Http1Framing framing() const { return framing_; }
+  bool output_begun() const { return output_begun_; }
+  bool tunnel() const { return tunnel_; }
+  // Since when more of the peer's body is waited for; nothing: it is not.
+  std::optional<Instant> waiting_since() const { return waiting_since_; }
 
  protected:
   virtual ~Http1Exchange();
@@ -116,6 +127,7 @@ class Http1Exchange {
   bool answered_ = false;
   bool tunnel_ = false;
   bool blocked_ = false;  // the stream said "wait"
+  std::optional<Instant> waiting_since_;
 };
 
 }  // namespace weft::http

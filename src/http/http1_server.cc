@@ -3,7 +3,7 @@
 // A client that half-closes after its request still gets its answer.
 //
 // The timer is armed lazily: it stays where it is while requests come and go, and looks at the clock
-// when it fires; a busy connection touches the timer heap once per idle timeout.
+// when it fires; a busy connection touches the timer heap once per body timeout.
 #include "http/http1_server.h"
 
 #include <algorithm>
@@ -51,7 +51,7 @@ Http1Server::~Http1Server() {
 void Http1Server::wait_for_request() {
   head_begun_ = false;
   waiting_since_ = loop_.now();
-  if (!timer_.armed()) timer_.arm(limits_.idle_timeout);
+  if (!timer_.armed()) timer_.arm(std::min(limits_.idle_timeout, limits_.body_timeout));
 }
 
 void Http1Server::input_arrived() {
@@ -159,20 +159,34 @@ void Http1Server::drain() {
 
 void Http1Server::on_timer() {
   if (!stream_) return;
-  if (exchange_) {
-    timer_.arm(limits_.idle_timeout);
-    return;
-  }
+  if (exchange_) return look_at_exchange();
   const Duration allowed = head_begun_ ? limits_.header_timeout
                            : draining_ ? kDrainGrace
                                        : limits_.idle_timeout;
   const Instant deadline = waiting_since_ + allowed;
   if (loop_.now() < deadline) {
-    timer_.arm_at(deadline);
+    timer_.arm_at(std::min(deadline, loop_.now() + limits_.body_timeout));
   } else if (head_begun_) {
     answer_error(408, "the request head did not arrive in time");
   } else {
     close();
+  }
+}
+
+// Is the exchange still going anywhere? A tunnel is its parties' own affair.
+void Http1Server::look_at_exchange() {
+  const Instant now = loop_.now();
+  Instant deadline = touched_ + limits_.stream_timeout;
+  if (const auto since = exchange_->waiting_since()) {
+    deadline = std::min(deadline, *since + limits_.body_timeout);
+  }
+  if (exchange_->tunnel() || now < deadline) {
+    timer_.arm_at(exchange_->tunnel() ? now + limits_.idle_timeout
+                                      : std::min(deadline, now + limits_.body_timeout));
+  } else if (exchange_->output_begun()) {
+    cut(exchange_->framing() == wire::Http1Framing::kRaw);
+  } else {
+    answer_error(408, "nothing has come for too long");
   }
 }
 

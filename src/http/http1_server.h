@@ -49,6 +49,7 @@ class Http1Server final : public ServerConnection, public Http1Link {
   void answer_error(int status, std::string_view why);
   void close();
   void on_timer();
+  void look_at_exchange();
 
   ServerLimits limits_;
   Handler handler_;

@@ -44,6 +44,13 @@ void Http2Link::unlink(Http2Exchange& exchange) {
   --exchanges_;
 }
 
+void Http2Link::expire(Duration body_timeout, Duration stream_timeout) {
+  const Instant now = loop_.now();
+  for (Http2Exchange* exchange = first_; exchange; exchange = exchange->next_) {
+    if (exchange->overdue(now, body_timeout, stream_timeout)) exchange->end_overdue();
+  }
+}
+
 void Http2Link::receive(std::string_view bytes) {
   if (!bytes.empty() && !session_.receive(bytes)) {
     flush();
@@ -116,7 +123,11 @@ void Http2Link::on_closed(void* user, wire::Http2Code code) {
 }
 
 Http2Exchange::Http2Exchange(Http2Link& link, wire::Http2Stream* stream)
-    : link_(&link), stream_(stream), readable_(link.loop()), writable_(link.loop()) {
+    : link_(&link),
+      stream_(stream),
+      readable_(link.loop()),
+      writable_(link.loop()),
+      touched_(link.loop().now()) {
   link.link(*this);
 }
 
@@ -133,6 +144,7 @@ Http2Exchange::~Http2Exchange() {
 
 void Http2Exchange::on_data(std::string_view data) {
   in_.append(data);
+  touched_ = link_->loop().now();
   readable_.pulse();
 }
 
@@ -144,6 +156,7 @@ void Http2Exchange::on_end(wire::Fields&& trailers) {
 
 void Http2Exchange::on_drained() {
   blocked_ = false;
+  touched_ = link_->loop().now();
   writable_.pulse();
 }
 
@@ -158,6 +171,18 @@ void Http2Exchange::on_lost(const Error& why) {
   stream_ = nullptr;
 }
 
+bool Http2Exchange::overdue(Instant now, Duration body_timeout, Duration stream_timeout) const {
+  if (!stream_ || error_) return false;
+  if (now - touched_ >= stream_timeout) return true;
+  return sized_input_ && waiting_since_ && now - *waiting_since_ >= body_timeout;
+}
+
+// Waiters are woken from the ready queue, so nobody is destroyed in here.
+void Http2Exchange::end_overdue() {
+  fail_with(Error(ErrorKind::kTimeout, "nothing has moved for too long"));
+  do_reset(wire::Http2Code::kCancel);
+}
+
 void Http2Exchange::fail_with(Error error) {
   if (!error_) error_ = std::move(error);
   blocked_ = false;
@@ -166,7 +191,11 @@ void Http2Exchange::fail_with(Error error) {
 }
 
 io::Task<Result<BodyPiece>> Http2Exchange::do_read_body() {
-  while (in_.empty() && !in_end_ && !error_) co_await readable_.wait();
+  while (in_.empty() && !in_end_ && !error_) {
+    if (link_) waiting_since_ = link_->loop().now();
+    co_await readable_.wait();
+    waiting_since_.reset();
+  }
   BodyPiece piece;
   if (!in_.empty()) {
     if (stream_ && link_) {
@@ -190,6 +219,7 @@ io::Task<Result<void>> Http2Exchange::do_send_body(Buffer data) {
   if (!stream_ || !link_) co_return fail(ErrorKind::kClosed, "the stream is closed");
   if (!out_begun_ || out_end_)
     co_return fail(ErrorKind::kInternal, "this message has no body, or has ended");
+  touched_ = link_->loop().now();
   blocked_ = !link_->session().send_data(*stream_, std::move(data));
   link_->schedule_flush();
   while (blocked_) co_await writable_.wait();

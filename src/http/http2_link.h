@@ -34,6 +34,8 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
   const Error* lost() const { return lost_ ? &*lost_ : nullptr; }
 
   void link(Http2Exchange& exchange);
+  // Ends the exchanges that stand still for too long, ServerLimits.
+  void expire(Duration body_timeout, Duration stream_timeout);
   // An exchange is destroyed.
   void unlink(Http2Exchange& exchange);
   virtual void exchange_unlinked() = 0;
@@ -88,6 +90,8 @@ class Http2Exchange {
   void on_drained();
   virtual void on_closed(wire::Http2Code code);
   virtual void on_lost(const Error& why);
+  bool overdue(Instant now, Duration body_timeout, Duration stream_timeout) const;
+  void end_overdue();
 
  protected:
   virtual ~Http2Exchange();
@@ -111,9 +115,12 @@ class Http2Exchange {
   bool out_begun_ = false;
   bool out_end_ = false;
   bool blocked_ = false;
+  bool sized_input_ = false;  // its length is known: a pause in it is no silence of a stream
 
  private:
   friend class Http2Link;
+  Instant touched_;  // when something last came or went
+  std::optional<Instant> waiting_since_;
   Http2Exchange* prev_ = nullptr;
   Http2Exchange* next_ = nullptr;
 };

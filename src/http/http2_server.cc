@@ -3,6 +3,7 @@
 // long as its handler works on it: resetting buys a peer no additional work.
 #include "http/http2_server.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -36,7 +37,7 @@ Http2Server::Http2Server(io::Loop& loop, io::StreamPtr stream, Buffer received, 
       received_(std::move(received)),
       quiet_since_(loop.now()),
       timer_(loop, [this] { on_timer(); }) {
-  timer_.arm(limits_.idle_timeout);
+  timer_.arm(std::min(limits_.idle_timeout, limits_.body_timeout));
   loop_.ready(begin_);
 }
 
@@ -110,10 +111,12 @@ void Http2Server::on_timer() {
     return;
   }
   const Instant deadline = quiet_since_ + limits_.idle_timeout;
+  const Duration period = std::min(limits_.idle_timeout, limits_.body_timeout);
   if (exchanges_ > 0) {
-    timer_.arm(limits_.idle_timeout);
+    expire(limits_.body_timeout, limits_.stream_timeout);
+    timer_.arm(period);
   } else if (loop_.now() < deadline) {
-    timer_.arm_at(deadline);
+    timer_.arm_at(std::min(deadline, loop_.now() + period));
   } else {
     session_.terminate(wire::Http2Code::kNoError);
     schedule_flush();
@@ -127,6 +130,7 @@ Http2ServerStream::Http2ServerStream(Http2Server& server, wire::Http2Stream& str
       info_(server.shared_info()),
       gone_(server.loop()) {
   in_end_ = end;
+  sized_input_ = request_.length.kind == wire::BodyLength::kSized;
 }
 
 Http2ServerStream::~Http2ServerStream() {

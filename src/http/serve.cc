@@ -48,6 +48,7 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
       const io::ReadOutcome outcome = stream_->read(in_);
       if (outcome.kind == io::ReadOutcome::kWouldBlock) return;
       if (outcome.kind != io::ReadOutcome::kData) return close();
+      if (!std::exchange(begun_, true)) timer_.arm(limits_.header_timeout);
       const std::string_view seen = in_.view().substr(0, kPreface.size());
       const bool matches = kPreface.starts_with(seen);
       if (!matches) return become(ServerProtocol::kHttp1);
@@ -91,6 +92,7 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
   io::Loop& loop_;
   io::StreamPtr stream_;
   Buffer in_;
+  bool begun_ = false;
   ConnectionInfo info_;
   ServerLimits limits_;
   Handler handler_;

@@ -23,8 +23,16 @@ struct ServerLimits {
   uint32_t reset_burst = 100;
   uint32_t stream_window = 64 * 1024;
   uint32_t connection_window = 1024 * 1024;
+  // From the first octet of a head to its last; 408.
   Duration header_timeout = Duration::seconds(10);
+  // A connection without a request.
   Duration idle_timeout = Duration::minutes(5);
+  // A request body of known length, or chunked, of which nothing comes while it is waited for; 408 or a
+  // reset. (An HTTP/2 body of unknown length is a stream: its sender may be silent for a good reason.)
+  Duration body_timeout = Duration::minutes(1);
+  // An exchange of which nothing moves either way: a silent server, or a client that does not read.
+  // Not for what became a tunnel.
+  Duration stream_timeout = Duration::hours(1);
 };
 
 // Runs to its end for each request; owns the stream. Returning without a response sends 500 (or resets).

@@ -25,7 +25,13 @@ namespace weft::io {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr int kKeepaliveIdleSeconds = 60;
+// A peer that vanishes without a word is given up within ten seconds: when bytes of ours stay without an
+// acknowledgement (RFC 5482), and on connections we dialled, where an answer may be waited for, also when
+// nothing is under way. Who connected to us and is idle is looked after once a minute: there may be many.
+constexpr int kUserTimeoutMillis = 9000;
+constexpr int kDialledIdleSeconds = 5;
+constexpr int kAcceptedIdleSeconds = 60;
+constexpr int kProbeSeconds = 2;
 // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST; linux/netfilter_ipv4.h collides with netinet/in.h.
 constexpr int kOriginalDestination = 80;
 constexpr Duration kUnixBacklogRetry = Duration::millis(5);
@@ -35,12 +41,12 @@ void set_int(int fd, int level, int option, int value) {
 }
 
 // Accepted sockets inherit these from their listener.
-void set_tcp_options(int fd) {
+void set_tcp_options(int fd, int idle_seconds) {
   set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveIdleSeconds);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_seconds);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeSeconds);
+  set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMillis);
 }
 
 int socket_domain(int fd) {
@@ -84,7 +90,7 @@ Task<Result<StreamPtr>> finish_connect(EpollLoop& loop, Fd fd, SocketAddress to,
 }
 
 Task<Result<StreamPtr>> start_connect(EpollLoop& loop, Fd fd, SocketAddress to, Duration timeout) {
-  set_tcp_options(fd.get());
+  set_tcp_options(fd.get(), kDialledIdleSeconds);
   const KernelAddress address = to_kernel(to, socket_domain(fd.get()));
   if (::connect(fd.get(), address.get(), address.size) == 0) {
     co_return std::make_unique<SocketStream>(loop, std::move(fd), to);
@@ -184,14 +190,14 @@ Result<std::unique_ptr<Listener>> SocketNetwork::listen_unix(std::string path, A
 
 StreamPtr adopt_stream(EpollLoop& loop, int fd) {
   make_non_blocking(fd);
-  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd);
+  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd, kAcceptedIdleSeconds);
   const SocketAddress peer = peer_address(fd);
   return std::make_unique<SocketStream>(loop, Fd(fd), peer);
 }
 
 std::unique_ptr<Listener> adopt_listener(EpollLoop& loop, int fd, AcceptFn accept) {
   make_non_blocking(fd);
-  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd);
+  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd, kAcceptedIdleSeconds);
   return std::make_unique<SocketListener>(loop, Fd(fd), std::move(accept));
 }
 

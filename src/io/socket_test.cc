@@ -39,13 +39,15 @@ TEST_F(SocketTest, TalksOverIpv4AndIpv6AndKnowsItsAddresses) {
   }
 }
 
-TEST_F(SocketTest, BothEndsHaveNoDelayAndKeepaliveOfAMinute) {
+TEST_F(SocketTest, BothEndsHaveNoDelayAndGiveUpAVanishedPeerWithinTenSeconds) {
   connect_pair();
   for (const auto* end : {&client, &server}) {
     const int fd = (*end)->stream->descriptor();
     EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 9000);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), end == &client ? 5 : 60);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 2);
     EXPECT_TRUE(fcntl(fd, F_GETFD) & FD_CLOEXEC);
   }
 }

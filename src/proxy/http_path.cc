@@ -379,6 +379,7 @@ void HttpPath::note_failure(Request& request, const Error& error) {
   // An answer that is merely late says nothing about the endpoint; GOAWAY says that it leaves in order.
   if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
   if (error.kind() == ErrorKind::kUnavailable) return;
+  if (error.kind() == ErrorKind::kLimit && error.source() == ErrorSource::kInternal) return;
   request.endpoint->health->failed(worker_.loop.now());
   worker_.log.warn("endpoint failed", {{"endpoint", request.log.workload},
                                        {"service", request.log.service_and_port()},

@@ -30,6 +30,9 @@ http::ServerLimits hop_limits() {
   // One app that abandons its requests must not cost the others their shared connection.
   limits.reset_burst = 10'000;
   limits.idle_timeout = Duration::minutes(10);
+  // The caller's sidecar ends what stands still; this is for the case that it does not.
+  limits.stream_timeout = Duration::hours(25);
+  limits.body_timeout = Duration::minutes(6);
   return limits;
 }
 
@@ -171,20 +174,32 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   log.method = head.method;
   log.authority = head.authority;
   log.path = head.target.substr(0, head.target.find('?'));
-  if (auto id = head.fields.get("x-request-id")) log.request_id = *id;
+  request.upgrade = (request.peer->upgrade || request.peer->plain) && wants_upgrade(head);
   if (request.peer->plain) {
+    // A stranger's request: what the caller's sidecar does elsewhere is done here.
+    if (request.upgrade) {
+      wire::remove_hop_by_hop_but_upgrade(head.fields);
+    } else {
+      wire::remove_hop_by_hop(head.fields);
+    }
+    head.absolute_form = false;
     log.service = kPublished;
     log.port = request.peer->app_port;
     log.trace_id = telemetry::participate(head.fields, worker_.random).trace_id_hex();
+    log.request_id = keep_or_make_request_id(head.fields, worker_.random);
+    present_request(head, request.down->connection());
   } else {
+    if (auto id = head.fields.get(kRequestId)) log.request_id = *id;
     if (auto service = head.fields.get("weft-service")) split_service(*service, log);
     if (auto source = head.fields.get("weft-source-workload"))
       request.key.caller = parse_source(*source);
   }
 
   // authorize
-  if (!request.peer->allowed) {
+  const bool stray_connect = request.peer->plain && head.method == "CONNECT";
+  if (!request.peer->allowed || stray_connect) {
     LocalReply denied{403, "weft: " + log.source + " may not call " + log.destination, "UAEX"};
+    if (stray_connect) denied.text = "weft: CONNECT is not allowed here";
     log.status = denied.status;
     log.flags = denied.flags;
     co_await send_reply(*request.down, std::move(denied));
@@ -193,15 +208,12 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   }
 
   // restore
-  request.upgrade = (request.peer->upgrade || request.peer->plain) && wants_upgrade(head);
   bool http1 = true;
   if (request.peer->upgrade || request.upgrade) {
     wire::remove_weft_fields(head.fields);
   } else {
     if (request.peer->plain) {
-      wire::remove_hop_by_hop(head.fields);
       wire::remove_weft_fields(head.fields);
-      head.absolute_form = false;
     } else {
       http1 = wire::restore_from_hop(head, request.down->request_ended());
     }
@@ -233,6 +245,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     if (auto grpc = outcome->fields.get("grpc-status")) log.grpc_status = grpc_status_number(*grpc);
     if (mapping.response)
       mapping.response(*outcome, outcome->length.kind == wire::BodyLength::kNone);
+    if (request.peer->plain) present_response(*outcome, worker_.loop.wall_now());
     auto done = co_await request.forwarder->answer(std::move(*outcome), std::nullopt);
     if (!done) {
       log.flags = request.forwarder->gone() ? "DC" : "UC";

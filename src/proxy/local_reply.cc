@@ -26,6 +26,7 @@ std::string grpc_message(std::string_view text) {
 }  // namespace
 
 http::GrpcStatus LocalReply::grpc() const {
+  if (grpc_status) return *grpc_status;
   switch (status) {
     case 403: return http::GrpcStatus::kPermissionDenied;
     case 404: return http::GrpcStatus::kUnimplemented;
@@ -73,6 +74,11 @@ LocalReply reply_for(const Error& error, std::string_view what) {
     case ErrorKind::kProtocol:
     case ErrorKind::kInvalid:
       return {502, "weft: " + where + " sent an answer that is not valid HTTP", "UPE"};
+    case ErrorKind::kLimit:
+      if (error.source() == ErrorSource::kUpstream)
+        return {502, "weft: " + where + " sent an answer beyond all limits", "UPE"};
+      return {503, "weft: " + error.message() + " to " + where, "UO",
+              http::GrpcStatus::kResourceExhausted};
     case ErrorKind::kUnsupported: return {501, "weft: " + error.message(), "DPE"};
     default: return {503, "weft: " + where + " cannot be reached", "UF"};
   }

@@ -2,6 +2,7 @@
 // failed; gRPC callers get a gRPC status in a trailers-only answer.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "http/exchange.h"
@@ -14,6 +15,8 @@ struct LocalReply {
   int status = 503;
   std::string text;   // "weft: no instance of cart.default is ready"
   const char* flags;  // for the access log, telemetry/access_log.h
+  // What gRPC callers get if not what follows from `status`.
+  std::optional<http::GrpcStatus> grpc_status{};
   http::GrpcStatus grpc() const;
 };
 

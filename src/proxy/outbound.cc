@@ -11,8 +11,10 @@ namespace {
 
 http::ServerLimits app_limits() {
   http::ServerLimits limits;
-  // It is the app's connection, to keep as long as it likes.
+  // It is the app's connection, to keep as long as it likes, and a stream may be silent as long.
   limits.idle_timeout = Duration::hours(24);
+  limits.stream_timeout = Duration::hours(24);
+  limits.body_timeout = Duration::minutes(5);
   return limits;
 }
 
@@ -119,10 +121,17 @@ io::Task<void> Outbound::carry_detected(io::StreamPtr client, Destination destin
     }
     opened.emplace(std::move(*way));
     from_server = std::make_unique<Look>(*opened->stream, arrived);
+    std::optional<Instant> undecided_until;
     while (kind_of(*from_client) == wire::Detected::kNeedMore && !from_client->ended() &&
            from_server->bytes().empty() && !from_server->ended()) {
       arrived.reset();
-      co_await arrived.wait();
+      if (from_client->bytes().empty()) {
+        co_await arrived.wait();
+        continue;
+      }
+      if (!undecided_until) undecided_until = worker_.loop.now() + kUndecided;
+      Duration left = *undecided_until - worker_.loop.now();
+      if (left.ns <= 0 || !co_await arrived.wait_for(left)) break;
     }
   }
 

@@ -60,6 +60,10 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
     Group& group;
   } waiting(group);
 
+  if (group.waiting > kMostWaiting) {
+    co_return fail(ErrorKind::kLimit, "too many requests wait for a connection",
+                   ErrorSource::kInternal);
+  }
   uint64_t failures = group.failures;
   while (true) {
     if (UpstreamPtr found = usable(group)) {
@@ -67,7 +71,7 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
       co_return found;
     }
     if (group.failures != failures) co_return std::unexpected(*group.last_error);
-    if (!group.dialling) {
+    if (!group.dialling && group.connections.size() < kMostConnections) {
       group.dialling = true;
       dials_.spawn(dial(target, group));
       continue;

@@ -43,6 +43,10 @@ class UpstreamPool {
  public:
   static constexpr Duration kConnectTimeout = Duration::seconds(2);
   static constexpr Duration kIdle = Duration::seconds(90);
+  // To one target. With a hundred streams each that is room for 25 000 requests at once.
+  static constexpr size_t kMostConnections = 256;
+  // Requests that wait for a connection to one target; more are refused (kLimit).
+  static constexpr size_t kMostWaiting = 10'000;
 
   explicit UpstreamPool(Worker& worker);
   ~UpstreamPool();

@@ -23,7 +23,7 @@ std::string octets_of(const json& text) {
 
 void RawPeer::on_readable() {
   Buffer got;
-  while (stream_) {
+  while (stream_ && !holding) {
     const io::ReadOutcome outcome = stream_->read(got);
     if (outcome.kind == io::ReadOutcome::kData) continue;
     if (outcome.kind != io::ReadOutcome::kWouldBlock) ended = true;
@@ -71,6 +71,10 @@ RawBackend::RawBackend(sim::World& world, sim::Node& node, uint16_t port, json s
 RawBackend::~RawBackend() { *alive_ = false; }
 
 bool RawBackend::closed_by_peer(size_t connection) const { return connections_[connection]->ended; }
+
+size_t RawBackend::unsent(size_t request) const {
+  return connections_[reached_[request].connection]->unsent();
+}
 
 void RawBackend::step(Connection& c) {
   while (!c.busy) {
@@ -131,7 +135,7 @@ bool RawBackend::answer(Connection& c) {
       ++at_;
       continue;
     }
-    if (!c.whole) return false;
+    if (!c.whole || entry.contains("never")) return false;
     if (entry.contains("close")) {
       ++at_;
       c.answered = true;

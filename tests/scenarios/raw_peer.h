@@ -28,6 +28,7 @@ class RawPeer : public io::StreamHandler {
   void write(std::string_view bytes) {
     if (stream_) stream_->write(bytes);
   }
+  size_t unsent() const { return stream_ ? stream_->write_queued() : 0; }
   void shutdown_write() {
     if (stream_) stream_->shutdown_write();
   }
@@ -38,6 +39,12 @@ class RawPeer : public io::StreamHandler {
   std::string all;     // everything that has come
   bool ended = false;  // the peer's end of stream, or a reset
   bool reset = false;
+  // While set nothing is read: what comes waits in the connection's window.
+  bool holding = false;
+  void read_on() {
+    holding = false;
+    on_readable();
+  }
 
  protected:
   virtual void arrived() {}
@@ -72,6 +79,8 @@ class RawBackend {
 
   const std::vector<Reached>& reached() const { return reached_; }
   bool closed_by_peer(size_t connection) const;
+  // How much of its answer to the request did not leave yet.
+  size_t unsent(size_t request) const;
   // Something that is no HTTP/1 request reached it.
   bool saw_garbage() const { return garbage_; }
 

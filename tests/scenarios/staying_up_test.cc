@@ -1,0 +1,255 @@
+// What a sidecar bounds, in virtual time: slow and silent parties, long-lived tunnels, floods. Raw clients
+// and backends on a mesh of two.
+#include <gtest/gtest.h>
+
+#include "base/ip.h"
+#include "scenarios/mesh.h"
+#include "scenarios/raw_peer.h"
+
+namespace weft::scenarios {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint16_t kDoor = 9000;
+const std::string kGet = "GET / HTTP/1.1\r\nHost: weft\r\n\r\n";
+const std::string kUpgrade =
+    "GET /ws HTTP/1.1\r\nHost: weft\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const std::string kSwitch =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+const std::string kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+class StayingUp : public testing::Test {
+ protected:
+  StayingUp() : mesh(7) {
+    mesh.add({.name = "client", .services = {}, .behaviour = {}});
+    mesh.add({.name = "backend",
+              .services = {{"weft", 80, 8080, model::Protocol::kHttp, false}},
+              .behaviour = {}});
+    mesh.close_app("backend");
+    service = {*IpAddress::parse(world().run(mesh.resolve("client", "weft"))), 80};
+  }
+
+  void start_backend(json script) {
+    backend = std::make_unique<RawBackend>(world(), *mesh.instance("backend").app, 8080,
+                                           std::move(script));
+    world().run_for(Duration::seconds(1));  // it becomes ready
+  }
+  std::unique_ptr<RawPeer> dial() { return dial(*mesh.instance("client").app, service); }
+  // Somebody outside the mesh, through a published door of the backend.
+  std::unique_ptr<RawPeer> dial_door() {
+    Instance& instance = mesh.instance("backend");
+    if (!door) {
+      auto listening = instance.side->thread("worker").network.listen(
+          {instance.side->ip(), kDoor}, [&instance](io::StreamPtr stream) {
+            instance.worker->inbound.accept_plain(std::move(stream), 8080);
+          });
+      WEFT_ASSERT(listening);
+      door = std::move(*listening);
+    }
+    return dial(world().node("outside"), {instance.side->ip(), kDoor});
+  }
+  bool until(const std::function<bool()>& done, Duration limit) {
+    return world().run_until(done, limit);
+  }
+  sim::World& world() { return mesh.world(); }
+
+  Mesh mesh;
+  SocketAddress service;
+  std::unique_ptr<RawBackend> backend;
+  std::unique_ptr<io::Listener> door;
+
+ private:
+  std::unique_ptr<RawPeer> dial(sim::Node& from, SocketAddress to) {
+    auto stream = world().run(from.network().connect(to, Duration::seconds(5)));
+    WEFT_ASSERT(stream);
+    return std::make_unique<RawPeer>(std::move(*stream));
+  }
+};
+
+TEST_F(StayingUp, AWebSocketLivesTenHoursSilentOrNot) {
+  start_backend({kSwitch});
+  auto busy = dial();
+  auto silent = dial();
+  busy->write(kUpgrade);
+  silent->write(kUpgrade);
+  ASSERT_TRUE(until([&] { return busy->in.size() + silent->in.size() >= 2 * kSwitch.size(); },
+                    Duration::seconds(5)));
+  for (int minute = 0; minute < 600; minute += 5) {
+    world().run_for(Duration::minutes(5));  // certificates are renewed twice an hour
+    busy->write("ping");
+    ASSERT_FALSE(busy->ended) << "after " << minute << " minutes";
+    ASSERT_FALSE(silent->ended) << "after " << minute << " minutes";
+  }
+  silent->write("still there");
+  ASSERT_TRUE(until(
+      [&] {
+        return backend->reached()[0].tunnel.size() + backend->reached()[1].tunnel.size() ==
+               120 * 4 + 11;
+      },
+      Duration::seconds(5)));
+}
+
+TEST_F(StayingUp, AHeadThatNeverEndsIsAnsweredAfterTenSeconds) {
+  start_backend({kOk});
+  for (bool outside : {false, true}) {
+    auto peer = outside ? dial_door() : dial();
+    peer->write("GET / HTTP/1.1\r\nHost: weft\r\nX-Slow: ");
+    for (int second = 0; second < 9; ++second) {
+      world().run_for(Duration::seconds(1));
+      peer->write("x");
+    }
+    EXPECT_FALSE(peer->ended);
+    ASSERT_TRUE(until([&] { return peer->ended; }, Duration::seconds(3)));
+    EXPECT_TRUE(peer->in.starts_with("HTTP/1.1 408 ")) << peer->in;
+  }
+  EXPECT_TRUE(backend->reached().empty());
+}
+
+TEST_F(StayingUp, HalfAnHttp2PrefaceIsNotWaitedForLongerThanAHead) {
+  auto peer = dial_door();
+  peer->write("PRI * HT");
+  EXPECT_TRUE(until([&] { return peer->ended; }, Duration::seconds(11)));
+}
+
+TEST_F(StayingUp, ABodyThatStandsStillIsGivenUp) {
+  start_backend({kOk});
+  struct {
+    bool outside;
+    Duration allowed;
+  } cases[] = {{true, Duration::minutes(1)}, {false, Duration::minutes(5)}};
+  size_t reached = 0;
+  for (const auto& c : cases) {
+    auto peer = c.outside ? dial_door() : dial();
+    peer->write("POST / HTTP/1.1\r\nHost: weft\r\nContent-Length: 10\r\n\r\nabc");
+    // Octets that come keep it going.
+    for (int i = 0; i < 5; ++i) {
+      world().run_for(c.allowed - Duration::seconds(2));
+      EXPECT_FALSE(peer->ended);
+      peer->write("x");
+    }
+    world().run_for(c.allowed - Duration::seconds(2));
+    EXPECT_FALSE(peer->ended);
+    ASSERT_TRUE(until([&] { return peer->ended; }, Duration::seconds(4)));
+    EXPECT_TRUE(peer->in.starts_with("HTTP/1.1 408 ")) << peer->in;
+    world().run_for(Duration::seconds(1));
+    ASSERT_EQ(backend->reached().size(), ++reached);
+    EXPECT_FALSE(backend->reached().back().complete);
+    EXPECT_TRUE(backend->closed_by_peer(backend->reached().back().connection));
+  }
+}
+
+TEST_F(StayingUp, ASlowBackendIsNotTakenForASlowBody) {
+  start_backend(json::array({json::object({{"sleep_ms", 1}})}));  // answers after six seconds
+  auto peer = dial_door();
+  peer->write("POST / HTTP/1.1\r\nHost: weft\r\nContent-Length: 3\r\n\r\nabc");
+  ASSERT_TRUE(
+      until([&] { return peer->in.find("late") != std::string::npos; }, Duration::seconds(8)));
+}
+
+TEST_F(StayingUp, AnIdleConnectionFromOutsideIsClosedAfterFiveMinutes) {
+  start_backend({kOk});
+  auto peer = dial_door();
+  peer->write(kGet);
+  ASSERT_TRUE(until([&] { return peer->in.ends_with("ok"); }, Duration::seconds(2)));
+  world().run_for(Duration::minutes(4));
+  EXPECT_FALSE(peer->ended);
+  EXPECT_TRUE(until([&] { return peer->ended; }, Duration::minutes(2)));
+}
+
+TEST_F(StayingUp, AnExchangeOfWhichNothingMovesEndsAfterAnHourOutside) {
+  start_backend(json::array({json::object({{"never", true}})}));  // never answers
+  auto peer = dial_door();
+  peer->write(kGet);
+  world().run_for(Duration::minutes(59));
+  EXPECT_FALSE(peer->ended);
+  EXPECT_TRUE(until([&] { return peer->ended; }, Duration::minutes(3)));
+}
+
+TEST_F(StayingUp, ASlowReaderHoldsAtMostItsWindowAndNobodyElse) {
+  const std::string body(8 * 1024 * 1024, 'x');
+  start_backend(
+      {"HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body});
+  constexpr size_t kSlow = 40;
+  std::vector<std::unique_ptr<RawPeer>> slow;
+  for (size_t i = 0; i < kSlow; ++i) {
+    slow.push_back(dial());
+    slow.back()->holding = true;
+    slow.back()->write(kGet);
+  }
+  world().run_for(Duration::seconds(10));
+  // What a sidecar of the two holds: what the backend could send, less what the wires hold.
+  size_t sent = 0;
+  for (size_t i = 0; i < kSlow; ++i) sent += body.size() - backend->unsent(i);
+  // Kernel windows at both ends (256 KiB each in the simulation), the stream's window on the hop, a queue
+  // on either side.
+  EXPECT_LT(sent / kSlow, size_t{1200} * 1024);
+
+  auto fast = dial();
+  fast->write(kGet);
+  EXPECT_TRUE(until([&] { return fast->in.size() > body.size(); }, Duration::seconds(20)))
+      << fast->in.size();
+  for (auto& peer : slow) peer->read_on();
+  EXPECT_TRUE(until(
+      [&] {
+        return std::all_of(slow.begin(), slow.end(),
+                           [&](auto& peer) { return peer->in.size() > body.size(); });
+      },
+      Duration::seconds(60)));
+}
+
+TEST_F(StayingUp, AFloodOfInterimResponsesIsCutOff) {
+  json script = json::array();
+  for (int i = 0; i < 10'000; ++i) script.push_back("HTTP/1.1 103 Early Hints\r\n\r\n");
+  script.push_back(kOk);
+  start_backend(script);
+  auto peer = dial();
+  peer->write(kGet);
+  ASSERT_TRUE(until([&] { return peer->in.find("HTTP/1.1 502 ") != std::string::npos; },
+                    Duration::seconds(5)));
+  EXPECT_LT(peer->in.size(), 10'000u);
+}
+
+TEST_F(StayingUp, APublishedDoorSpeaksAsAGatewayAndBelievesNobody) {
+  start_backend({kOk});
+  auto peer = dial_door();
+  peer->write(
+      "GET /a HTTP/1.1\r\nHost: shop.test\r\nX-Forwarded-For: 192.0.2.66\r\n"
+      "X-Forwarded-Client-Cert: URI=spiffe://evil/x\r\nConnection: x-request-id\r\n"
+      "X-Request-Id: forged\r\nweft-source-workload: x\r\n\r\n");
+  ASSERT_TRUE(until([&] { return peer->in.ends_with("ok"); }, Duration::seconds(2)));
+  const plain::Message& m = backend->reached()[0].message;
+  EXPECT_EQ(m.all("x-forwarded-for"),
+            std::vector<std::string>{world().node("outside").ip().to_string()});
+  EXPECT_EQ(m.all("via"), std::vector<std::string>{"1.1 weft"});
+  EXPECT_FALSE(m.has("x-forwarded-client-cert"));
+  EXPECT_FALSE(m.has("weft-source-workload"));
+  ASSERT_EQ(m.all("x-request-id").size(), 1u);
+  EXPECT_EQ(m.all("x-request-id")[0].size(), 36u);
+  EXPECT_EQ(m.all("host"), std::vector<std::string>{"shop.test"});
+
+  auto tunnel = dial_door();
+  tunnel->write("CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n");
+  ASSERT_TRUE(until([&] { return tunnel->ended; }, Duration::seconds(2)));
+  EXPECT_TRUE(tunnel->in.starts_with("HTTP/1.1 403 ")) << tunnel->in;
+  EXPECT_EQ(backend->reached().size(), 1u);
+}
+
+TEST_F(StayingUp, AnAppIsToldWhoCallsByTheCertificate) {
+  start_backend({kOk});
+  auto peer = dial();
+  peer->write(
+      "GET / HTTP/1.1\r\nHost: weft\r\nX-Forwarded-Client-Cert: URI=spiffe://evil/x\r\n"
+      "X-Request-Id: mine\r\nX-Forwarded-For: 192.0.2.66\r\n\r\n");
+  ASSERT_TRUE(until([&] { return peer->in.ends_with("ok"); }, Duration::seconds(2)));
+  const plain::Message& m = backend->reached()[0].message;
+  const std::string caller = mesh.instance("client").svid->id().uri();
+  const std::string self = mesh.instance("backend").svid->id().uri();
+  EXPECT_EQ(m.all("x-forwarded-client-cert"),
+            std::vector<std::string>{"By=" + self + ";URI=" + caller});
+  EXPECT_EQ(m.all("x-request-id"), std::vector<std::string>{"mine"});
+  EXPECT_EQ(m.all("x-forwarded-for"), std::vector<std::string>{"192.0.2.66"});  // its own word
+}
+
+}  // namespace
+}  // namespace weft::scenarios
