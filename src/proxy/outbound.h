@@ -23,6 +23,9 @@ class Outbound {
  public:
   static constexpr Duration kDiscoveryWait = Duration::seconds(5);
   static constexpr Duration kLook = Duration::millis(5);
+  // A first message that could yet become HTTP ("x", "PING") may be all that its client says before an
+  // answer: then it goes on as it is.
+  static constexpr Duration kUndecided = Duration::millis(100);
 
   // `host_ports`: ports of the host's loopback that the app may reach at the same place.
   Outbound(Worker& worker, UpstreamPool& pool, std::set<uint16_t> host_ports);

@@ -56,31 +56,33 @@ def deadline(request, context):
     return str(-1 if left is None or left > 1e6 else int(left * 1000)).encode()
 
 
-def note_end(context):
-    """Returns when the call is over."""
-    over = threading.Event()
-    if not context.add_callback(over.set):
-        over.set()
-    return over
-
-
-def count_cancelled():
+def count_end():
     global cancelled
     with lock:
         cancelled += 1
 
 
+def over(context, then=lambda: None):
+    """Set when the call is over, after `then`. A generator is not resumed for that, a callback is called."""
+    event = threading.Event()
+
+    def end():
+        then()
+        event.set()
+    if not context.add_callback(end):
+        end()
+    return event
+
+
 def hang(request, context):
-    note_end(context).wait()
-    count_cancelled()
+    over(context, count_end).wait()
     return b""
 
 
 def ticks(request, context):
-    over = note_end(context)
-    while not over.wait(0.02):
+    ended = over(context, count_end)
+    while not ended.wait(0.02):
         yield b"tick"
-    count_cancelled()
 
 
 def fail(request, context):
@@ -96,7 +98,7 @@ def health(request, context):
 
 def watch(request, context):
     yield b"\x08\x01"
-    note_end(context).wait()
+    over(context).wait()
 
 
 if __name__ == "__main__":

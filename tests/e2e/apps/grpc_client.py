@@ -159,7 +159,7 @@ def check_slow_readers_do_not_hold_up_others():
     for call in slow:
         expect(len(next(call)), 100_000)
     time.sleep(0.5)  # windows fill: this is what is tested
-    expect(len(unary("Unary")(b"x" * 200_000, timeout=10)), 200_000)
+    expect(len(unary("Unary")(b"x" * 200_000, timeout=5)), 200_000)
     for call in slow[:5]:
         expect(sum(len(message) for message in call), 9_900_000)
     for call in slow[5:]:
