@@ -93,8 +93,8 @@ struct ControlPlane {
   ObjectCatalog* catalog = nullptr;
   Store* store = nullptr;
   std::function<StatusView()> status;
-  // How many proxies that use the service hold its present version.
-  std::function<Served(const model::ServiceName&)> served;
+  // How many proxies that use any of these hold the present version of all they use.
+  std::function<Served(const Carriers&)> served;
   std::function<Result<NewToken>(const TokenRequest&)> create_token;
   std::function<std::string()> metrics;  // Prometheus text
   // Takes a stale instance out of the registry.

@@ -6,6 +6,8 @@
 namespace weft::control {
 namespace {
 
+constexpr std::string_view kControllerName = "weft.dev/control-plane";
+
 Node number(uint64_t value) { return Node::integer(static_cast<int64_t>(value)); }
 
 Node strings(const std::vector<std::string>& texts) {
@@ -29,6 +31,24 @@ Node conditions_list(const std::vector<Condition>& conditions) {
     one.add("reason", condition.reason);
     one.add("message", condition.message);
     one.add("observedGeneration", Node::integer(condition.generation));
+    out.items.push_back(std::move(one));
+  }
+  return out;
+}
+
+// Gateway API v1, HTTPRouteStatus; the parents' lastTransitionTime is not kept.
+Node parents_list(const std::vector<ParentState>& parents) {
+  Node out = Node::list();
+  for (const ParentState& parent : parents) {
+    Node one = Node::map();
+    Node& ref = one.add("parentRef", Node::map());
+    ref.add("group", "");
+    ref.add("kind", "Service");
+    ref.add("namespace", parent.ref.service.ns);
+    ref.add("name", parent.ref.service.name);
+    if (parent.ref.port != 0) ref.add("port", number(parent.ref.port));
+    one.add("controllerName", kControllerName);
+    one.add("conditions", conditions_list(parent.conditions));
     out.items.push_back(std::move(one));
   }
   return out;
@@ -76,6 +96,7 @@ Node route_map(const RouteRow& row) {
   out.add("rules", strings(row.rules));
   out.add("served", served_map(row.served));
   out.add("conditions", conditions_list(row.conditions));
+  out.add("status", Node::map()).add("parents", parents_list(row.parent_states));
   return out;
 }
 
@@ -169,11 +190,16 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
     entry.value.add("creationTimestamp", json_time(object.meta.created));
   }
   Node status = Node::map();
+  const Served by = served_of(compiler, object, served);
   if (std::holds_alternative<ServiceSpec>(object.spec)) {
     add_service_state(status, object.service_name(), compiler);
+    std::vector<Condition> conditions = full_conditions(compiler, object, served);
+    conditions.push_back(served_condition(by, object.meta.generation));
+    status.add("conditions", conditions_list(conditions));
+  } else {
+    status.add("parents", parents_list(parent_states(compiler, object, served)));
   }
-  status.add("conditions", conditions_list(full_conditions(compiler, object, served)));
-  status.add("served", served_map(served_of(compiler, object, served)));
+  status.add("served", served_map(by));
   out.add("status", std::move(status));
   return out;
 }
@@ -200,7 +226,7 @@ Node json_implicit_service(const model::ServiceName& name, const Compiler& compi
   }
   status.add("fromClaims", Node::boolean(true));
   add_service_state(status, name, compiler);
-  status.add("served", served_map(served(name)));
+  status.add("served", served_map(served({{name, ""}})));
   out.add("status", std::move(status));
   return out;
 }

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "control/status_page.h"
+#include "control/status_rows.h"
 #include "control/yaml.h"
 #include "http/simple_client.h"
 #include "io/epoll_loop.h"
@@ -36,7 +37,7 @@ class ApiTest : public testing::Test {
     plane_.catalog = catalog_.get();
     plane_.store = store_.get();
     plane_.status = [this] { return view_; };
-    plane_.served = [](const model::ServiceName&) { return Served{2, 3, ""}; };
+    plane_.served = [](const Carriers&) { return Served{2, 3, ""}; };
     plane_.create_token = [](const TokenRequest& request) -> Result<NewToken> {
       return NewToken{.id = "t1", .token = "weft1." + request.ns + "." + request.service};
     };
@@ -153,6 +154,56 @@ TEST_F(ApiTest, WhatItShowsCanBeAppliedAgain) {
   EXPECT_THAT(text_, HasSubstr(R"("action":"unchanged")"));
 }
 
+TEST_F(ApiTest, ARouteHasItsStatusInTheShapeOfTheGatewayApi) {
+  ASSERT_EQ(apply(kCart), 200);
+  ASSERT_EQ(apply("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n"
+                  "metadata: {name: r}\nspec:\n"
+                  "  parentRefs: [{group: '', kind: Service, name: cart, port: 80}]\n"
+                  "  rules: [{backendRefs: [{name: nobody, port: 80}]}]\n"),
+            200)
+      << text_;
+  ASSERT_EQ(ask("GET", "/v1/objects/httproute/default/r"), 200);
+  EXPECT_THAT(
+      text_,
+      HasSubstr(
+          R"("status":{"parents":[{"parentRef":{"group":"","kind":"Service","namespace":"default",)"
+          R"("name":"cart","port":80},"controllerName":"weft.dev/control-plane","conditions":[)"
+          R"({"type":"Accepted","status":"True","reason":"Accepted","message":"",)"
+          R"("observedGeneration":1},{"type":"ResolvedRefs","status":"False",)"
+          R"("reason":"BackendNotFound",)"));
+  EXPECT_THAT(text_,
+              HasSubstr(R"({"type":"weft.dev/Served","status":"False","reason":"Pending",)"
+                        R"("message":"served by 2 of 3 sidecars","observedGeneration":1}]}],)"
+                        R"("served":{"current":2,"users":3}})"));
+  EXPECT_EQ(apply(text_), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("action":"unchanged")")) << "the status is not applied";
+  ASSERT_EQ(ask("GET", "/v1/objects/service/default/cart"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("type":"weft.dev/Served")"));
+}
+
+TEST(Served, SaysInOneConditionHowFarAChangeHasCome) {
+  const struct {
+    Served served;
+    bool ok;
+    const char *reason, *message;
+  } kCases[] = {
+      {{0, 0, ""}, true, "NoUser", "no sidecar uses it now"},
+      {{2, 2, ""}, true, "Served", "served by 2 of 2 sidecars"},
+      {{1, 2, ""}, false, "Pending", "served by 1 of 2 sidecars"},
+      {{1, 2, "web-1: too old"},
+       false,
+       "Refused",
+       "served by 1 of 2 sidecars; one keeps the version before: web-1: too old"},
+  };
+  for (const auto& c : kCases) {
+    const Condition condition = served_condition(c.served, 3);
+    EXPECT_EQ(condition.ok, c.ok) << c.message;
+    EXPECT_EQ(condition.reason, c.reason);
+    EXPECT_EQ(condition.message, c.message);
+    EXPECT_EQ(condition.generation, 3);
+  }
+}
+
 TEST_F(ApiTest, AnswersEverythingWrongAndAppliesNothing) {
   EXPECT_EQ(apply("kind: A\n---\nkind: B\n"), 422);
   EXPECT_THAT(text_, HasSubstr("f.yaml:1:7: kind: Weft knows no kind 'A'"));
@@ -260,7 +311,7 @@ TEST(StatusPage, EscapesWhateverCameFromOutside) {
   view.certificates.push_back({.what = "<c>", .note = "<o>"});
   Compiler compiler;
   const std::string page =
-      render_status_page(view, compiler, [](const model::ServiceName&) { return Served{}; });
+      render_status_page(view, compiler, [](const Carriers&) { return Served{}; });
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;"));
   EXPECT_THAT(page, HasSubstr("trust domain &lt;em&gt;&amp;&quot;&#39;"));
   for (const char* raw : {"<script>", "<em>", "<i>", "\"><x", "<w>", "<n>", "<s>", "<d>", "<v>",

@@ -104,8 +104,10 @@ class Compiler {
 
   // Accepted, ResolvedRefs and Programmed of an object, as far as compiling decides them.
   std::vector<Condition> conditions(const Object& object) const;
-  // The services whose sidecars carry the object out (a Service: itself; a route: its parents).
-  Affected carriers(const Object& object) const;
+  // Of a route, in the order of its parentRefs.
+  std::vector<ParentState> parents(const Object& route) const;
+  // A Service: itself; a route: the parents it is attached to, each once.
+  Carriers carriers(const Object& object) const;
 
   struct State;
 

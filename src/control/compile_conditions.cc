@@ -19,8 +19,7 @@ std::string port_list(const std::vector<model::ServicePort>& ports) {
 }
 
 // Why the route cannot be attached to this parent; "" when it is.
-std::string parent_problem(const Compiler::State& state, const HttpRouteSpec& spec,
-                           const ParentRef& parent) {
+std::string parent_problem(const Compiler::State& state, const ParentRef& parent) {
   const std::string name = parent.service.to_string();
   const auto ports = state.ports(parent.service);
   if (ports.empty()) return fmt::format("there is no Service {}", name);
@@ -28,8 +27,10 @@ std::string parent_problem(const Compiler::State& state, const HttpRouteSpec& sp
   if (service && service->headless) {
     return fmt::format("{} is headless: a route needs a Service with an address", name);
   }
+  // This reference alone: another of the route's may name another port of the same Service.
+  const HttpRouteSpec only{.parents = {parent}, .rules = {}};
   if (std::ranges::any_of(ports,
-                          [&](const auto& p) { return attaches(spec, parent.service, p); })) {
+                          [&](const auto& p) { return attaches(only, parent.service, p); })) {
     return "";
   }
   if (parent.port != 0 && !state.has_port(parent.service, parent.port)) {
@@ -51,34 +52,40 @@ void append(std::string& text, const std::string& more) {
   text += (text.empty() ? "" : "; ") + more;
 }
 
-std::vector<Condition> route_conditions(const Compiler::State& state, const HttpRouteSpec& spec) {
-  std::string parents, backends;
-  bool addressed = false;
-  for (const ParentRef& parent : spec.parents) {
-    append(parents, parent_problem(state, spec, parent));
-    addressed = addressed || state.addresses.contains(parent.service);
-  }
+Condition accepted_condition(const std::string& problem) {
+  return {.type = "Accepted",
+          .ok = problem.empty(),
+          .reason = problem.empty() ? "Accepted" : "NoMatchingParent",
+          .message = problem};
+}
+
+Condition resolved_condition(const Compiler::State& state, const HttpRouteSpec& spec) {
+  std::string problem;
   for (const HttpRouteRule& rule : spec.rules) {
     for (const model::Backend& backend : rule.backends) {
-      append(backends, backend_problem(state, backend));
+      append(problem, backend_problem(state, backend));
     }
   }
-  const bool accepted = parents.empty();
-  std::vector<Condition> out;
-  out.push_back({.type = "Accepted",
-                 .ok = accepted,
-                 .reason = accepted ? "Accepted" : "NoMatchingParent",
-                 .message = parents});
-  out.push_back({.type = "ResolvedRefs",
-                 .ok = backends.empty(),
-                 .reason = backends.empty() ? "ResolvedRefs" : "BackendNotFound",
-                 .message = backends.empty() ? "" : backends + ": its share of requests gets 500"});
-  const bool programmed = accepted && addressed;
-  out.push_back({.type = "Programmed",
-                 .ok = programmed,
-                 .reason = programmed ? "Programmed" : "Pending",
-                 .message = programmed ? "" : "no parent carries it out yet"});
-  return out;
+  return {.type = "ResolvedRefs",
+          .ok = problem.empty(),
+          .reason = problem.empty() ? "ResolvedRefs" : "BackendNotFound",
+          .message = problem.empty() ? "" : problem + ": its share of requests gets 500"};
+}
+
+std::vector<Condition> route_conditions(const Compiler::State& state, const HttpRouteSpec& spec) {
+  std::string problems;
+  bool addressed = false;
+  for (const ParentRef& parent : spec.parents) {
+    append(problems, parent_problem(state, parent));
+    addressed = addressed || state.addresses.contains(parent.service);
+  }
+  const bool programmed = problems.empty() && addressed;
+  return {accepted_condition(problems),
+          resolved_condition(state, spec),
+          {.type = "Programmed",
+           .ok = programmed,
+           .reason = programmed ? "Programmed" : "Pending",
+           .message = programmed ? "" : "no parent carries it out yet"}};
 }
 
 std::vector<Condition> service_conditions(const Compiler::State& state,
@@ -123,14 +130,30 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
   return out;
 }
 
-Affected Compiler::carriers(const Object& object) const {
-  Affected out;
-  if (const auto* route = std::get_if<HttpRouteSpec>(&object.spec)) {
-    for (const ParentRef& parent : route->parents) out.insert(parent.service);
-  } else {
-    out.insert(object.service_name());
+std::vector<ParentState> Compiler::parents(const Object& route) const {
+  std::vector<ParentState> out;
+  const auto* spec = std::get_if<HttpRouteSpec>(&route.spec);
+  if (!spec) return out;
+  for (const ParentRef& ref : spec->parents) {
+    const std::string problem = parent_problem(*state_, ref);
+    ParentState one{.ref = ref,
+                    .conditions = {accepted_condition(problem), resolved_condition(*state_, *spec)},
+                    .carriers = {}};
+    for (Condition& condition : one.conditions) condition.generation = route.meta.generation;
+    const bool consumer = ref.service.ns != route.meta.ns;
+    if (problem.empty()) one.carriers = {{ref.service, consumer ? route.meta.ns : ""}};
+    out.push_back(std::move(one));
   }
   return out;
+}
+
+Carriers Compiler::carriers(const Object& object) const {
+  if (std::holds_alternative<ServiceSpec>(object.spec)) return {{object.service_name(), ""}};
+  std::set<Carrier> out;
+  for (const ParentState& parent : parents(object)) {
+    out.insert(parent.carriers.begin(), parent.carriers.end());
+  }
+  return {out.begin(), out.end()};
 }
 
 }  // namespace weft::control

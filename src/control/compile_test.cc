@@ -339,6 +339,41 @@ TEST(Conditions, SayWhyARouteIsNotInForce) {
   EXPECT_EQ(of_service[2].reason, "AddressNotAssigned");
 }
 
+TEST(Conditions, AreGivenForEachParentOfARoute) {
+  Compiler compiler;
+  compiler.put(service("{name: s}", "{ports: [{port: 80}]}"));
+  compiler.put(service("{name: s, namespace: shop}", "{ports: [{port: 80}]}"));
+  Object r = route("{name: r}",
+                   "[{kind: Service, name: s, port: 80}, {kind: Service, name: s, port: 81}, "
+                   "{kind: Service, name: none}, {kind: Service, name: s, namespace: shop}]",
+                   "[{backendRefs: [{name: s, port: 80}]}]");
+  r.meta.generation = 7;
+  compiler.put(r);
+  const auto parents = compiler.parents(*compiler.object(r.key()));
+  const struct {
+    const char* message;
+    Carriers carriers;
+  } kWanted[] = {{"", {{name("s"), ""}}},
+                 {"s.default has no port 81 (ports: 80)", {}},
+                 {"there is no Service none.default", {}},
+                 // Of another namespace: only callers of the route's own are concerned.
+                 {"", {{name("s.shop"), "default"}}}};
+  ASSERT_EQ(parents.size(), std::size(kWanted));
+  for (size_t i = 0; i < parents.size(); ++i) {
+    ASSERT_EQ(parents[i].conditions.size(), 2u);
+    EXPECT_EQ(parents[i].conditions[0].type, "Accepted");
+    EXPECT_EQ(parents[i].conditions[0].message, kWanted[i].message);
+    EXPECT_EQ(parents[i].conditions[0].ok, parents[i].conditions[0].message.empty());
+    EXPECT_EQ(parents[i].conditions[0].generation, 7);
+    EXPECT_EQ(parents[i].conditions[1].type, "ResolvedRefs");
+    EXPECT_TRUE(parents[i].conditions[1].ok);
+    EXPECT_EQ(parents[i].carriers, kWanted[i].carriers);
+  }
+  EXPECT_EQ(parents[1].ref.port, 81);
+  EXPECT_EQ(compiler.carriers(r), (Carriers{{name("s"), ""}, {name("s.shop"), "default"}}));
+  EXPECT_FALSE(compiler.conditions(r)[0].ok) << "one parent refuses it";
+}
+
 TEST(Compiler, GivesTheSameWhateverTheOrderOfChanges) {
   const auto build = [](const std::vector<int>& order) {
     auto compiler = std::make_unique<Compiler>();

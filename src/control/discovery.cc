@@ -17,11 +17,13 @@ namespace {
 
 // Until a policy says otherwise identities of one namespace may call each other, so the names of its
 // own namespace are what a proxy may see.
-xds::DeltaServerStream::MaySee names_of_namespace(const std::string& peer) {
+xds::DeltaServerStream::MaySee names_of_namespace(const std::string& ns) {
+  return [ns](std::string_view name) { return name.substr(name.find('.') + 1) == ns; };
+}
+
+std::string namespace_of(const std::string& peer) {
   auto id = model::SpiffeId::parse(peer);
-  std::string ns(id ? id->workload_namespace() : "");
-  return
-      [ns = std::move(ns)](std::string_view name) { return name.substr(name.find('.') + 1) == ns; };
+  return std::string(id ? id->workload_namespace() : "");
 }
 
 }  // namespace
@@ -39,7 +41,8 @@ struct Discovery::Client {
   Client(Discovery& owner, std::string peer)
       : owner(owner),
         peer(std::move(peer)),
-        stream(owner.cache_, names_of_namespace(this->peer)),
+        ns(namespace_of(this->peer)),
+        stream(owner.cache_, names_of_namespace(ns)),
         due(owner.loop_) {
     owner.clients_.push_back(this);
   }
@@ -54,6 +57,7 @@ struct Discovery::Client {
 
   Discovery& owner;
   std::string peer;  // SPIFFE ID
+  std::string ns;    // of its identity
   xds::DeltaServerStream stream;
   io::Event due;
 };
@@ -156,18 +160,24 @@ io::Task<void> Discovery::serve(std::unique_ptr<http::GrpcServerCall> call) {
   call->finish(http::GrpcStatus::kOk);
 }
 
-Served Discovery::served(const model::ServiceName& service) const {
+Served Discovery::served(const Carriers& carriers) const {
   Served out;
-  std::string name = service.to_string();
-  auto current = cache_.find(ResourceType::kService, name);
   for (const Client* client : clients_) {
-    auto standing = client->stream.standing(ResourceType::kService, name);
-    if (!standing.subscribed) continue;
-    ++out.users;
-    if (current && standing.serving == current->version) ++out.current;
-    if (!standing.refused.empty() && out.problem.empty()) {
-      out.problem = fmt::format("{}: {}", client->stream.node().id, standing.refused);
+    bool uses = false, current = true;
+    for (const Carrier& carrier : carriers) {
+      if (!carrier.callers.empty() && carrier.callers != client->ns) continue;
+      const std::string name = carrier.service.to_string();
+      const auto standing = client->stream.standing(ResourceType::kService, name);
+      if (!standing.subscribed) continue;
+      uses = true;
+      const auto version = cache_.find(ResourceType::kService, name);
+      current = current && version && standing.serving == version->version;
+      if (!standing.refused.empty() && out.problem.empty()) {
+        out.problem = fmt::format("{}: {}", client->stream.node().id, standing.refused);
+      }
     }
+    out.users += uses;
+    out.current += uses && current;
   }
   return out;
 }

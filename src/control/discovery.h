@@ -42,8 +42,8 @@ class Discovery {
   // Serves one DeltaAggregatedResources call to its end.
   io::Task<void> serve(std::unique_ptr<http::GrpcServerCall> call);
 
-  // Of the proxies that subscribe to the service, how many use its present version.
-  Served served(const model::ServiceName& service) const;
+  // Of the proxies that use any of these now, how many hold the present version of all they use.
+  Served served(const Carriers& carriers) const;
   size_t proxies() const { return clients_.size(); }
   // What proxies refuse now: "web-7f3a9c cannot use cart.default: needs proxy level 2 …".
   std::vector<std::string> refusals() const;

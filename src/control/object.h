@@ -105,7 +105,23 @@ struct Condition {
   int64_t generation = 0;  // observedGeneration
 };
 
-// How many of the proxies that use something hold its present version.
+// Whose proxies carry an object out: those that use this service and call from this namespace ("" = from
+// any; a route in another namespace than its parent concerns its own namespace's callers only).
+struct Carrier {
+  model::ServiceName service;
+  std::string callers;
+  friend auto operator<=>(const Carrier&, const Carrier&) = default;
+};
+using Carriers = std::vector<Carrier>;
+
+// A route as one of its parents has it (Gateway API v1, RouteParentStatus).
+struct ParentState {
+  ParentRef ref;
+  std::vector<Condition> conditions;  // Accepted, ResolvedRefs
+  Carriers carriers;                  // none when it is not accepted
+};
+
+// How many of the proxies that use something now hold its present version.
 struct Served {
   uint32_t current = 0;
   uint32_t users = 0;

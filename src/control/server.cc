@@ -238,7 +238,7 @@ void Server::State::make_plane() {
       view.status_page = fmt::format("http://{}/", status_listener->address().to_string());
     return view;
   };
-  plane.served = [this](const model::ServiceName& name) { return discovery.served(name); };
+  plane.served = [this](const Carriers& carriers) { return discovery.served(carriers); };
   plane.create_token = [this](const TokenRequest& request) {
     return joining->create_token(request);
   };
@@ -410,7 +410,7 @@ Result<NewToken> Server::create_token(const TokenRequest& request) {
 }
 StatusView Server::status() const { return state_->plane.status(); }
 Served Server::served(const model::ServiceName& service) const {
-  return state_->discovery.served(service);
+  return state_->discovery.served({{service, ""}});
 }
 ControlPlane& Server::plane() { return state_->plane; }
 

@@ -41,17 +41,11 @@ std::string backends_text(const std::vector<model::Backend>& backends) {
   return out;
 }
 
-// Further behind: a refusal first, then the smaller part of users served.
-bool lags_more(const Served& a, const Served& b) {
-  if (a.problem.empty() != b.problem.empty()) return !a.problem.empty();
-  return static_cast<uint64_t>(a.current) * b.users < static_cast<uint64_t>(b.current) * a.users;
-}
-
 ServiceRow service_row(const Compiler& compiler, const model::ServiceName& name,
                        const ServedFn& served) {
   ServiceRow row;
   row.name = name;
-  row.served = served(name);
+  row.served = served({{name, ""}});
   const Object* object = compiler.object({"Service", name.ns, name.name});
   row.implicit = object == nullptr;
   if (object) row.conditions = full_conditions(compiler, *object, served);
@@ -100,20 +94,39 @@ std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& serve
     }
     row.served = served_of(compiler, *object, served);
     row.conditions = full_conditions(compiler, *object, served);
+    row.parent_states = parent_states(compiler, *object, served);
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
 Served served_of(const Compiler& compiler, const Object& object, const ServedFn& served) {
-  Served worst;
-  bool first = true;
-  for (const model::ServiceName& name : compiler.carriers(object)) {
-    const Served one = served(name);
-    if (first || lags_more(one, worst)) worst = one;
-    first = false;
+  return served(compiler.carriers(object));
+}
+
+Condition served_condition(const Served& served, int64_t generation) {
+  Condition out{.type = "weft.dev/Served", .generation = generation};
+  out.ok = served.problem.empty() && served.current == served.users;
+  out.reason = !served.problem.empty() ? "Refused"
+               : served.users == 0     ? "NoUser"
+               : out.ok                ? "Served"
+                                       : "Pending";
+  out.message = served.users == 0
+                    ? "no sidecar uses it now"
+                    : fmt::format("served by {} of {} sidecars", served.current, served.users);
+  if (!served.problem.empty()) {
+    out.message += "; one keeps the version before: " + served.problem;
   }
-  return worst;
+  return out;
+}
+
+std::vector<ParentState> parent_states(const Compiler& compiler, const Object& route,
+                                       const ServedFn& served) {
+  std::vector<ParentState> out = compiler.parents(route);
+  for (ParentState& parent : out) {
+    parent.conditions.push_back(served_condition(served(parent.carriers), route.meta.generation));
+  }
+  return out;
 }
 
 std::vector<Condition> full_conditions(const Compiler& compiler, const Object& object,

@@ -10,7 +10,7 @@
 
 namespace weft::control {
 
-using ServedFn = std::function<Served(const model::ServiceName&)>;
+using ServedFn = std::function<Served(const Carriers&)>;
 
 struct ServiceRow {
   struct Port {
@@ -35,15 +35,20 @@ struct RouteRow {
   ObjectKey key;
   std::vector<std::string> parents;  // "cart.default:80", "cart.default"
   std::vector<std::string> rules;  // "GET /api → cart-v1.default:80 90 %, cart-v2.default:80 10 %"
-  Served served;                   // of the parent that lags most
+  Served served;                   // by the proxies that use any of its parents
   std::vector<Condition> conditions;
+  std::vector<ParentState> parent_states;  // weft.dev/Served among the conditions
 };
 std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& served);
 
 // The object's conditions with what the proxies say added: a refusal makes Programmed false.
 std::vector<Condition> full_conditions(const Compiler& compiler, const Object& object,
                                        const ServedFn& served);
-// Of all services that carry the object out, the one that lags most.
 Served served_of(const Compiler& compiler, const Object& object, const ServedFn& served);
+// Weft's own condition beside the standard ones, "weft.dev/Served": "served by 41 of 42 sidecars".
+Condition served_condition(const Served& served, int64_t generation);
+// The states of a route's parents with that condition added to each.
+std::vector<ParentState> parent_states(const Compiler& compiler, const Object& route,
+                                       const ServedFn& served);
 
 }  // namespace weft::control

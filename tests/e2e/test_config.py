@@ -3,7 +3,7 @@
 import json
 import socket
 
-from harness import equal, holds
+from harness import equal, holds, wait_until
 
 
 def test_all_errors_of_a_file_are_told_at_once_and_nothing_is_applied(t):
@@ -82,6 +82,19 @@ spec:
 """)
     text = mesh.cli("describe", "httproute", "web").stdout
     holds("Accepted" in text and "erved" in text, text)
+    holds("web.default" in text and "no sidecar uses it now" in text, text)
+    load = t.load(mesh, "http://web/", "--clients", 1, "--rate", 5)
+    described = lambda: mesh.cli("describe", "httproute", "web").stdout
+    wait_until("a proxy that serves it", lambda: "served by 1 of 1 sidecars" in described(), 10)
+    route = json.loads(mesh.cli("get", "httproute", "web", "-o", "json").stdout)
+    parent = route["status"]["parents"][0]
+    equal(parent["parentRef"], {"group": "", "kind": "Service", "namespace": "default", "name": "web"})
+    equal([(c["type"], c["status"]) for c in parent["conditions"]],
+          [("Accepted", "True"), ("ResolvedRefs", "True"), ("weft.dev/Served", "True")])
+    equal(route["status"]["served"], {"current": 1, "users": 1})
+    yaml = mesh.cli("get", "httproute", "web", "-o", "yaml").stdout
+    holds("  parents:\n  - parentRef:" in yaml and "served by 1 of 1 sidecars" in yaml, yaml)
+    t.end_load(load)
 
 
 def test_each_verb_has_a_manual(t):

@@ -65,6 +65,26 @@ void conditions(const Node& row) {
   if (!table.empty()) print("\n" + table.to_string());
 }
 
+// What each parent of a route says of it.
+void parents(const Node& row) {
+  Table table({"PARENT", "CONDITION", "HOLDS", "REASON", "MESSAGE"});
+  const Node* list = row.find_path({"status", "parents"});
+  if (!list) return;
+  for (const Node& parent : list->items) {
+    const Node* ref = parent.find("parentRef");
+    const Node* all = parent.find("conditions");
+    if (!ref || !all) continue;
+    const std::string port = text(*ref, "port");
+    const std::string name = fmt::format("{}.{}{}{}", text(*ref, "name"), text(*ref, "namespace"),
+                                         port.empty() ? "" : ":", port);
+    for (const Node& one : all->items) {
+      table.add({name, text(one, "type"), text(one, "status"), text(one, "reason"),
+                 text(one, "message")});
+    }
+  }
+  if (!table.empty()) print("\n" + table.to_string());
+}
+
 // Calls whose `side` begins or ends where this thing is.
 void calls(const Node& status, const std::function<bool(const Node&)>& concerns) {
   Node chosen = Node::list();
@@ -117,7 +137,7 @@ void describe_route(const Node&, const Node& row) {
   if (const Node* rules = row.find("rules")) {
     for (const Node& rule : rules->items) field("rule", rule.text);
   }
-  conditions(row);
+  parents(row);
 }
 
 void describe_workload(const Node& status, const Node& row) {
