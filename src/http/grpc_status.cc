@@ -1,6 +1,7 @@
 // The tables between three worlds: our error kinds, gRPC's codes and HTTP's statuses.
 #include "http/grpc_status.h"
 
+#include <limits>
 #include <utility>
 
 #include "base/text.h"
@@ -77,6 +78,25 @@ Error error_of_grpc(GrpcStatus status, std::string_view message) {
   std::string text(message);
   if (text.empty()) text = "gRPC status " + std::to_string(static_cast<int>(status));
   return Error(kind_of(status), std::move(text), ErrorSource::kUpstream);
+}
+
+std::optional<Duration> parse_grpc_timeout(std::string_view text) {
+  if (text.size() < 2 || text.size() > 9) return std::nullopt;
+  std::optional<uint64_t> value = parse_u64(text.substr(0, text.size() - 1));
+  if (!value) return std::nullopt;
+  int64_t unit = 0;
+  switch (text.back()) {
+    case 'H': unit = Duration::hours(1).ns; break;
+    case 'M': unit = Duration::minutes(1).ns; break;
+    case 'S': unit = Duration::seconds(1).ns; break;
+    case 'm': unit = Duration::millis(1).ns; break;
+    case 'u': unit = Duration::micros(1).ns; break;
+    case 'n': unit = 1; break;
+    default: return std::nullopt;
+  }
+  if (*value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max() / unit))
+    return std::nullopt;
+  return Duration{static_cast<int64_t>(*value) * unit};
 }
 
 std::string percent_encode_message(std::string_view message) {

@@ -2,10 +2,12 @@
 // answer), the message percent-encoded (gRPC over HTTP/2, "Responses"). Pure functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "http/grpc.h"
 #include "wire/message.h"
 
@@ -15,6 +17,10 @@ void add_grpc_status(wire::Fields& fields, GrpcStatus status, std::string_view m
 // OK, or the error that the trailers tell. Without grpc-status: kUnknown as gRPC asks.
 Result<> grpc_result(const wire::Fields& trailers);
 Error error_of_grpc(GrpcStatus status, std::string_view message);
+
+// The value of grpc-timeout: up to eight digits and a unit (H M S m u n). Nothing if it is malformed or
+// longer than 292 years.
+std::optional<Duration> parse_grpc_timeout(std::string_view text);
 
 std::string percent_encode_message(std::string_view message);
 std::string percent_decode_message(std::string_view text);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "http/grpc_status.h"
 #include "http/test_support.h"
 
 namespace weft::http {
@@ -139,6 +140,18 @@ TEST(GrpcStatus, FollowsTheMappingTables) {
   EXPECT_EQ(grpc_status_of_http(503), GrpcStatus::kUnavailable);
   EXPECT_EQ(grpc_status_of_http(418), GrpcStatus::kUnknown);
   EXPECT_EQ(grpc_status_of(Error(ErrorKind::kTimeout, "x")), GrpcStatus::kDeadlineExceeded);
+}
+
+TEST(GrpcStatus, ATimeoutIsDigitsAndAUnit) {
+  EXPECT_EQ(parse_grpc_timeout("700m"), Duration::millis(700));
+  EXPECT_EQ(parse_grpc_timeout("99999999S"), Duration::seconds(99'999'999));
+  EXPECT_EQ(parse_grpc_timeout("2H"), Duration::hours(2));
+  EXPECT_EQ(parse_grpc_timeout("3M"), Duration::minutes(3));
+  EXPECT_EQ(parse_grpc_timeout("4u"), Duration::micros(4));
+  EXPECT_EQ(parse_grpc_timeout("0n"), Duration{});
+  for (const char* bad : {"", "5", "S", "123456789S", "-1S", "1.5S", "1 S", "1s", "99999999H"}) {
+    EXPECT_FALSE(parse_grpc_timeout(bad)) << bad;
+  }
 }
 
 TEST(Respond, ReadAllAsksForTheBodyAndBoundsIt) {
