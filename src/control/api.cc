@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "control/api_json.h"
+#include "control/join_service.h"
 #include "control/kinds.h"
 #include "control/status_page.h"
 #include "http/respond.h"
@@ -17,7 +18,7 @@ namespace {
 
 constexpr size_t kBodyLimit = 16 * 1024 * 1024;
 constexpr const char* kJson = "application/json";
-constexpr int64_t kLongestToken = 30LL * 24 * 3600;
+constexpr int64_t kLongestToken = JoinService::kMaxTokenLife.to_seconds();
 
 struct Answer {
   int status = 200;
@@ -208,7 +209,7 @@ class Api {
     }
     if (const Node* ttl = documents.front().find("ttl_seconds")) {
       if (!ttl->is(Node::Kind::kInteger) || ttl->number < 1 || ttl->number > kLongestToken) {
-        return json(400, json_error("ttl_seconds must be from 1 second to 30 days"));
+        return json(400, json_error("ttl_seconds must be from 1 second to 7 days"));
       }
       request.ttl = Duration::seconds(ttl->number);
     }

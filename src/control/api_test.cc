@@ -244,6 +244,7 @@ TEST_F(ApiTest, MakesAndRevokesTokens) {
   EXPECT_THAT(text_, HasSubstr(R"("token":"weft1.shop.web")"));
   EXPECT_EQ(ask("POST", "/v1/tokens", R"({"service":"No Such"})"), 400);
   EXPECT_EQ(ask("POST", "/v1/tokens", R"({"ttl_seconds":0})"), 400);
+  EXPECT_EQ(ask("POST", "/v1/tokens", R"({"ttl_seconds":604801})"), 400) << "7 days and a second";
   EXPECT_EQ(ask("DELETE", "/v1/tokens/none"), 404);
   ASSERT_TRUE(
       store_->add_token({.id = "t9", .secret_sha256 = std::string(32, 'a'), .expires = {1}}));

@@ -22,7 +22,7 @@ it: later runs there need no token. The server keeps only a hash; a lost token i
 OPTIONS
       --service NAME    the machine may run this service only (default: any)
   -n, --namespace NAME  the machine may use this namespace only (default: any)
-      --ttl DURATION    how long the token may be used: 30m, 1h (default), up to 720h
+      --ttl DURATION    how long the token may be used: 30m, 1h (default), up to 168h
   -o, --output FORM     table (default), json or yaml
       --socket PATH     the server's socket (default: $WEFT_SOCKET, or where `weft server` puts it)
 
