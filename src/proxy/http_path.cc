@@ -6,6 +6,7 @@
 #include "proxy/http_path.h"
 
 #include "base/text.h"
+#include "http/grpc_status.h"
 #include "proxy/balancer.h"
 #include "proxy/caller_fields.h"
 #include "proxy/field_rules.h"
@@ -143,6 +144,11 @@ void HttpPath::identify(Request& request) {
 // Forms that cannot be carried, and what was meant for us.
 bool HttpPath::admit(Request& request) {
   wire::RequestHead& head = request.down->request();
+  if (worker_.overload.pressure() != Pressure::kNone) {
+    worker_.overload.count_shed();
+    request.reply = overloaded_reply(worker_.overload.cause());
+    return false;
+  }
   if (head.version == wire::Version::kHttp2 && (request.tunnel || !head.protocol.empty())) {
     request.reply = {501, "weft: CONNECT over HTTP/2 is not supported", "DPE"};
     return false;
@@ -212,6 +218,12 @@ void HttpPath::budget(Request& request) {
     if (rule.retry) policy = &*rule.retry;
     if (rule.request_timeout.ns > 0) request.deadline = request.start + rule.request_timeout;
   }
+  // The caller's own deadline: it holds even if the caller does not watch it.
+  std::string_view stated = request.down->request().fields.get("grpc-timeout").value_or("");
+  if (auto timeout = http::parse_grpc_timeout(stated); timeout && request.grpc) {
+    Instant at = request.start + *timeout;
+    if (at > request.start && (!request.deadline || at < *request.deadline)) request.deadline = at;
+  }
   request.retry.emplace(policy, budget);
 }
 
@@ -265,7 +277,11 @@ io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
     note_failure(request, head.error());
     co_return std::unexpected(std::move(head.error()));
   }
-  if (head->fields.remove(kUnprocessedField) > 0) {
+  if (auto why = head->fields.get(kUnprocessedField)) {
+    if (*why == kOverloaded) {
+      co_return fail(ErrorKind::kLimit, "the sidecar of " + request.log.workload + " is overloaded",
+                     ErrorSource::kInternal, Retry::kYes);
+    }
     request.endpoint->health->failed(worker_.loop.now());
     co_return fail(ErrorKind::kRefused,
                    "the app behind " + request.log.workload + " does not accept",

@@ -19,6 +19,8 @@
 namespace weft::proxy {
 namespace {
 
+constexpr int64_t kRotationShare = 4;
+
 constexpr Duration kPrefaceWait = Duration::seconds(5);
 constexpr std::string_view kPublished = "published";  // the service of a plain door
 
@@ -85,8 +87,9 @@ struct Inbound::Peer {
   std::string identity;
   bool allowed = false;
   uint16_t app_port = 0;
-  bool upgrade = false;  // ALPN http/1.1
-  bool plain = false;    // came through a published door: no sidecar on the other side
+  bool upgrade = false;                      // ALPN http/1.1
+  std::optional<WallTime> certificate_ends;  // ours, on this connection
+  bool plain = false;  // came through a published door: no sidecar on the other side
 };
 
 struct Inbound::Request {
@@ -121,6 +124,7 @@ void Inbound::accept(io::StreamPtr transport) {
 
 io::Task<void> Inbound::converse(io::StreamPtr transport) {
   std::string from = transport->peer().to_string();
+  const WallTime certificate_ends = worker_.tls->svid->not_after();
   auto connection = co_await http::tls_accept(worker_.loop, std::move(transport),
                                               worker_.tls->server, kHandshake);
   if (!connection) {
@@ -128,6 +132,7 @@ io::Task<void> Inbound::converse(io::StreamPtr transport) {
     co_return;
   }
   auto peer = std::make_shared<Peer>();
+  peer->certificate_ends = certificate_ends;
   peer->identity = connection->info.peer_spiffe_id;
   auto id = model::SpiffeId::parse(peer->identity);
   peer->allowed = id && may_call(*id, worker_.self.identity);
@@ -152,7 +157,10 @@ void Inbound::serve_http(io::StreamPtr stream, http::ConnectionInfo info,
                                   : http::ServerProtocol::kHttp2;
   served_.emplace_back();
   auto slot = std::prev(served_.end());
-  *slot = http::serve(
+  slot->certificate_ends = peer->certificate_ends;
+  // There was a rotation during the handshake.
+  if (slot->certificate_ends < worker_.tls->svid->not_after()) replace_in_time(*slot);
+  slot->connection = http::serve(
       worker_.loop, std::move(stream), protocol, std::move(info),
       peer->plain ? http::ServerLimits{} : hop_limits(),
       [this, peer](http::ServerStreamPtr stream) { return serve(std::move(stream), peer); },
@@ -203,6 +211,18 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     log.status = denied.status;
     log.flags = denied.flags;
     co_await send_reply(*request.down, std::move(denied));
+    finish_request(worker_, log);
+    co_return;
+  }
+
+  if (worker_.overload.pressure() != Pressure::kNone) {
+    worker_.overload.count_shed();
+    LocalReply reply = overloaded_reply(worker_.overload.cause());
+    log.status = reply.status;
+    log.flags = reply.flags;
+    log.why = reply.text;
+    co_await send_reply(*request.down, std::move(reply),
+                        request.peer->plain ? std::string_view() : kOverloaded);
     finish_request(worker_, log);
     co_return;
   }
@@ -261,7 +281,8 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     log.status = reply.status;
     log.flags = reply.flags;
     log.why = outcome.error().message();
-    co_await send_reply(*request.down, std::move(reply), outcome.error().retry() == Retry::kYes);
+    co_await send_reply(*request.down, std::move(reply),
+                        outcome.error().retry() == Retry::kYes ? kRefused : std::string_view());
   }
 
   // record
@@ -392,13 +413,22 @@ io::Task<void> Inbound::carry_plain(io::StreamPtr client, uint16_t app_port) {
   finish_connection(worker_, log);
 }
 
-void Inbound::drain_connections() {
-  for (const auto& connection : served_) connection->drain();
+void Inbound::rotated() {
+  for (Served& served : served_) replace_in_time(served);
+}
+
+void Inbound::replace_in_time(Served& served) {
+  if (!served.certificate_ends || served.replace) return;
+  const Duration window = (*served.certificate_ends - worker_.loop.wall_now()) / kRotationShare;
+  const auto bound = static_cast<uint64_t>(std::max<int64_t>(window.ns, 0)) + 1;
+  served.replace =
+      std::make_unique<io::Timer>(worker_.loop, [&served] { served.connection->drain(); });
+  served.replace->arm(Duration::nanos(static_cast<int64_t>(worker_.random.below(bound))));
 }
 
 void Inbound::drain() {
   worker_.draining = true;
-  drain_connections();
+  for (const Served& served : served_) served.connection->drain();
 }
 
 }  // namespace weft::proxy

@@ -9,6 +9,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 
 #include "http/server.h"
 #include "http/tls_stream.h"
@@ -33,16 +34,25 @@ class Inbound {
   void accept_plain(io::StreamPtr client, uint16_t app_port);
 
   // New certificates: callers are asked to connect anew, what is in flight ends on the old connections.
-  void rotated() { drain_connections(); }
+  // Each at a moment of its own within a quarter of what its certificate has left, so that the callers of
+  // a busy instance do not all shake hands at once.
+  void rotated();
   // No new requests; those in flight end.
   void drain();
   // Requests and connections in hand.
   size_t active() const { return active_; }
+  // Of callers, HTTP only.
+  size_t connections() const { return served_.size(); }
   AppDialer& dialer() { return dialer_; }
 
  private:
   struct Peer;
   struct Request;
+  struct Served {
+    std::unique_ptr<http::ServerConnection> connection;
+    std::optional<WallTime> certificate_ends;  // none on a plain door
+    std::unique_ptr<io::Timer> replace;        // armed by a rotation
+  };
 
   io::Task<void> converse(io::StreamPtr transport);
   void serve_http(io::StreamPtr stream, http::ConnectionInfo info,
@@ -51,12 +61,12 @@ class Inbound {
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);
   io::Task<void> carry_tcp(http::TlsConnection connection, std::shared_ptr<const Peer> peer);
   io::Task<void> carry_plain(io::StreamPtr client, uint16_t app_port);
-  void drain_connections();
+  void replace_in_time(Served& served);
 
   Worker& worker_;
   AppDialer dialer_;
   AppPool pool_;
-  std::list<std::unique_ptr<http::ServerConnection>> served_;
+  std::list<Served> served_;
   size_t active_ = 0;
   io::TaskScope conversations_;
 };

@@ -37,7 +37,8 @@ http::GrpcStatus LocalReply::grpc() const {
   }
 }
 
-io::Task<void> send_reply(http::ServerStream& down, LocalReply reply, bool unprocessed) {
+io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
+                          std::string_view unprocessed) {
   wire::ResponseHead head;
   head.version = down.request().version;
   if (is_grpc(down.request().fields)) {
@@ -45,7 +46,7 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply, bool unpro
     head.fields.add("content-type", "application/grpc");
     head.fields.add("grpc-status", std::to_string(static_cast<int>(reply.grpc())));
     head.fields.add("grpc-message", grpc_message(reply.text));
-    if (unprocessed) head.fields.add(kUnprocessedField, "1");
+    if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
     down.send_response(head, true);
     co_return;
   }
@@ -53,12 +54,21 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply, bool unpro
   head.status = reply.status;
   head.fields.add("content-type", "text/plain; charset=utf-8");
   head.fields.add("content-length", std::to_string(body.size()));
-  if (unprocessed) head.fields.add(kUnprocessedField, "1");
+  if (reply.later) head.fields.add("retry-after", "1");
+  if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
   head.length = {wire::BodyLength::kSized, body.size()};
   bool no_body = down.request().method == "HEAD";
   down.send_response(head, no_body);
   if (no_body) co_return;
   if (co_await down.send_body(Buffer(body))) down.finish();
+}
+
+LocalReply overloaded_reply(std::string_view cause) {
+  return {.status = 503,
+          .text = "weft: the sidecar is overloaded (" + std::string(cause) + ")",
+          .flags = "OM",
+          .grpc_status = http::GrpcStatus::kResourceExhausted,
+          .later = true};
 }
 
 LocalReply reply_for(const Error& error, std::string_view what) {
@@ -77,8 +87,7 @@ LocalReply reply_for(const Error& error, std::string_view what) {
     case ErrorKind::kLimit:
       if (error.source() == ErrorSource::kUpstream)
         return {502, "weft: " + where + " sent an answer beyond all limits", "UPE"};
-      return {503, "weft: " + error.message() + " to " + where, "UO",
-              http::GrpcStatus::kResourceExhausted};
+      return {503, "weft: " + error.message(), "UO", http::GrpcStatus::kResourceExhausted, true};
     case ErrorKind::kUnsupported: return {501, "weft: " + error.message(), "DPE"};
     default: return {503, "weft: " + where + " cannot be reached", "UF"};
   }

@@ -17,16 +17,24 @@ struct LocalReply {
   const char* flags;  // for the access log, telemetry/access_log.h
   // What gRPC callers get if not what follows from `status`.
   std::optional<http::GrpcStatus> grpc_status{};
+  bool later = false;  // the caller may come again: Retry-After
   http::GrpcStatus grpc() const;
 };
 
-// `unprocessed`: tells the calling sidecar that the request never reached the app (hop only).
-io::Task<void> send_reply(http::ServerStream& down, LocalReply reply, bool unprocessed = false);
+// The answer to a request that comes while the sidecar has too much of `cause`.
+LocalReply overloaded_reply(std::string_view cause);
+
+// `unprocessed`: tells the calling sidecar that the request never reached the app, and why (hop only):
+// kRefused or kOverloaded.
+io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
+                          std::string_view unprocessed = {});
 
 // What a failed attempt becomes.
 LocalReply reply_for(const Error& error, std::string_view what);
 
 // On the hop between sidecars: the request never reached the app, it may be tried elsewhere.
 inline constexpr std::string_view kUnprocessedField = "weft-unprocessed";
+inline constexpr std::string_view kRefused = "1";            // the app does not accept
+inline constexpr std::string_view kOverloaded = "overload";  // its sidecar sheds load
 
 }  // namespace weft::proxy

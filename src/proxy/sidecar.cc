@@ -324,6 +324,13 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   text.sample({}, refused_datagrams_);
   text.counter("weft_refused_connects", "Connects to ports that no service declares");
   text.sample({}, refused_connects_);
+  const Overload& overload = worker_.worker.overload;
+  text.gauge("weft_overload_level", "0: none, 1: new requests are shed, 2: nothing is accepted");
+  text.sample({}, static_cast<uint64_t>(overload.pressure()));
+  text.counter("weft_shed_requests", "Requests turned away because of overload");
+  text.sample({}, overload.shed());
+  text.counter("weft_accept_pauses", "Times that accepting stopped because of overload");
+  text.sample({}, overload.pauses());
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);
   return text.finish();

@@ -61,7 +61,8 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
   } waiting(group);
 
   if (group.waiting > kMostWaiting) {
-    co_return fail(ErrorKind::kLimit, "too many requests wait for a connection",
+    co_return fail(ErrorKind::kLimit,
+                   "too many requests wait for a connection to " + target.instance,
                    ErrorSource::kInternal);
   }
   uint64_t failures = group.failures;

@@ -16,6 +16,7 @@
 #include "model/identity.h"
 #include "model/service.h"
 #include "proxy/app_side.h"
+#include "proxy/overload.h"
 #include "proxy/snapshot.h"
 #include "proxy/tls_set.h"
 #include "telemetry/access_log.h"
@@ -74,6 +75,7 @@ struct Worker {
   Presence presence = Presence::kTransparent;
   TlsSetPtr tls;
   telemetry::EdgeTable edges;
+  Overload overload;
   telemetry::LineQueue* access;  // may be null
   // Goes to the main loop.
   std::function<void(Want)> want;

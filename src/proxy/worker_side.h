@@ -8,6 +8,7 @@
 
 #include "proxy/inbound.h"
 #include "proxy/outbound.h"
+#include "proxy/overload_watch.h"
 #include "proxy/readiness.h"
 #include "proxy/upstream_pool.h"
 #include "proxy/worker.h"
@@ -20,6 +21,8 @@ class WorkerSide {
     std::set<uint16_t> host_ports;
     std::vector<PortProbe> probes;
     Presence presence = Presence::kTransparent;
+    std::function<Usage()> usage = nullptr;  // of the process; null: only lateness is watched
+    UsageLimits limits{};
   };
   // Called on the worker loop.
   struct Hooks {
@@ -33,8 +36,10 @@ class WorkerSide {
         pool(worker),
         outbound(worker, pool, std::move(options.host_ports)),
         inbound(worker),
-        readiness(worker, inbound.dialer(), std::move(options.probes)) {
+        readiness(worker, inbound.dialer(), std::move(options.probes)),
+        overload_watch(worker, std::move(options.usage)) {
     worker.presence = options.presence;
+    worker.overload.limit(options.limits);
   }
 
   // From the main loop, before anything is accepted.
@@ -42,6 +47,7 @@ class WorkerSide {
     worker.want = std::move(hooks.want);
     inbound.dialer().on_refused([this](uint16_t port) { readiness.look_now(port); });
     readiness.start(std::move(hooks.ports_changed));
+    overload_watch.start();
   }
   void use_snapshot(SnapshotPtr snapshot) {
     worker.snapshot = std::move(snapshot);
@@ -60,6 +66,7 @@ class WorkerSide {
   Outbound outbound;
   Inbound inbound;
   Readiness readiness;
+  OverloadWatch overload_watch;
 };
 
 }  // namespace weft::proxy

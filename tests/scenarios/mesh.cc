@@ -210,10 +210,11 @@ void Mesh::start_sidecar(Instance& instance) {
   instance.app_side = std::make_unique<SimAppSide>(thread.network, instance.app->ip());
   instance.worker = std::make_unique<proxy::WorkerSide>(
       thread.loop, thread.network, *instance.app_side, node.random(), self, log, nullptr,
-      proxy::WorkerSide::Options{
-          {},
-          std::move(probes),
-          instance.spec.gateway ? proxy::Presence::kGateway : proxy::Presence::kTransparent});
+      proxy::WorkerSide::Options{.probes = std::move(probes),
+                                 .presence = instance.spec.gateway ? proxy::Presence::kGateway
+                                                                   : proxy::Presence::kTransparent,
+                                 .usage = [&instance] { return instance.usage; },
+                                 .limits = {.memory = 1000, .descriptors = 0}});
   instance.sidecar = std::make_unique<proxy::Sidecar>(
       node.loop(), node.network(), node.random(), node.disk(), thread.loop, *instance.worker,
       std::move(options), instance.svid, instance.bundle,

@@ -41,6 +41,7 @@ struct Instance {
   InstanceSpec spec;
   AppBehaviour behaviour;
   AppRecord record;
+  proxy::Usage usage;  // what its sidecar seems to use
   sim::Node* side = nullptr;
   sim::Node* app = nullptr;
   std::shared_ptr<const trust::Svid> svid;  // what the keeper's memory holds

@@ -251,5 +251,34 @@ TEST_F(StayingUp, AnAppIsToldWhoCallsByTheCertificate) {
   EXPECT_EQ(m.all("x-forwarded-for"), std::vector<std::string>{"192.0.2.66"});  // its own word
 }
 
+TEST_F(StayingUp, AnOverloadedSidecarShedsNewRequestsAndRecovers) {
+  start_backend({kOk});
+  auto call = [&](const std::string& extra) {
+    auto peer = dial();
+    peer->write("GET / HTTP/1.1\r\nHost: weft\r\n" + extra + "Connection: close\r\n\r\n");
+    until([&] { return peer->ended; }, Duration::seconds(5));
+    return peer->in;
+  };
+  EXPECT_TRUE(call("").starts_with("HTTP/1.1 200 "));
+  for (const char* overloaded : {"backend", "client"}) {
+    mesh.instance(overloaded).usage.memory = 930;
+    world().run_for(Duration::seconds(1));
+    const std::string answer = call("");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+    EXPECT_NE(answer.find("overloaded"), std::string::npos) << answer;
+    EXPECT_NE(answer.find("retry-after: 1\r\n"), std::string::npos) << answer;
+    const std::string grpc = call("content-type: application/grpc\r\n");
+    EXPECT_NE(grpc.find("grpc-status: 8\r\n"), std::string::npos) << grpc;
+    EXPECT_GE(mesh.instance(overloaded).worker->worker.overload.shed(), 2u);
+    mesh.instance(overloaded).usage.memory = 100;
+    world().run_for(Duration::seconds(1));
+    EXPECT_TRUE(call("").starts_with("HTTP/1.1 200 "));
+  }
+  EXPECT_NE(mesh.log_text().find("not overloaded any more"), std::string::npos);
+  std::string type;
+  const std::string metrics = mesh.instance("client").sidecar->metrics("", &type);
+  EXPECT_NE(metrics.find("weft_shed_requests_total 2"), std::string::npos) << metrics;
+}
+
 }  // namespace
 }  // namespace weft::scenarios

@@ -7,6 +7,7 @@
 
 #include <future>
 
+#include "app/proxy/usage.h"
 #include "capture/processes.h"
 #include "proxy/worker_side.h"
 
@@ -27,7 +28,11 @@ struct Program::WorkerThread {
         network(loop),
         random(SeededRandom::from_os()),
         side(loop, network, app_side(handover, std::move(need)), random, handover.options.self,
-             std::move(log), &access, {handover.host_ports, handover.probes}) {}
+             std::move(log), &access,
+             {.host_ports = handover.host_ports,
+              .probes = handover.probes,
+              .usage = [reader = std::make_shared<UsageReader>()] { return reader->read(); },
+              .limits = usage_limits()}) {}
 
   proxy::AppSide& app_side(Handover& handover, std::function<void(const char*)> need) {
     if (handover.options.self.explicit_mode) {
@@ -144,6 +149,15 @@ void Program::open_doors(WorkerThread& worker) {
     std::string text = "cannot listen on " + at.to_string() + ": " + listener.error().message();
     loop_.post_remote([this, text] { sidecar_->note(text); });
   };
+  worker.side.overload_watch.on_accepting([&worker](bool accept) {
+    for (const auto& listener : worker.listeners) {
+      if (accept) {
+        listener->resume();
+      } else {
+        listener->pause();
+      }
+    }
+  });
   for (const PublishedDoor& door : handover_.published) {
     listen(door.at, [&inbound, port = door.app_port](io::StreamPtr client) {
       inbound.accept_plain(std::move(client), port);
