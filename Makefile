@@ -6,8 +6,9 @@ JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+SOAK_ARGS ?=
 
-.PHONY: help demo test build lint lint-all asan tsan fuzz bench bench-full bench-report fmt clean
+.PHONY: help demo test build lint lint-all asan tsan fuzz soak bench bench-full bench-report fmt clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,11 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) in total
 	@tools/setup.sh build test
 	@tools/build.sh asan fuzzers
 	@python3 tools/run_fuzz.py build/asan --seconds $(FUZZ_SECONDS)
+
+soak: ## load for 25 minutes, with memory watched; a table of checks (SOAK_ARGS="--scale 0.05" for two minutes)
+	@tools/setup.sh build test
+	@tools/build.sh release weft weft-proxy
+	@python3 tests/soak/soak.py --bin build/release/src/app --out build/soak/results.json $(SOAK_ARGS)
 
 bench: ## Weft beside haproxy, nginx, Envoy and no proxy at all, some minutes; writes build/bench/results.json
 	@tools/setup.sh build bench

@@ -1,0 +1,173 @@
+"""The checks of soak.py, each a function of the Soak; what they mean stands in README.md."""
+
+import statistics
+import subprocess
+import time
+
+from stage import ECHO, HERE, PYTHON, ROOT, Client, descriptors, rss_kib
+
+SLACK_KIB = 4096  # what a sidecar may take besides, however few they are
+
+
+def held_connections(soak, name, kind, port, count, kib_each):
+    far_before, far_open = rss_kib(soak.far_proxy), descriptors(soak.far_proxy)
+    client = soak.client("hold", kind, "far", port, count)
+    near_before = rss_kib(client.proxy)
+    opened = client.next(240)
+    soak.check(f"{name}: {count} open", opened["open"] == count, f"{opened['open']} in {opened['seconds']} s {opened['faults'] or ''}")
+    time.sleep(soak.seconds(20))
+    near, far = rss_kib(client.proxy), rss_kib(soak.far_proxy)
+    each = (near - near_before) / count, (far - far_before) / count
+    held = all(kib * count <= limit * count + SLACK_KIB for kib, limit in zip(each, kib_each))
+    soak.check(f"{name}: memory of each", held,
+               f"{each[0]:.1f} KiB near (≤ {kib_each[0]}), {each[1]:.1f} KiB far (≤ {kib_each[1]}); "
+               f"near {near} KiB, {descriptors(client.proxy)} descriptors")
+    upstream = descriptors(soak.far_proxy) - far_open
+    if kind == "http":
+        soak.check(f"{name}: no upstream open for them", upstream < 64, f"{upstream} descriptors more at the far side")
+    soak.still_well(name)
+    client.go()
+    again = client.next(240)
+    soak.check(f"{name}: all still answer", again["alive"] == count, f"{again['alive']} {again['faults'] or ''}")
+    client.go()
+    client.next(60)
+    soak.back(name, {"near": (client.proxy, near_before), "far": (soak.far_proxy, far_before)})
+    client.end()
+
+
+def idle(soak):
+    held_connections(soak, "idle HTTP", "http", 80, soak.many(18_000), (12, 1))
+
+
+def relay(soak):
+    # Two descriptors each in a sidecar.
+    held_connections(soak, "TCP relay", "tcp", ECHO, min(soak.many(9_000), soak.many(1e9) // 2), (64, 64))
+
+
+def short(soak):
+    rate, seconds = max(100, int(3000 * min(1, soak.scale * 2))), soak.seconds(180)
+    far_before = rss_kib(soak.far_proxy)
+    client = soak.client("short", "far", 80, rate, seconds)
+    near_before = rss_kib(client.proxy)
+    result = client.next(seconds + 90)
+    text = f"{result['done']} done, {result['rate']}/s, p50 {result['p50_ms']} ms, p99 {result['p99_ms']} ms"
+    soak.check(f"short: {rate} connections/s for {seconds} s", not result["faults"] and result["done"] >= 0.97 * rate * seconds,
+               f"{text} {result['faults'] or ''}")
+    soak.check("short: ports and tracking hold", result["tracked"] < 30_000,
+               f"at most {result['tracked']} tracked, {result['time_wait']} in TIME_WAIT")
+    client.end()
+    soak.check("short: memory of the near sidecar", True, f"{near_before} KiB at its start")
+    soak.back("short", {"far": (soak.far_proxy, far_before)})
+
+
+def slow(soak):
+    count, size = soak.many(200), 10 << 20
+    far_before = rss_kib(soak.far_proxy)
+    client = soak.client("slow", "far", 80, count, size)
+    near_before = rss_kib(client.proxy)
+    opened = client.next(120)
+    time.sleep(soak.seconds(10))
+    near, far = rss_kib(client.proxy) - near_before, rss_kib(soak.far_proxy) - far_before
+    # Two windows of 64 KiB and what is in hand, of the 10 MiB each asked for.
+    soak.check(f"slow readers: {count} of 10 MiB", opened["open"] == count and max(near, far) <= 256 * count + SLACK_KIB,
+               f"{opened['open']} open, {near / count:.0f} KiB each near, {far / count:.0f} KiB each far (≤ 256)")
+    soak.still_well("slow readers")
+    client.go()
+    whole = client.next(120)
+    soak.check("slow readers: who reads on gets all", whole["whole"] == 10, f"{whole['whole']} of 10 {whole['faults'] or ''}")
+    client.end()
+    soak.back("slow readers", {"far": (soak.far_proxy, far_before)})
+
+
+def slowloris(soak):
+    for mode, name in (("loris", "slow heads"), ("drip", "slow bodies")):
+        count, seconds = soak.many(2_000), 25
+        far_before = rss_kib(soak.far_proxy)
+        client = soak.client(mode, "far", 80, count, seconds)
+        near_before = rss_kib(client.proxy)
+        opened = client.next(60)
+        time.sleep(5)
+        near, far = rss_kib(client.proxy) - near_before, rss_kib(soak.far_proxy) - far_before
+        soak.check(f"{name}: {count} at once", opened["open"] == count and max(near, far) <= 64 * count + SLACK_KIB,
+                   f"{near / count:.1f} KiB each near, {far / count:.1f} KiB each far (≤ 64)")
+        soak.still_well(name)
+        result = client.next(60)
+        if mode == "loris":
+            soak.check("slow heads: are cut off", result["cut"] == count and result["last_s"] < 20,
+                       f"{result['cut']} of {count}, the last after {result['last_s']} s")
+        client.end()
+        soak.back(name, {"far": (soak.far_proxy, far_before)})
+
+
+def grpc(soak):
+    count = soak.many(10_000)
+    environment = {"NODE_PATH": str(ROOT / "examples/shop/node_modules")}
+    app = soak.mesh.run("grpc", ["node", ROOT / "tests/e2e/apps/grpc_app.js", "50051"], ["grpc:50051/grpc"],
+                        environment=environment)
+    soak.mesh.wait_serving("grpc", 1, 30, [app])
+    far, far_before = app.proxy_pid(), rss_kib(app.proxy_pid())
+    client = Client(soak.mesh, "grpc-streams", ["node", HERE / "grpc_streams.js", "grpc:50051", count], environment)
+    near_before = rss_kib(client.proxy)
+    result = client.next(200)
+    soak.check(f"gRPC: {count} streams at once", result["open"] == count and result["again"] == count,
+               f"{result['open']} open in {result['seconds']} s, {result['again']} heard again {result['faults'] or ''}")
+    soak.check("gRPC: memory of each stream", True,
+               f"{(rss_kib(client.proxy) - near_before) / count:.1f} KiB near, {(rss_kib(far) - far_before) / count:.1f} KiB far, "
+               f"{descriptors(far)} descriptors far")
+    client.go()
+    client.end()
+    soak.back("gRPC", {"far": (far, far_before)})
+    app.stop()
+
+
+WEBSOCKET = """
+import asyncio, json, sys, websockets
+async def one(n, seconds):
+    async with websockets.connect("ws://chat/", ping_interval=None, open_timeout=30) as c:
+        for wait in (1, 1, seconds / 4, seconds / 4, seconds / 2):  # silent between: no ping hides a timeout
+            await asyncio.sleep(wait)
+            await c.send(f"{n} {wait}")
+            if await asyncio.wait_for(c.recv(), 10) != f"{n} {wait}": raise ValueError("another answer")
+        await c.close(4000)
+        return c.close_code
+async def main():
+    found = await asyncio.gather(*[one(n, float(sys.argv[2])) for n in range(int(sys.argv[1]))], return_exceptions=True)
+    print(json.dumps({"well": sum(f == 4000 for f in found), "faults": sorted({repr(f) for f in found if f != 4000})}), flush=True)
+asyncio.run(main())
+"""
+
+
+def websocket(soak):
+    count, seconds = 50, soak.seconds(240)
+    if subprocess.run([PYTHON, "-c", "import websockets"], capture_output=True).returncode != 0:
+        return soak.check("WebSocket", False, "python3-websockets is not installed")
+    app = soak.mesh.run("chat", [PYTHON, ROOT / "tests/e2e/apps/websocket_app.py", "8090"], ["chat:80:8090/http"])
+    soak.mesh.wait_serving("chat", 1, 30, [app])
+    client = Client(soak.mesh, "websockets", [PYTHON, "-c", WEBSOCKET, count, seconds])
+    result = client.next(seconds + 60)
+    soak.check(f"WebSocket: {count} live {seconds} s, mostly silent", result["well"] == count, f"{result['well']} {result['faults'] or ''}")
+    client.end()
+    return app.stop()
+
+
+def churn(soak):
+    seconds = soak.seconds(600)
+    client = soak.client("mix", "far", 80, ECHO, 300, seconds)
+    near, far, begin = [], [], time.monotonic()
+    while time.monotonic() - begin < seconds:
+        time.sleep(max(0.5, seconds / 120))
+        near.append(rss_kib(client.proxy))
+        far.append(rss_kib(soak.far_proxy))
+    result = client.next(90)
+    soak.check(f"churn: {seconds} s of everything", not result["faults"],
+               f"{sum(result['done'].values())} connections {result['faults'] or ''}")
+    for name, seen in (("near", near), ("far", far)):
+        quarter = max(1, len(seen) // 4)
+        early, late = statistics.median(seen[quarter:2 * quarter]), statistics.median(seen[-quarter:])
+        soak.check(f"churn: {name} is flat", late <= early * 1.05,
+                   f"{early:.0f} KiB in the second quarter, {late:.0f} KiB in the last ({late / early - 1:+.1%}), at most {max(seen)}")
+    client.end()
+
+
+ALL = {"idle": idle, "relay": relay, "slow": slow, "slowloris": slowloris, "grpc": grpc, "websocket": websocket,
+       "short": short, "churn": churn}
