@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from harness import PYTHON, as_users, equal, holds, limit, needs_root, wait_until
+from harness import PYTHON, Skip, as_users, equal, holds, limit, needs_root, wait_until
 from weftlib import MeshError, command_line, descendants_of, host_state
 
 
@@ -102,6 +102,23 @@ def test_a_program_that_only_calls_leaves_at_once_and_is_counted(t):
     edges = mesh.status()["edges"]
     mine = [e for e in edges if "/short" in json.dumps(e)]
     equal(sum(e["requests"] for e in mine if not e.get("inbound")), 5, json.dumps(edges)[:1000])
+
+
+def test_an_idle_sidecar_is_small_before_and_after_traffic(t):
+    if b"__asan_init" in (t.bin / "weft-proxy").read_bytes() or b"__tsan_init" in (t.bin / "weft-proxy").read_bytes():
+        raise Skip("a sanitizer keeps memory of its own")
+    mesh = t.mesh()
+    app = t.http_app(mesh, "web:80:8080/http")
+    sidecar = next(p for p in descendants_of(app.pid) if "weft-proxy" in (command_line(p) or ""))
+
+    def kilobytes():
+        with open(f"/proc/{sidecar}/status") as status:
+            return int(next(line.split()[1] for line in status if line.startswith("VmRSS")))
+    wait_until("the sidecar to become small", lambda: kilobytes() <= 8192, 20)
+    load = t.load(mesh, "http://web/", "--clients", 8)
+    time.sleep(2)  # traffic: the sample, not a synchronisation
+    holds(t.end_load(load)["requests"] > 100, "there was traffic")
+    wait_until("the sidecar to be small again", lambda: kilobytes() <= 9830, 20)  # within 20 %
 
 
 def test_sigterm_drains_first_and_the_program_gets_the_signal(t):

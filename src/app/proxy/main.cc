@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "app/proxy/idle_memory.h"
 #include "app/proxy/program.h"
 
 namespace {
@@ -50,6 +51,7 @@ int main(int argc, char**) {
   io::EpollLoop loop;
   app::Program program(loop, capture::kHandoffFd, std::move(*handover), std::move(*credential));
   if (auto started = program.start(); !started) return give_up(started.error());
+  app::IdleMemory idle_memory(loop);
   loop.run();
   return 0;
 }
