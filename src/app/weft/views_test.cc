@@ -1,0 +1,71 @@
+// What tables say of the server's answers.
+#include "app/weft/views.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::app {
+namespace {
+
+using control::Node;
+using testing::HasSubstr;
+
+Node read(std::string_view json) {
+  control::Problems problems;
+  auto documents = control::read_yaml("test", json, problems);
+  EXPECT_TRUE(problems.empty());
+  return documents.empty() ? Node{} : std::move(documents[0]);
+}
+
+TEST(Views, TimeLeftIsSaidInTheUnitThatMatters) {
+  const struct {
+    const char *then, *text;
+  } kCases[] = {{"2026-03-01T10:01:59Z", "119 s"},    {"2026-03-01T10:02:00Z", "2 min"},
+                {"2026-03-01T12:00:00Z", "2 h"},      {"2026-03-03T10:00:00Z", "2 days"},
+                {"2026-03-01T09:59:59Z", "expired"},  {"", ""},
+                {"2036-02-27T10:00:00Z", "3650 days"}};
+  for (const auto& c : kCases) {
+    EXPECT_EQ(time_left("2026-03-01T10:00:00Z", c.then), c.text) << c.then;
+  }
+}
+
+TEST(Views, ServedSaysWhoUsesItAndWhoRefuses) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {R"({"current":0,"users":0})", "no user yet"},
+      {R"({"current":1,"users":2})", "1 of 2"},
+      {R"({"current":1,"users":2,"problem":"web-1: too old"})", "refused: web-1: too old"}};
+  for (const auto& [json, text] : kCases) {
+    const Node served = read(json);
+    EXPECT_EQ(served_text(&served), text);
+  }
+  EXPECT_EQ(served_text(nullptr), "");
+}
+
+TEST(Views, TheFirstConditionThatDoesNotHoldIsTheState) {
+  const Node fine = read(R"([{"type":"Accepted","status":"True","reason":"Accepted"}])");
+  const Node bad = read(R"([{"type":"Accepted","status":"True","reason":"Accepted"},)"
+                        R"({"type":"ResolvedRefs","status":"False","reason":"BackendNotFound"}])");
+  EXPECT_EQ(conditions_text(&fine), "in force");
+  EXPECT_EQ(conditions_text(&bad), "BackendNotFound");
+}
+
+TEST(Views, AProblemIsOneLineWhateverItsText) {
+  const Node rows =
+      read(R"([{"name":"r","namespace":"shop","conditions":[{"type":"Accepted","status":"False",)"
+           R"("reason":"NoMatchingParent","message":"two\nlines"}]}])");
+  EXPECT_EQ(problems_text(&rows, "HTTPRoute"),
+            "! HTTPRoute shop/r: NoMatchingParent: two\\nlines\n");
+}
+
+TEST(Views, AWorkloadsRowShowsIdentityAndWhatItNotes) {
+  const Node rows =
+      read(R"([{"name":"cart-1","namespace":"default","state":"not ready","why":"port 80 refuses",)"
+           R"("services":["cart.default:80"],"identity":"spiffe://weft.local/ns/default/sa/cart",)"
+           R"("meshAddresses":["240.241.0.1"],"address":"127.0.0.1:20000","notes":["a note"]}])");
+  const std::string table = workloads_table(&rows, "2026-03-01T10:00:00Z").to_string();
+  EXPECT_THAT(table, HasSubstr("default/cart"));
+  EXPECT_THAT(table, HasSubstr("port 80 refuses; a note"));
+}
+
+}  // namespace
+}  // namespace weft::app
