@@ -158,12 +158,13 @@ bool Http1Parser::end_of_request_head() {
   if (hosts == 1) {
     const std::string_view host = *head.fields.get("host");
     if (!is_host(host)) return refuse(400, "Host is malformed");
-    // The target's authority wins, and nobody downstream of us sees another one (RFC 9112 §3.2.2).
-    if (head.absolute_form || head.method == "CONNECT") {
-      head.fields.set("host", head.authority);
-    } else {
-      head.authority.assign(host);
-    }
+  }
+  // The target's authority wins, and nobody downstream of us sees another one (RFC 9112 §3.2.2).
+  // HTTP/1.0 need not say Host: an absolute target does not go on, so its authority must.
+  if (head.absolute_form || (head.method == "CONNECT" && hosts == 1)) {
+    head.fields.set("Host", head.authority);
+  } else if (hosts == 1) {
+    head.authority.assign(*head.fields.get("host"));
   }
   bool framed = false;
   if (!take_framing(head.fields, head.length, framed)) return false;

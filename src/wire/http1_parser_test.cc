@@ -140,6 +140,8 @@ TEST(Http1Parser, ReadsAllFormsOfTheTarget) {
             "GET / @x.test absolute 1.1\nHost: x.test\n-- none\nbody []\n");
   EXPECT_EQ(request("GET HTTP://x.test:8080?q HTTP/1.1\r\nHost: x.test:8080\r\n\r\n"),
             "GET /?q @x.test:8080 absolute 1.1\nHost: x.test:8080\n-- none\nbody []\n");
+  EXPECT_EQ(request("GET http://x.test/old HTTP/1.0\r\n\r\n"),
+            "GET /old @x.test absolute 1.0\nHost: x.test\n-- none\nbody []\n");
   EXPECT_EQ(request("OPTIONS https://x.test HTTP/1.1\r\nHost: x.test\r\n\r\n"),
             "OPTIONS * @x.test absolute 1.1\nHost: x.test\n-- none\nbody []\n");
   EXPECT_EQ(request("OPTIONS * HTTP/1.1\r\nHost: x.test\r\n\r\n"),

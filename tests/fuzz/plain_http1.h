@@ -92,10 +92,11 @@ inline Read chunks(std::string_view in, size_t at, Message& m) {
     if (end == std::string_view::npos) return Read::kMore;
     std::string_view line = in.substr(at, end - at);
     std::string_view digits = line.substr(0, line.find_first_not_of("0123456789abcdefABCDEF"));
-    if (digits.empty() || digits.size() > 15 || !printable(line)) return Read::kBad;
+    if (digits.empty() || digits.size() > 16 || !printable(line)) return Read::kBad;
     if (digits.size() < line.size() && line.find_first_of("; \t") != digits.size())
       return Read::kBad;
     const size_t size = std::stoull(std::string(digits), nullptr, 16);
+    if (size > SIZE_MAX / 2) return Read::kBad;
     at = end + 2;
     if (size == 0) {
       const Read rest = lines(in, at, m.trailers);
@@ -120,10 +121,13 @@ inline Read content(std::string_view in, size_t at, bool response, bool ended, M
     return chunks(in, at, m);
   }
   if (!sizes.empty()) {
-    if (sizes.size() > 1 || sizes[0].empty() || sizes[0].size() > 18 ||
+    if (sizes.size() > 1 || sizes[0].empty() ||
         sizes[0].find_first_not_of("0123456789") != std::string::npos)
       return Read::kBad;
-    const size_t size = std::stoull(sizes[0]);
+    const size_t digits =
+        sizes[0].size() - std::min(sizes[0].find_first_not_of('0'), sizes[0].size());
+    if (digits > 18) return Read::kMore;  // nobody will live to see its end
+    const size_t size = std::stoull(sizes[0].substr(sizes[0].size() - digits - (digits == 0)));
     m.body = in.substr(at, size);
     m.size = at + size;
     return in.size() - at < size ? Read::kMore : Read::kWhole;
