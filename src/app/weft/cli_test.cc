@@ -5,7 +5,6 @@
 
 #include "app/weft/paths.h"
 #include "app/weft/table.h"
-#include "app/weft/views.h"
 
 namespace weft::app {
 namespace {
@@ -85,36 +84,6 @@ TEST(Table, AlignsByCharactersAndShowsNoControls) {
             " a→b        x\n"
             " abcdef     -\n"
             " \\x1b[31m   y\n");
-}
-
-TEST(Views, TellTimeLeft) {
-  const char* now = "2026-11-23T10:00:00Z";
-  EXPECT_EQ(time_left(now, "2026-11-23T10:01:59Z"), "119 s");
-  EXPECT_EQ(time_left(now, "2026-11-23T11:00:00Z"), "60 min");
-  EXPECT_EQ(time_left(now, "2026-11-24T10:00:00Z"), "24 h");
-  EXPECT_EQ(time_left(now, "2026-12-23T10:00:00Z"), "30 days");
-  EXPECT_EQ(time_left(now, "2026-11-23T09:59:59Z"), "expired");
-  EXPECT_EQ(time_left(now, ""), "");
-}
-
-TEST(Views, ShowServicesFromStatus) {
-  control::Problems none;
-  const auto status = control::read_yaml("status", R"([
-    {"name": "cart", "namespace": "default", "headless": false, "fromClaims": false,
-     "addresses": ["240.240.0.1", "fd00::1"], "ports": [{"port": 80, "protocol": "http", "rules": 1}],
-     "ready": 1, "instances": 2, "served": {"current": 3, "users": 4},
-     "conditions": [{"type": "Accepted", "status": "True"},
-                    {"type": "ResolvedRefs", "status": "False", "reason": "PortNotFound", "message": "m"}]},
-    {"name": "db", "namespace": "default", "headless": true, "fromClaims": true, "addresses": [],
-     "ports": [], "ready": 0, "instances": 0, "served": {"current": 0, "users": 2, "problem": "too old"}}])",
-                                         none);
-  ASSERT_EQ(status.size(), 1u);
-  EXPECT_EQ(
-      services_table(&status[0]).to_string(),
-      "NAME   NAMESPACE   ADDRESS       PORTS     READY    SERVED BY          STATE\n"
-      "cart   default     240.240.0.1   80/http   1 of 2   3 of 4             PortNotFound\n"
-      "db     default     headless      -         0 of 0   refused: too old   from workloads\n");
-  EXPECT_EQ(problems_text(&status[0], "Service"), "! Service default/cart: PortNotFound: m\n");
 }
 
 }  // namespace

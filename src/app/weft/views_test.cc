@@ -67,5 +67,22 @@ TEST(Views, AWorkloadsRowShowsIdentityAndWhatItNotes) {
   EXPECT_THAT(table, HasSubstr("port 80 refuses; a note"));
 }
 
+TEST(Views, ShowServicesFromStatus) {
+  const Node status = read(R"([
+    {"name": "cart", "namespace": "default", "headless": false, "fromClaims": false,
+     "addresses": ["240.240.0.1", "fd00::1"], "ports": [{"port": 80, "protocol": "http", "rules": 1}],
+     "ready": 1, "instances": 2, "served": {"current": 3, "users": 4},
+     "conditions": [{"type": "Accepted", "status": "True"},
+                    {"type": "ResolvedRefs", "status": "False", "reason": "PortNotFound", "message": "m"}]},
+    {"name": "db", "namespace": "default", "headless": true, "fromClaims": true, "addresses": [],
+     "ports": [], "ready": 0, "instances": 0, "served": {"current": 0, "users": 2, "problem": "too old"}}])");
+  EXPECT_EQ(
+      services_table(&status).to_string(),
+      "NAME   NAMESPACE   ADDRESS       PORTS     READY    SERVED BY          STATE\n"
+      "cart   default     240.240.0.1   80/http   1 of 2   3 of 4             PortNotFound\n"
+      "db     default     headless      -         0 of 0   refused: too old   from workloads\n");
+  EXPECT_EQ(problems_text(&status, "Service"), "! Service default/cart: PortNotFound: m\n");
+}
+
 }  // namespace
 }  // namespace weft::app
