@@ -8,6 +8,7 @@ Exit status 0 only if every check held. On a terminal it then stays up until Ctr
 in a browser. Needs no root. Leaves nothing behind (with --keep: the logs, in FOLDER)."""
 
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -181,6 +182,16 @@ class Demo:
                     f"plain HTTP to its sidecar's mTLS port {cart['address']}: refused", answer)
         refused = tls_without_certificate(host, int(port), cart["name"])
         story.check(bool(refused), f"TLS without a certificate of the mesh: {refused or 'was let in!'}")
+        addresses = cart["meshAddresses"]
+        refused = connect_here(addresses[0], APP_PORT)
+        story.check(refused and not any(map(is_own_address, addresses)),
+                    f"its mesh addresses {' and '.join(addresses)}: no interface of this host has them; a connect from here: "
+                    f"{refused or 'succeeded!'}")
+        status, out, errors = self.mesh.once(
+            [self.python, "-c", f"import urllib.request as u; print(u.urlopen('http://{addresses[0]}:{APP_PORT}/healthz').status)"],
+            ["visitor"])
+        story.check(status == 0 and out.strip() == "200", f"the same address from another instance, through both sidecars: {out.strip()}",
+                    errors)
 
     def split(self):
         story = self.story
@@ -281,13 +292,19 @@ class Demo:
         story.table(("edge", "as", "count", "errors", "per s", "success", "p50 ms", "p99 ms"), rows)
         seen = {tuple(row[0].split(" → ")) for row in rows if int(row[2]) > 0}
         story.check(all((s, d) in seen for s, d, _ in HOPS), f"traffic, errors and latency for all {len(HOPS)} edges")
+        with contextlib.suppress(MeshError):  # a sidecar gives memory back when it has become idle
+            wait_until("idle sidecars", lambda: max(self.sidecar_memory(), default=0) <= 11, 7)
+        if memory := self.sidecar_memory():
+            story.say(f"{len(memory)} idle sidecars use {min(memory):.1f} to {max(memory):.1f} MB each.")
+
+    def sidecar_memory(self):
+        """VmRSS of each sidecar in MB."""
         memory = []
         for program in self.mesh.programs:
             if program.running() and (pid := program.proxy_pid()):
                 status = pathlib.Path(f"/proc/{pid}/status").read_text()
                 memory.append(int(status.split("VmRSS:")[1].split()[0]) / 1024)
-        if memory:
-            story.say(f"{len(memory)} sidecars use {min(memory):.1f} to {max(memory):.1f} MB each.")
+        return memory
 
 
 def can_connect(host, port, timeout=1.0):
@@ -296,6 +313,27 @@ def can_connect(host, port, timeout=1.0):
             return True
     except OSError:
         return False
+
+
+def connect_here(host, port):
+    """Why nothing of this host answers there, or "" if something did. Asks no gateway: nothing leaves the host."""
+    with socket.socket(socket.AF_INET) as attempt:
+        attempt.settimeout(2)
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        try:
+            attempt.connect((host, port))
+            return ""
+        except OSError as error:
+            return error.strerror or str(error)
+
+
+def is_own_address(host):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as attempt:
+        try:
+            attempt.bind((host, 0))
+            return True
+        except OSError:
+            return False
 
 
 def own_addresses():
