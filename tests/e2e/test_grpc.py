@@ -125,6 +125,25 @@ spec:
     equal([line.split()[0] for line in lines], ["OK", "UNAVAILABLE", "UNAVAILABLE"], caller.output())
 
 
+def test_a_callers_deadline_holds_though_neither_end_watches_it(t):
+    needs_grpc()
+    mesh = t.mesh()
+    t.tcp_app(mesh, "mute:50051/grpc", "sum", 50051)
+    status, out, err = mesh.once(["node", "-e", """
+const session = require('http2').connect('http://mute:50051');
+const begin = Date.now();
+const call = session.request({':method': 'POST', ':path': '/a.B/C', 'content-type': 'application/grpc', te: 'trailers',
+                              'grpc-timeout': '700m'});
+call.end(Buffer.alloc(5));
+call.on('response', (head, flags) => {
+  const ms = Date.now() - begin;
+  console.log(head[':status'], head['grpc-status'], flags & 1, ms >= 650 && ms < 2500);
+  process.exit(0);
+});
+"""], timeout=30)
+    equal((status, out.strip()), (0, "200 4 1 true"), err)
+
+
 def test_a_grpc_probe_follows_the_health_service(t):
     needs_grpc()
     mesh = t.mesh()
