@@ -3,6 +3,8 @@
 // most kBurst times in a row, then the others get their turn.
 #include "proxy/relay.h"
 
+#include <utility>
+
 #include "io/event.h"
 
 namespace weft::proxy {
@@ -12,6 +14,8 @@ constexpr int kBurst = 8;
 // How long what is queued may take to leave before a reset follows it.
 constexpr Duration kFlushWait = Duration::millis(2);
 constexpr int kFlushWaits = 250;
+// How often a relay is looked at for idleness: bytes are not timed one by one.
+constexpr Duration kLook = Duration::minutes(15);
 
 class Relay {
  public:
@@ -20,7 +24,10 @@ class Relay {
         totals_(totals),
         done_(loop),
         first_(*this, std::move(first), totals.from_first),
-        second_(*this, std::move(second), totals.from_second) {
+        second_(*this, std::move(second), totals.from_second),
+        moved_(loop.now()),
+        look_(loop, [this] { look(); }) {
+    look_.arm(kLook);
     first_.other = &second_;
     second_.other = &first_;
     first_.stream->set_handler(&first_);
@@ -100,10 +107,23 @@ class Relay {
     }
   }
 
+  void look() {
+    const Instant now = loop_.now();
+    const uint64_t count = totals_.from_first + totals_.from_second;
+    if (std::exchange(seen_, count) != count) moved_ = now;
+    const bool half = first_.ended || second_.ended;
+    if (now - moved_ < (half ? kRelayHalfIdle : kRelayIdle)) return look_.arm(kLook);
+    totals_.reset = true;
+    done_.set();
+  }
+
   io::Loop& loop_;
   RelayResult& totals_;
   io::Event done_;
   Side first_, second_;
+  uint64_t seen_ = 0;  // bytes at the last look
+  Instant moved_;      // at the last look that found more
+  io::Timer look_;
 };
 
 }  // namespace

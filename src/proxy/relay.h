@@ -1,6 +1,7 @@
 // relay: copies bytes both ways between two streams until both have ended. The end of one direction is
 // passed on alone (half close); a reset on one side resets the other, and a TLS connection that ends
-// without close_notify counts as a reset. What one side cannot take is not read from the other.
+// without close_notify counts as a reset. What one side cannot take is not read from the other. Where no
+// byte moves for kRelayIdle (kRelayHalfIdle once one direction has ended) both sides are reset.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,9 @@
 #include "io/task.h"
 
 namespace weft::proxy {
+
+inline constexpr Duration kRelayIdle = Duration::hours(24);
+inline constexpr Duration kRelayHalfIdle = Duration::hours(1);
 
 struct RelayResult {
   uint64_t from_first = 0;  // bytes read from the first stream

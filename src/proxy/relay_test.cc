@@ -55,6 +55,30 @@ TEST_F(RelayTest, CarriesBytesBothWays) {
   EXPECT_EQ(read(*client), "pong");
 }
 
+TEST_F(RelayTest, LivesWhileSomethingMovesAndEndsADayAfterTheLastByte) {
+  for (int hours = 0; hours < 100; hours += 20) {
+    world.run_for(Duration::hours(20));
+    client->write("x");
+    ASSERT_EQ(read(*server), "x") << hours;
+  }
+  world.run_for(Duration::hours(23));
+  EXPECT_FALSE(result);
+  world.run_for(Duration::hours(2));
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->reset);
+}
+
+TEST_F(RelayTest, AHalfClosedOneIsIdleForAnHourAtMost) {
+  client->shutdown_write();
+  world.run_for(Duration::minutes(30));
+  server->write("late");
+  EXPECT_EQ(read(*client), "late");
+  world.run_for(Duration::minutes(50));
+  EXPECT_FALSE(result);
+  world.run_for(Duration::minutes(45));
+  EXPECT_TRUE(result);
+}
+
 TEST_F(RelayTest, PassesOnTheEndOfOneDirectionAlone) {
   client->write("request");
   client->shutdown_write();

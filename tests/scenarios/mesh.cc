@@ -242,6 +242,9 @@ void Mesh::start_sidecar(Instance& instance) {
   WEFT_ASSERT(outbound && inbound);
   instance.listeners.push_back(std::move(*outbound));
   instance.listeners.push_back(std::move(*inbound));
+  worker.overload_watch.on_accepting([&instance](bool accept) {
+    for (const auto& listener : instance.listeners) accept ? listener->resume() : listener->pause();
+  });
 }
 
 void Mesh::drop_sidecar(Instance& instance) {

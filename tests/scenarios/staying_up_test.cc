@@ -280,5 +280,46 @@ TEST_F(StayingUp, AnOverloadedSidecarShedsNewRequestsAndRecovers) {
   EXPECT_NE(metrics.find("weft_shed_requests_total 2"), std::string::npos) << metrics;
 }
 
+TEST_F(StayingUp, BeyondSheddingNothingIsAcceptedUntilItIsOver) {
+  start_backend({kOk});
+  auto open = dial();
+  open->write(kGet);
+  ASSERT_TRUE(until([&] { return open->in.ends_with("ok"); }, Duration::seconds(2)));
+  mesh.instance("client").usage.memory = 960;
+  world().run_for(Duration::seconds(1));
+  auto waiting = dial();  // in the kernel's queue
+  waiting->write(kGet);
+  open->in.clear();
+  open->write(kGet);
+  ASSERT_TRUE(until([&] { return open->in.starts_with("HTTP/1.1 503 "); }, Duration::seconds(2)));
+  world().run_for(Duration::seconds(5));
+  EXPECT_TRUE(waiting->in.empty());
+  EXPECT_FALSE(waiting->ended);
+  EXPECT_EQ(mesh.instance("client").worker->worker.overload.pauses(), 1u);
+  mesh.instance("client").usage.memory = 100;
+  EXPECT_TRUE(until([&] { return waiting->in.ends_with("ok"); }, Duration::seconds(2)));
+}
+
+TEST_F(StayingUp, RequestsWaitingForOneInstanceAreBounded) {
+  start_backend({kOk});
+  // Dials to its sidecar take two seconds to fail.
+  sim::Node& node = world().node("backend");
+  world().partition(world().node("client"), node);
+  proxy::UpstreamPool& pool = mesh.instance("client").worker->pool;
+  const proxy::UpstreamTarget target{"nobody", {node.ip(), 20000}, "spiffe://x/y", 80};
+  size_t refused = 0, failed = 0;
+  auto wait = [&]() -> io::Task<void> {
+    auto got = co_await pool.acquire(target);
+    if (!got && got.error().kind() == ErrorKind::kLimit) ++refused;
+    if (!got) ++failed;
+  };
+  io::TaskScope scope;
+  for (size_t i = 0; i < proxy::UpstreamPool::kMostWaiting + 100; ++i) scope.spawn(wait());
+  EXPECT_EQ(refused, 100u);
+  EXPECT_TRUE(until([&] { return failed == proxy::UpstreamPool::kMostWaiting + 100; },
+                    Duration::seconds(10)));
+  EXPECT_EQ(refused, 100u);
+}
+
 }  // namespace
 }  // namespace weft::scenarios
