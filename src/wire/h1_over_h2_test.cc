@@ -39,6 +39,7 @@ ResponseHead cross(const ResponseHead& head, bool end) {
   std::string scratch;
   list_response(head, lines, scratch);
   Http2Section section(1 << 20, 1000);
+  section.begin(Http2Section::Kind::kResponse);
   for (const auto& line : lines) section.add(lower(line.name), line.value);
   ResponseHead out;
   EXPECT_TRUE(section.take_response(out, end));

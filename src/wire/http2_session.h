@@ -1,6 +1,6 @@
 // One end of an HTTP/2 connection as bytes in and bytes out (RFC 9113): no sockets, no waiting. It maps
 // frames to heads, body pieces and trailers, keeps flow control in the application's hands and bounds
-// what a peer can make us hold or do. libnghttp2 does the framing and HPACK underneath.
+// what a peer can make us hold or do. Extended CONNECT is RFC 8441; priorities are read and ignored.
 //
 // receive() takes what arrived and calls Http2Events; produce() writes what is due. Nothing is sent
 // inside any other call: the owner calls produce() once per turn. Events are called from inside
@@ -8,8 +8,9 @@
 //
 // The owner names a stream by its Http2Stream handle, valid until on_closed() for it (or the session's
 // end); the session names it to the owner by `user`, the pointer that on_request() returned or open()
-// was given. Memory: at most header_bytes per head, and per stream what send_data() queued; received
-// body bytes are handed over at once, bounded by the windows.
+// was given. Memory: at most about 2 × header_bytes for the field block that is coming in, per stream a
+// record of 200 octets and what send_data() queued; received body bytes are handed over at once, bounded
+// by the windows. wire/README.md lists the budgets against floods.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +24,17 @@
 
 namespace weft::wire {
 
-// Error codes of RFC 9113 §7 that Weft itself uses.
+// Error codes of RFC 9113 §7; a peer may send others.
 enum class Http2Code : uint32_t {
   kNoError = 0x0,
   kProtocolError = 0x1,
   kInternalError = 0x2,
+  kFlowControlError = 0x3,
+  kStreamClosed = 0x5,
+  kFrameSizeError = 0x6,
   kRefusedStream = 0x7,
   kCancel = 0x8,
+  kCompressionError = 0x9,
   kEnhanceYourCalm = 0xb,
 };
 
@@ -40,10 +45,16 @@ struct Http2Limits {
   size_t header_bytes = 60 * 1024;  // decoded, names and values; more: 431 or RST_STREAM
   size_t header_lines = 100;
   uint32_t continuations = 8;  // CONTINUATION frames to one head
+  // Payload of a frame, both what we announce and the most we send: body pieces of this size cross in
+  // one frame. They are handed on as they arrive, so a large frame costs no memory.
+  uint32_t frame_bytes = 64 * 1024;
+  uint32_t header_table = 4096;   // of HPACK, for what we receive
+  bool extended_connect = false;  // server: announce RFC 8441
   // Streams that end by a reset, whoever sent it, where the peer caused it; then GOAWAY.
   uint32_t reset_burst = 100;
   Duration reset_period = Duration::seconds(30);
-  // PING, SETTINGS, PRIORITY and empty DATA frames; then GOAWAY.
+  // PING, SETTINGS, PRIORITY, empty DATA frames, streams above the limit, and WINDOW_UPDATE frames beyond
+  // what the DATA we sent explains; then GOAWAY.
   uint32_t control_burst = 1000;
   Duration control_period = Duration::seconds(10);
 };
@@ -68,6 +79,8 @@ class Http2Events {
   virtual void on_closed(void* user, Http2Code code) = 0;
   // The peer's limits changed or it is going away: look at can_open() and going_away().
   virtual void on_peer_changed() = 0;
+  // The answer to ping().
+  virtual void on_ping_ack(uint64_t) {}
 };
 
 class Http2Session {
@@ -91,10 +104,12 @@ class Http2Session {
   // Nothing more will be read or written: close.
   bool finished() const;
 
-  // Client: opens a stream; nullptr when the library cannot. Requires can_open().
+  // Client: opens a stream; nullptr when the connection has no more ids. Requires can_open().
   Http2Stream* open(const RequestHead& head, bool end, void* user);
   // Client: may another stream be opened now, by the peer's limit?
   bool can_open() const;
+  // Client: does the server take extended CONNECT (RequestHead::protocol)?
+  bool peer_takes_extended_connect() const;
   // GOAWAY was received or sent: no new streams here.
   bool going_away() const;
   size_t open_streams() const;
@@ -113,6 +128,8 @@ class Http2Session {
   // Gives the sender `size` octets of its window back.
   void consume(Http2Stream& stream, size_t size);
 
+  // Asks the peer for a sign of life; on_ping_ack() brings `opaque` back.
+  void ping(uint64_t opaque);
   // Graceful end in two steps (RFC 9113 §6.8): a warning first, and once the peer must have seen it (a
   // PING came back, or the owner calls finish_drain()) the GOAWAY with the last stream that counts.
   void begin_drain();
