@@ -82,6 +82,9 @@ class Api {
 
  private:
   const Compiler& compiler() const { return plane_.catalog->compiler(); }
+  Node show(const Object& object) const {
+    return json_object(object, compiler(), plane_.served, *plane_.condition_times);
+  }
 
   Answer apply(std::string_view query, const std::string& body) const {
     Problems problems;
@@ -100,7 +103,10 @@ class Api {
     if (!outcome) return failure(outcome.error());
     if (!dry_run && outcome->errors.empty()) {
       for (const ApplyOutcome::Row& row : outcome->rows) {
-        if (row.action != "unchanged") audit(row.action, row.key.to_string());
+        if (row.action == "unchanged") continue;
+        audit(row.action, row.key.to_string());
+        // What changed by this is noted as of now.
+        if (const Object* object = compiler().object(row.key)) (void)show(*object);
       }
     }
     return json(outcome->errors.empty() ? 200 : 422, json_outcome(*outcome));
@@ -119,7 +125,7 @@ class Api {
     for (const Object* object : compiler().objects()) {
       if (kind && object->kind() != *kind) continue;
       if (path.size() == 2 && object->meta.ns != path[1]) continue;
-      items.items.push_back(json_object(*object, compiler(), plane_.served));
+      items.items.push_back(show(*object));
     }
     for (const model::ServiceName& name : compiler().services()) {
       if ((kind && *kind != "Service") || compiler().object({"Service", name.ns, name.name}))
@@ -132,7 +138,7 @@ class Api {
 
   Answer one_object(const ObjectKey& key) const {
     if (const Object* object = compiler().object(key)) {
-      return json(200, json_object(*object, compiler(), plane_.served));
+      return json(200, show(*object));
     }
     const model::ServiceName name{key.ns, key.name};
     if (key.kind == "Service" && compiler().exists(name)) {

@@ -22,6 +22,7 @@
 
 #include "base/ip.h"
 #include "base/time.h"
+#include "control/condition_times.h"
 #include "control/object_catalog.h"
 #include "http/server.h"
 
@@ -92,6 +93,7 @@ struct NewToken {
 struct ControlPlane {
   ObjectCatalog* catalog = nullptr;
   Store* store = nullptr;
+  ConditionTimes* condition_times = nullptr;
   std::function<StatusView()> status;
   // How many proxies that use any of these hold the present version of all they use.
   std::function<Served(const Carriers&)> served;

@@ -1,6 +1,8 @@
 // Trees are built with the same Node that YAML is read into: one writer, one escape routine.
 #include "control/api_json.h"
 
+#include <fmt/format.h>
+
 #include "base/log.h"
 
 namespace weft::control {
@@ -31,12 +33,13 @@ Node conditions_list(const std::vector<Condition>& conditions) {
     one.add("reason", condition.reason);
     one.add("message", condition.message);
     one.add("observedGeneration", Node::integer(condition.generation));
+    if (condition.since.unix_ns != 0) one.add("lastTransitionTime", json_time(condition.since));
     out.items.push_back(std::move(one));
   }
   return out;
 }
 
-// Gateway API v1, HTTPRouteStatus; the parents' lastTransitionTime is not kept.
+// Gateway API v1, HTTPRouteStatus.
 Node parents_list(const std::vector<ParentState>& parents) {
   Node out = Node::list();
   for (const ParentState& parent : parents) {
@@ -179,7 +182,8 @@ std::string json_time(WallTime time) {
   return text.substr(0, text.find('.')) + "Z";
 }
 
-Node json_object(const Object& object, const Compiler& compiler, const ServedFn& served) {
+Node json_object(const Object& object, const Compiler& compiler, const ServedFn& served,
+                 ConditionTimes& times) {
   Problems none;
   auto parsed = read_yaml("object", object.body, none);
   Node out = parsed.empty() ? Node::map() : std::move(parsed.front());
@@ -195,9 +199,16 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
     add_service_state(status, object.service_name(), compiler);
     std::vector<Condition> conditions = full_conditions(compiler, object, served);
     conditions.push_back(served_condition(by, object.meta.generation));
+    times.stamp(object.key().to_string(), conditions);
     status.add("conditions", conditions_list(conditions));
   } else {
-    status.add("parents", parents_list(parent_states(compiler, object, served)));
+    std::vector<ParentState> parents = parent_states(compiler, object, served);
+    for (ParentState& parent : parents) {
+      times.stamp(fmt::format("{} {}:{}", object.key().to_string(), parent.ref.service.to_string(),
+                              parent.ref.port),
+                  parent.conditions);
+    }
+    status.add("parents", parents_list(parents));
   }
   status.add("served", served_map(by));
   out.add("status", std::move(status));

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "control/api.h"
+#include "control/condition_times.h"
 #include "control/status_rows.h"
 #include "control/yaml.h"
 
 namespace weft::control {
 
-Node json_object(const Object& object, const Compiler& compiler, const ServedFn& served);
+Node json_object(const Object& object, const Compiler& compiler, const ServedFn& served,
+                 ConditionTimes& times);
 // A service that exists by claims alone, as the Service object that would say the same.
 Node json_implicit_service(const model::ServiceName& name, const Compiler& compiler,
                            const ServedFn& served);

@@ -103,6 +103,7 @@ struct Condition {
   std::string reason;  // CamelCase
   std::string message;
   int64_t generation = 0;  // observedGeneration
+  WallTime since{};        // lastTransitionTime; 0 = not kept (condition_times.h)
 };
 
 // Whose proxies carry an object out: those that use this service and call from this namespace ("" = from

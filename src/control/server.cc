@@ -50,6 +50,7 @@ struct Server::State {
         log(std::move(log)),
         options(std::move(options)),
         discovery(loop, compiler),
+        condition_times(loop),
         rotation(random),
         connections_gone(loop),
         lease_timer(loop, [this] { end_leases(); }),
@@ -74,6 +75,7 @@ struct Server::State {
   std::unique_ptr<JoinService> joining;
   Discovery discovery;
   std::unique_ptr<ControlService> service;
+  ConditionTimes condition_times;
   ControlPlane plane;
   http::Handler api, status_page;
 
@@ -228,6 +230,7 @@ void Server::State::make_plane() {
                                           options.machine_life);
   plane.catalog = catalog.get();
   plane.store = store.get();
+  plane.condition_times = &condition_times;
   plane.status = [this] {
     StatusView view = make_status(sources());
     view.version = options.version;
