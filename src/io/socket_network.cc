@@ -28,8 +28,8 @@ constexpr int kBacklog = 1024;
 // A peer that vanishes without a word is given up within ten seconds: when bytes of ours stay without an
 // acknowledgement (RFC 5482), and on connections we dialled, where an answer may be waited for, also when
 // nothing is under way. Who connected to us and is idle is looked after once a minute: there may be many.
-constexpr int kUserTimeoutMillis = 9000;
-constexpr int kDialledIdleSeconds = 5;
+constexpr int kUserTimeoutMillis = 7000;
+constexpr int kDialledIdleSeconds = 4;
 constexpr int kAcceptedIdleSeconds = 60;
 constexpr int kProbeSeconds = 2;
 // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST; linux/netfilter_ipv4.h collides with netinet/in.h.

@@ -45,8 +45,8 @@ TEST_F(SocketTest, BothEndsHaveNoDelayAndGiveUpAVanishedPeerWithinTenSeconds) {
     const int fd = (*end)->stream->descriptor();
     EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 9000);
-    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), end == &client ? 5 : 60);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), end == &client ? 4 : 60);
     EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 2);
     EXPECT_TRUE(fcntl(fd, F_GETFD) & FD_CLOEXEC);
   }

@@ -18,9 +18,15 @@ struct Verdict {
   }
 };
 
+std::string cat(std::initializer_list<std::string_view> parts) {
+  std::string out;
+  for (std::string_view part : parts) out += part;
+  return out;
+}
+
 std::string joined(const std::vector<std::string>& values) {
   std::string out;
-  for (const std::string& value : values) out += (out.empty() ? "" : " | ") + value;
+  for (const std::string& value : values) out.append(out.empty() ? "" : " | ").append(value);
   return out;
 }
 
@@ -40,7 +46,7 @@ void check_fields(const std::string& side, const json& want, const plain::Messag
     const std::string expected = octets_of(value);
     const bool option = name == "connection" && has_option(m, expected);
     v.check(option || (all.size() == 1 && all[0] == expected),
-            side + ": " + name + " is \"" + joined(all) + "\"");
+            cat({side, ": ", name, " is \"", joined(all), "\""}));
   }
   for (const json& name : want.value("present", json::array()))
     v.check(m.has(name.get<std::string>()), side + ": no " + name.get<std::string>());
@@ -48,12 +54,13 @@ void check_fields(const std::string& side, const json& want, const plain::Messag
     v.check(!m.has(name.get<std::string>()), side + ": there is " + name.get<std::string>());
   for (const auto& [name, value] : want.value("absent_values", json::object()).items()) {
     for (const std::string& line : m.all(name))
-      v.check(line.find(octets_of(value)) == std::string::npos, side + ": " + name + ": " + line);
+      v.check(line.find(octets_of(value)) == std::string::npos,
+              cat({side, ": ", name, ": ", line}));
   }
   for (const auto& [name, values] : want.value("lines", json::object()).items()) {
     std::vector<std::string> expected;
     for (const json& value : values) expected.push_back(octets_of(value));
-    v.check(m.all(name) == expected, side + ": lines of " + name + ": " + joined(m.all(name)));
+    v.check(m.all(name) == expected, cat({side, ": lines of ", name, ": ", joined(m.all(name))}));
   }
 }
 
@@ -81,7 +88,7 @@ void check_request(const json& want, const PlayedCase& played, Verdict& v) {
     const std::vector<std::string> all = m.all(name);
     if (all.empty()) continue;
     v.check(name == "te" ? has_option(m, "te") : all[0] == octets_of(value),
-            "backend: " + name + " is " + joined(all));
+            cat({"backend: ", name, " is ", joined(all)}));
   }
   if (want.contains("via_starts_with")) {
     const std::string via = joined(m.all("via"));
@@ -133,12 +140,12 @@ void check_answer(const std::string& side, const json& want, const plain::Messag
           side + ": status " + std::to_string(m.status));
   v.check(want.value("version", m.version) == m.version, side + ": version " + m.version);
   if (want.contains("body"))
-    v.check(m.body == octets_of(want["body"]), side + ": body \"" + m.body + "\"");
+    v.check(m.body == octets_of(want["body"]), cat({side, ": body \"", m.body, "\""}));
   if (want.contains("framing"))
     v.check(m.chunked || m.to_close, side + ": neither chunked nor to the end");
   for (const auto& [name, value] : want.value("never_field", json::object()).items()) {
     for (const std::string& line : m.all(name))
-      v.check(line != octets_of(value), side + ": " + name);
+      v.check(line != octets_of(value), cat({side, ": ", name}));
   }
 }
 
