@@ -1,5 +1,7 @@
-// One task per port. The connect probe opens and closes a connection every kWhileOpen: that notices an
-// app that died between requests without costing it anything; requests themselves notice sooner.
+// One task per port. Whether anybody listens is asked of the kernel every kWhileOpen, so that the app
+// never sees a connection that brings nothing; where the kernel does not say (no namespace of its own) a
+// connection is opened and closed. That notices an app that died between requests; requests themselves
+// notice sooner.
 #include "proxy/readiness.h"
 
 #include <algorithm>
@@ -86,6 +88,8 @@ void Readiness::tell() {
 }
 
 io::Task<Result<void>> Readiness::check(const PortProbe& probe) {
+  if (probe.kind == PortProbe::kConnect && !worker_.app.listening(probe.app_port).empty())
+    co_return Result<void>{};
   auto stream = co_await dialer_.connect(probe.app_port, {});
   if (!stream) {
     co_return fail(ErrorKind::kRefused,
