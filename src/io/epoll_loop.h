@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "io/loop.h"
+#include "io/silence_watch.h"
 
 namespace weft::io {
 
@@ -32,6 +33,7 @@ class EpollLoop final : public Loop {
   Instant now() const override { return now_; }
   WallTime wall_now() const override;
   void post_remote(std::move_only_function<void()> fn) override;
+  SilenceWatch& silence() { return silence_; }
 
  private:
   friend class FdWatch;
@@ -57,6 +59,7 @@ class EpollLoop final : public Loop {
   std::vector<uint32_t> free_slots_;
   std::mutex remote_mutex_;
   std::vector<std::move_only_function<void()>> remote_;
+  SilenceWatch silence_{*this};
 };
 
 // Watches one descriptor, edge-triggered, for reading, writing and the peer's close: the callback gets

@@ -25,13 +25,14 @@ namespace weft::io {
 namespace {
 
 constexpr int kBacklog = 1024;
-// A peer that vanishes without a word is given up within ten seconds: when bytes of ours stay without an
-// acknowledgement (RFC 5482), and on connections we dialled, where an answer may be waited for, also when
-// nothing is under way. Who connected to us and is idle is looked after once a minute: there may be many.
-constexpr int kUserTimeoutMillis = 7000;
+// A peer that vanishes without a word is given up within ten seconds: by SilenceWatch when bytes of ours
+// stay without an acknowledgement, and on connections we dialled, where an answer may be waited for, also
+// when nothing is under way. Who connected to us and is idle is looked after once a minute: there may be
+// many.
 constexpr int kDialledIdleSeconds = 4;
 constexpr int kAcceptedIdleSeconds = 60;
 constexpr int kProbeSeconds = 2;
+constexpr int kProbes = 2;
 // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST; linux/netfilter_ipv4.h collides with netinet/in.h.
 constexpr int kOriginalDestination = 80;
 constexpr Duration kUnixBacklogRetry = Duration::millis(5);
@@ -46,7 +47,7 @@ void set_tcp_options(int fd, int idle_seconds) {
   set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_seconds);
   set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeSeconds);
-  set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, kUserTimeoutMillis);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
 }
 
 int socket_domain(int fd) {

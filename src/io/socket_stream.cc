@@ -4,7 +4,11 @@
 // calls.
 #include "io/socket_stream.h"
 
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -40,6 +44,7 @@ SocketStream::SocketStream(Fd fd, std::unique_ptr<FdWatch> watch, uint32_t event
 }
 
 SocketStream::~SocketStream() {
+  loop_.silence().remove(*this);
   if (fd_ && !out_.empty()) reset();
   watch_.reset();
 }
@@ -138,6 +143,7 @@ void SocketStream::shutdown_write() {
 
 // False when the connection failed.
 bool SocketStream::send_queued() {
+  const size_t before = out_.size();
   while (writable_ && !out_.empty()) {
     const ssize_t sent = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -149,7 +155,29 @@ bool SocketStream::send_queued() {
       return false;
     }
   }
+  // A peer without a port is on a Unix socket: it cannot vanish.
+  if (out_.size() < before && peer_.port != 0) loop_.silence().add(*this);
   return true;
+}
+
+SocketStream::Progress SocketStream::progress(Duration watched) const {
+  int unacknowledged = 0;
+  if (error_ || ::ioctl(fd_.get(), SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0)
+    return Progress::kDone;
+  if (watched < SilenceWatch::kGiveUp) return Progress::kUnderWay;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return Progress::kDone;
+  // A peer whose window is closed is not written to: the kernel asks, it does not repeat.
+  const bool silent = info.tcpi_retransmits > 0 &&
+                      Duration::millis(info.tcpi_last_ack_recv) >= SilenceWatch::kGiveUp;
+  return silent ? Progress::kSilent : Progress::kUnderWay;
+}
+
+void SocketStream::peer_vanished() {
+  failed(ETIMEDOUT, "no acknowledgement from ");
+  readable_ = true;
+  tell_readable();
 }
 
 void SocketStream::flush() {
@@ -180,6 +208,7 @@ void SocketStream::failed(int error_number, std::string_view doing) {
 
 void SocketStream::reset() {
   if (!fd_) return;
+  loop_.silence().remove(*this);
   if (!local_) local_ = local_address(fd_.get());
   const linger now{.l_onoff = 1, .l_linger = 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);

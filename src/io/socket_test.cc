@@ -45,7 +45,8 @@ TEST_F(SocketTest, BothEndsHaveNoDelayAndGiveUpAVanishedPeerWithinTenSeconds) {
     const int fd = (*end)->stream->descriptor();
     EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
     EXPECT_EQ(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
-    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0) << "it ends slow readers as well";
+    EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 2);
     EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), end == &client ? 4 : 60);
     EXPECT_EQ(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 2);
     EXPECT_TRUE(fcntl(fd, F_GETFD) & FD_CLOEXEC);
@@ -82,6 +83,17 @@ TEST_F(SocketTest, BackpressureStopsTheWriterAndLetsItGoOn) {
   ASSERT_TRUE(until([&] { return server->text.size() == written + 1; }));
   EXPECT_EQ(client->writable, told_before + 1);
   EXPECT_EQ(server->text.back(), 'y');
+}
+
+TEST_F(SocketTest, APeerThatDoesNotReadIsNotTakenForVanished) {
+  connect_pair();
+  server->paused = true;
+  std::string piece(1024 * 1024, 'p');
+  while (client->stream->write(piece)) {
+  }
+  EXPECT_FALSE(loop.run_for_test([&] { return client->last == ReadOutcome::kError; },
+                                 SilenceWatch::kGiveUp + Duration::seconds(2)));
+  EXPECT_EQ(client->stream->error(), nullptr);
 }
 
 TEST_F(SocketTest, AHalfClosedConnectionStillCarriesTheAnswer) {

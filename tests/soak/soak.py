@@ -2,19 +2,18 @@
 """Does the sidecar stay up? Real programs behind a real pair, in numbers and for minutes, with the memory of both
 sidecars watched. Prints a table; exit status 0 if every check held. `make soak` is the whole; README.md says more.
 
-    soak.py --bin DIR [--scale 0.1] [--only NAME,...] [--out FILE]
+    soak.py --bin DIR [--scale 0.1] [--only NAME,...] [--out FILE] [--folder DIR]
 
 --scale shrinks counts and durations; a number in the table is always what was really done."""
 
 import argparse
 import json
 import pathlib
-import resource
 import sys
 import time
 
 import checks
-from stage import MeshError, Soak
+from stage import MeshError, Soak, raise_descriptor_limit
 
 
 def main():
@@ -23,11 +22,11 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--only", default="", help="comma separated: " + ", ".join(checks.ALL))
     parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--folder", type=pathlib.Path, help="keeps the mesh's files and logs there")
     arguments = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_descriptor_limit()
     names = [name for name in arguments.only.split(",") if name] or list(checks.ALL)
-    soak = Soak(arguments.bin, arguments.scale)
+    soak = Soak(arguments.bin, arguments.scale, arguments.folder)
     begin = time.monotonic()
     try:
         for name in names:
