@@ -2,10 +2,21 @@
 
 #include <gtest/gtest.h>
 
-#include <regex>
-
 namespace weft::proxy {
 namespace {
+
+// xxxxxxxx-xxxx-4xxx-[89ab]xxx-xxxxxxxxxxxx
+bool is_uuid4(std::string_view id) {
+  if (id.size() != 36) return false;
+  for (size_t i = 0; i < id.size(); ++i) {
+    const std::string_view allowed = i == 8 || i == 13 || i == 18 || i == 23 ? "-"
+                                     : i == 14                               ? "4"
+                                     : i == 19                               ? "89ab"
+                                                                             : "0123456789abcdef";
+    if (allowed.find(id[i]) == std::string_view::npos) return false;
+  }
+  return true;
+}
 
 TEST(CallerFields, ARequestIdIsKeptOrMadeAsAVersion4Uuid) {
   SeededRandom random(1);
@@ -17,9 +28,7 @@ TEST(CallerFields, ARequestIdIsKeptOrMadeAsAVersion4Uuid) {
   for (int i = 0; i < 100; ++i) {
     wire::Fields none;
     const std::string id = keep_or_make_request_id(none, random);
-    EXPECT_TRUE(std::regex_match(
-        id, std::regex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")))
-        << id;
+    EXPECT_TRUE(is_uuid4(id)) << id;
     EXPECT_EQ(none.get("x-request-id"), id);
   }
   wire::Fields empty;

@@ -46,13 +46,24 @@ class Inbound {
   AppDialer& dialer() { return dialer_; }
 
  private:
-  struct Peer;
+  // Who is on the other side of a connection.
+  struct Peer {
+    std::string identity;
+    bool allowed = false;
+    uint16_t app_port = 0;
+    bool upgrade = false;                      // ALPN http/1.1
+    std::optional<WallTime> certificate_ends;  // ours, on this connection
+    bool plain = false;  // came through a published door: no sidecar on the other side
+  };
   struct Request;
   struct Served {
     std::unique_ptr<http::ServerConnection> connection;
     std::optional<WallTime> certificate_ends;  // none on a plain door
     std::unique_ptr<io::Timer> replace;        // armed by a rotation
   };
+
+  // The service of what came through a published door.
+  static constexpr std::string_view kPublished = "published";
 
   io::Task<void> converse(io::StreamPtr transport);
   void serve_http(io::StreamPtr stream, http::ConnectionInfo info,

@@ -44,6 +44,13 @@ void write_line(Worker& worker, const Record& record) {
 
 }  // namespace
 
+void set_service(Record& record, std::string_view text) {
+  size_t colon = text.rfind(':');
+  record.service = text.substr(0, colon);
+  if (colon == std::string_view::npos) return;
+  if (auto port = parse_port(text.substr(colon + 1))) record.port = *port;
+}
+
 int grpc_status_number(std::string_view text) {
   const auto number = parse_u64(text);
   return number && *number <= 16 ? static_cast<int>(*number) : -1;

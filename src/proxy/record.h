@@ -33,6 +33,9 @@ struct Record {
   std::string service_and_port() const { return service + ":" + std::to_string(port); }
 };
 
+// "cart.default:80" into service and port.
+void set_service(Record& record, std::string_view text);
+
 // What grpc-status says; -1 when it is no number from 0 to 16: garbage must not read as OK.
 int grpc_status_number(std::string_view text);
 
