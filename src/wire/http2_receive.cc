@@ -48,7 +48,7 @@ void Http2Session::Impl::take_header(std::string_view& in) {
     in.remove_prefix(kFrameHeaderSize);
   } else {
     const size_t size = std::min(in.size(), kFrameHeaderSize - header_have);
-    std::copy_n(in.data(), size, header_octets.data() + header_have);
+    in.copy(header_octets.data() + header_have, size);
     in.remove_prefix(size);
     header_have += size;
     if (header_have < kFrameHeaderSize) return;
