@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/ip.h"
+#include "http/client.h"
 #include "scenarios/mesh.h"
 #include "scenarios/raw_peer.h"
 
@@ -137,6 +138,60 @@ TEST_F(StayingUp, ABodyThatStandsStillIsGivenUp) {
     EXPECT_FALSE(backend->reached().back().complete);
     EXPECT_TRUE(backend->closed_by_peer(backend->reached().back().connection));
   }
+}
+
+// One request over HTTP/2 from outside, whose body begins and then stands still.
+struct StandingBody {
+  io::Task<void> run(http::ClientConnection& connection, std::optional<uint64_t> size) {
+    wire::RequestHead head;
+    head.method = "POST";
+    head.target = "/";
+    head.authority = "weft";
+    head.length = size ? wire::BodyLength{wire::BodyLength::kSized, *size}
+                       : wire::BodyLength{wire::BodyLength::kStreamed, 0};
+    if (size) head.fields.add("content-length", std::to_string(*size));
+    auto opened = connection.open(head, false);
+    if (!opened) co_return;
+    stream = std::move(*opened);
+    (void)co_await stream->send_body(Buffer("abc"));
+    result.emplace(co_await stream->read_head());
+  }
+  http::ClientStreamPtr stream;
+  std::optional<Result<wire::ResponseHead>> result;
+};
+
+TEST_F(StayingUp, AnHttp2BodyOfKnownLengthThatStandsStillIsResetAStreamIsNot) {
+  start_backend({kOk});
+  dial_door();
+  sim::Node& outside = world().node("outside");
+  auto stream = world().run(outside.network().connect({mesh.instance("backend").side->ip(), kDoor},
+                                                      Duration::seconds(5)));
+  ASSERT_TRUE(stream);
+  auto connection = http::connect_http(outside.loop(), std::move(*stream),
+                                       http::ClientProtocol::kHttp2, {}, {}, [] {});
+  StandingBody sized, streamed;
+  {
+    io::TaskScope scope;
+    scope.spawn(sized.run(*connection, 10));
+    scope.spawn(streamed.run(*connection, std::nullopt));
+    world().run_for(Duration::seconds(59));
+    EXPECT_FALSE(sized.result);
+    EXPECT_EQ(backend->reached().size(), 2u);
+    // The connection is looked at once a minute.
+    EXPECT_TRUE(until([&] { return sized.result.has_value(); }, Duration::seconds(62)));
+    EXPECT_FALSE(sized.result->has_value());
+    world().run_for(Duration::minutes(20));
+    EXPECT_FALSE(streamed.result);
+    // Nothing has moved for an hour.
+    EXPECT_TRUE(until([&] { return streamed.result.has_value(); }, Duration::minutes(45)));
+    world().run_for(Duration::seconds(1));
+    for (const Reached& request : backend->reached()) {
+      EXPECT_FALSE(request.complete);
+      EXPECT_TRUE(backend->closed_by_peer(request.connection));
+    }
+  }
+  sized.stream.reset();
+  streamed.stream.reset();
 }
 
 TEST_F(StayingUp, ASlowBackendIsNotTakenForASlowBody) {
