@@ -192,11 +192,11 @@ void InsideProcess::make_sockets(std::string_view family) {
        make_sidecar_sockets(family == "6" ? AF_INET6 : AF_INET, kSocketBatch));
 }
 
-Result<void> InsideProcess::declare(std::string_view text) {
+Result<void> InsideProcess::declare(std::string_view change) {
   if (!port_sets_) return {};
-  auto change = PortChange::from_text(text);
-  if (!change) return std::unexpected(std::move(change.error()));
-  return port_sets_->apply(*change);
+  auto parsed = PortChange::from_text(change);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  return port_sets_->apply(*parsed);
 }
 
 void InsideProcess::on_child() {

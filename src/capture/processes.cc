@@ -64,17 +64,17 @@ std::multimap<pid_t, std::pair<pid_t, bool>> children_by_parent() {
 }
 
 // 0 when it has ended or may not be looked at.
-ino_t network_namespace(const std::string& process) {
+ino_t network_namespace_of_process(const std::string& process) {
   struct stat about{};
   return ::stat(("/proc/" + process + "/ns/net").c_str(), &about) == 0 ? about.st_ino : 0;
 }
 
 // Those of the namespace, and those below them wherever they live.
-std::vector<pid_t> processes_in(ino_t network_namespace_wanted) {
+std::vector<pid_t> processes_in(ino_t network_namespace) {
   std::vector<pid_t> found;
   for (const auto& [parent, child] : children_by_parent()) {
     if (!child.second) continue;
-    if (network_namespace(std::to_string(child.first)) != network_namespace_wanted) continue;
+    if (network_namespace_of_process(std::to_string(child.first)) != network_namespace) continue;
     found.push_back(child.first);
     for (pid_t below : descendants(child.first)) found.push_back(below);
   }
@@ -133,12 +133,12 @@ Result<ino_t> network_namespace_of(int socket) {
   return about.st_ino;
 }
 
-void kill_processes_in(ino_t wanted) {
-  if (wanted == 0 || wanted == network_namespace("self")) return;
+void kill_processes_in(ino_t network_namespace) {
+  if (network_namespace == 0 || network_namespace == network_namespace_of_process("self")) return;
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   int times_empty = 0;
   while (times_empty < 2 && std::chrono::steady_clock::now() < give_up) {
-    const std::vector<pid_t> found = processes_in(wanted);
+    const std::vector<pid_t> found = processes_in(network_namespace);
     times_empty = found.empty() ? times_empty + 1 : 0;
     stop_and_kill(found);
     ::poll(nullptr, 0, 1);  // the kernel needs a moment to take them apart

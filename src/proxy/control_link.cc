@@ -133,8 +133,8 @@ io::Task<void> ControlLink::run() {
 
 io::Task<Result<void>> ControlLink::dial() {
   Result<void> outcome = fail(ErrorKind::kUnavailable, "no address of a server is known");
-  for (size_t i = 0; i < options_.servers.size(); ++i) {
-    outcome = co_await dial_one(options_.servers[i]);
+  for (const SocketAddress& server : options_.servers) {
+    outcome = co_await dial_one(server);
     if (outcome) co_return outcome;
   }
   co_return outcome;

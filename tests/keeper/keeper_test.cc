@@ -76,7 +76,7 @@ class WeftRun {
     }
     ::fcntl(terminal_, F_SETFL, O_NONBLOCK);
   }
-  WeftRun(const std::string& script, Setup setup = {})
+  explicit WeftRun(const std::string& script, Setup setup = {})
       : WeftRun(std::vector<std::string>{"bash", "-c", script}, std::move(setup)) {}
   ~WeftRun() {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
