@@ -61,6 +61,9 @@ for line in sys.stdin:
         equal(attempt(81), "81 ConnectionRefusedError ConnectionRefusedError")
     wait_until("the refusal in weft status",
                lambda: "service cart.default declares no port 81" in mesh.cli("status").stdout, 20)
+    sidecar = next(p for p in descendants_of(program.pid) if "weft-proxy" in (command_line(p) or ""))
+    os.kill(sidecar, 9)  # the ruleset stays, and the next one goes on with it
+    equal(attempt(81), "81 ConnectionRefusedError ConnectionRefusedError")
     t.http_app(mesh, "cart:81:8081/http", port=8081)
     wait_until("the port that is declared now", lambda: attempt(81) == "81 open open", 20)
     equal(attempt(82), "82 ConnectionRefusedError ConnectionRefusedError")
