@@ -98,6 +98,30 @@ TEST_F(Http2ProtocolTest, SendsDataInFramesAsLargeAsThePeerTakes) {
   }
 }
 
+TEST_F(Http2ProtocolTest, KeepsToTheLimitWithTheFrameHeaderCounted) {
+  serve(setting(4, 1 << 20) + setting(5, 1 << 20));
+  send(frame(kWindowUpdate, 0, 0, u32(1 << 20)));
+  auto& seen = request(1);
+  ResponseHead head;
+  head.length = {BodyLength::kStreamed, 0};
+  session->send_response(*seen.stream, head, false);
+  produced();
+  session->send_data(*seen.stream, Buffer(std::string(200'000, 'x')));
+  size_t sum = 0;
+  while (session->wants_write()) {
+    Buffer out;
+    session->produce(out, 65536);
+    ASSERT_LE(out.size(), 65536u);
+    for (const Frame& f : frames_of(out.view())) sum += f.payload.size();
+  }
+  EXPECT_EQ(sum, 200'000u);
+  // A limit that leaves no room for a frame worth its header is passed rather than nothing sent.
+  session->send_data(*seen.stream, Buffer(std::string(5000, 'x')));
+  Buffer out;
+  session->produce(out, 10);
+  EXPECT_EQ(out.size(), 9u + 1024);
+}
+
 TEST_F(Http2ProtocolTest, TakesDataFramesOfTheSizeItAnnounced) {
   serve();
   EXPECT_EQ(announced(5), 65536u);

@@ -11,7 +11,8 @@ namespace weft::wire {
 
 namespace {
 
-// Smaller pieces than this are not cut to meet produce()'s limit.
+// No smaller piece is cut from a body to meet produce()'s limit; but the limit is met, header included, since what
+// is one octet larger takes a block of memory twice the size.
 constexpr size_t kSmallestCut = 1024;
 // Memory that `pending` keeps when it is empty.
 constexpr size_t kKeptPending = 4096;
@@ -153,16 +154,18 @@ void Http2Session::Impl::settle(Http2Stream& stream) {
 void Http2Session::Impl::produce(Buffer& out, size_t limit) {
   flush(out);
   while (!failed && out.size() < limit && send_window > 0 && queue.first()) {
+    const size_t room = limit - out.size();
+    if (room < kFrameHeaderSize + kSmallestCut && !out.empty()) break;
     Http2Stream& stream = *queue.first();
     queue.remove(stream);
-    write_data(stream, out, limit - out.size());
+    write_data(stream, out, std::max(room, kFrameHeaderSize + kSmallestCut) - kFrameHeaderSize);
     flush(out);
   }
 }
 
 void Http2Session::Impl::write_data(Http2Stream& stream, Buffer& out, size_t room) {
   const size_t most = std::min({int64_t{peer_frame}, int64_t{limits.frame_bytes}, send_window,
-                                stream.send_window, int64_t(std::max(room, kSmallestCut))});
+                                stream.send_window, int64_t(room)});
   const size_t size = std::min<size_t>(stream.out.size(), most);
   const bool last = stream.out_end && size == stream.out.size();
   const bool ends = last && stream.trailers.empty();
