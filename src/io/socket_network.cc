@@ -28,11 +28,13 @@ constexpr int kBacklog = 1024;
 // A peer that vanishes without a word is given up within ten seconds: by SilenceWatch when bytes of ours
 // stay without an acknowledgement, and on connections we dialled, where an answer may be waited for, also
 // when nothing is under way. Who connected to us and is idle is looked after once a minute: there may be
-// many.
-constexpr int kDialledIdleSeconds = 4;
-constexpr int kAcceptedIdleSeconds = 60;
-constexpr int kProbeSeconds = 2;
-constexpr int kProbes = 2;
+// many. More than one probe may be lost although all is well: the kernel's timers are coarse, and of
+// thousands of probes that leave in one moment the loopback device drops those above 1000.
+struct Probing {
+  int idle_seconds, every_seconds, count;
+};
+constexpr Probing kDialled{4, 1, 4};
+constexpr Probing kAccepted{60, 2, 9};
 // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST; linux/netfilter_ipv4.h collides with netinet/in.h.
 constexpr int kOriginalDestination = 80;
 constexpr Duration kUnixBacklogRetry = Duration::millis(5);
@@ -42,12 +44,12 @@ void set_int(int fd, int level, int option, int value) {
 }
 
 // Accepted sockets inherit these from their listener.
-void set_tcp_options(int fd, int idle_seconds) {
+void set_tcp_options(int fd, const Probing& probing) {
   set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_seconds);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, kProbeSeconds);
-  set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, probing.idle_seconds);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, probing.every_seconds);
+  set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, probing.count);
 }
 
 int socket_domain(int fd) {
@@ -91,7 +93,7 @@ Task<Result<StreamPtr>> finish_connect(EpollLoop& loop, Fd fd, SocketAddress to,
 }
 
 Task<Result<StreamPtr>> start_connect(EpollLoop& loop, Fd fd, SocketAddress to, Duration timeout) {
-  set_tcp_options(fd.get(), kDialledIdleSeconds);
+  set_tcp_options(fd.get(), kDialled);
   const KernelAddress address = to_kernel(to, socket_domain(fd.get()));
   if (::connect(fd.get(), address.get(), address.size) == 0) {
     co_return std::make_unique<SocketStream>(loop, std::move(fd), to);
@@ -191,14 +193,18 @@ Result<std::unique_ptr<Listener>> SocketNetwork::listen_unix(std::string path, A
 
 StreamPtr adopt_stream(EpollLoop& loop, int fd) {
   make_non_blocking(fd);
-  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd, kAcceptedIdleSeconds);
+  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd, kAccepted);
   const SocketAddress peer = peer_address(fd);
   return std::make_unique<SocketStream>(loop, Fd(fd), peer);
 }
 
 std::unique_ptr<Listener> adopt_listener(EpollLoop& loop, int fd, AcceptFn accept) {
   make_non_blocking(fd);
-  if (socket_domain(fd) != AF_UNIX) set_tcp_options(fd, kAcceptedIdleSeconds);
+  if (socket_domain(fd) != AF_UNIX) {
+    set_tcp_options(fd, kAccepted);
+    // Who connects over loopback cannot vanish: the kernel that ends it tells us.
+    if (local_address(fd).ip.is_loopback()) set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
+  }
   return std::make_unique<SocketListener>(loop, Fd(fd), std::move(accept));
 }
 

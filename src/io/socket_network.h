@@ -2,7 +2,8 @@
 // elsewhere (inherited, passed over a Unix socket, made in another network namespace).
 // One per EpollLoop; the loop outlives it and everything it made.
 //
-// TCP sockets get TCP_NODELAY and keepalive (first probe after 60 s of silence, after 4 s where we dialled).
+// TCP sockets get TCP_NODELAY and keepalive: first probe after 60 s of silence, after 4 s where we dialled,
+// none for what is accepted on loopback.
 #pragma once
 
 #include <sys/types.h>
