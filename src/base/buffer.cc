@@ -17,8 +17,10 @@ namespace weft {
 namespace {
 
 constexpr size_t kSmallest = 256;
-constexpr size_t kLargestPooled = 64 * 1024;
-constexpr size_t kKeptPerSize = 64 * 1024;  // bytes
+// What a bulk transfer takes from the allocator in such sizes comes back as page faults: glibc returns it
+// to the kernel at once.
+constexpr size_t kLargestPooled = 256 * 1024;
+constexpr size_t kKept = 1024 * 1024;  // bytes, of all sizes
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -41,7 +43,7 @@ class BlockPool {
         ::operator delete(block);
       }
     }
-    kept_.fill(SIZE_MAX / 2);  // buffers freed during the thread's end go straight to the heap
+    kept_ = kKept;  // buffers freed during the thread's end go straight to the heap
   }
 
   char* allocate(size_t capacity) {
@@ -51,18 +53,18 @@ class BlockPool {
     }
     Block* block = free_[index];
     free_[index] = block->next;
-    kept_[index] -= capacity;
+    kept_ -= capacity;
     return reinterpret_cast<char*>(block);
   }
 
   void free(char* memory, size_t capacity) {
     const size_t index = index_of(capacity);
-    if (!kPooled || index >= kSizes || kept_[index] + capacity > kKeptPerSize) {
+    if (!kPooled || index >= kSizes || kept_ + capacity > kKept) {
       ::operator delete(memory);
       return;
     }
     free_[index] = new (memory) Block{free_[index]};
-    kept_[index] += capacity;
+    kept_ += capacity;
   }
 
  private:
@@ -75,7 +77,7 @@ class BlockPool {
     return static_cast<size_t>(std::countr_zero(capacity) - std::countr_zero(kSmallest));
   }
   std::array<Block*, kSizes> free_{};
-  std::array<size_t, kSizes> kept_{};  // bytes
+  size_t kept_ = 0;
 };
 
 thread_local BlockPool pool;

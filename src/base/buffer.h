@@ -2,7 +2,7 @@
 // Append at the back, consume at the front; both are amortised O(1): the front is reclaimed when the
 // buffer empties or when growing. Move-only, so a body piece changes hands without a copy; clone()
 // where a copy is meant. An empty Buffer owns no memory. Not thread-safe. Memory comes in powers of two
-// from a pool of the thread's own, bounded at 64 KiB a size: a connection that lets go of its buffer
+// from a pool of the thread's own, bounded at 1 MiB: a connection that lets go of its buffer
 // after each request costs no work in the allocator.
 #pragma once
 

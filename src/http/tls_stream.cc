@@ -13,6 +13,9 @@
 namespace weft::http {
 namespace {
 
+// Four full records: no reason to gather more.
+constexpr size_t kEncryptNow = 64 * 1024;
+
 class TlsStream final : public io::Stream, public io::StreamHandler {
  public:
   // An established session; bytes it has decrypted already are the first to be read.
@@ -37,8 +40,12 @@ class TlsStream final : public io::Stream, public io::StreamHandler {
     return after_write();
   }
   bool write(Buffer&& bytes) override {
-    const Buffer taken = std::move(bytes);
-    return write(taken.view());
+    if (error() != nullptr || shutdown_wanted_) {
+      bytes.clear();
+      return true;
+    }
+    unsent_.append(std::move(bytes));
+    return after_write();
   }
   size_t write_queued() const override {
     // A close_notify that has not left yet counts: without it the peer sees a truncation.
@@ -79,6 +86,7 @@ class TlsStream final : public io::Stream, public io::StreamHandler {
     if (std::exchange(writer_waits_, false) && handler_ != nullptr) handler_->on_writable();
   }
   bool after_write();
+  bool push();
   void flush();
   void failed(Error error);
   std::optional<io::ReadOutcome> decrypted(Buffer& into, size_t limit);
@@ -150,13 +158,15 @@ void TlsStream::failed(Error error) {
 }
 
 bool TlsStream::after_write() {
+  if (unsent_.size() >= kEncryptNow) push();
   loop_.at_end_of_turn(flush_);
   if (write_queued() <= kHighMark) return true;
   writer_waits_ = true;
   return false;
 }
 
-void TlsStream::flush() {
+// Encrypts what was written and hands the records on; false when the transport has no room for more.
+bool TlsStream::push() {
   if (!unsent_.empty()) {
     auto sent = session_->send(unsent_.view());
     unsent_.clear();
@@ -167,6 +177,11 @@ void TlsStream::flush() {
   bool room = true;
   if (!session_->output().empty()) room = transport_->write(std::move(session_->output()));
   session_->output().clear();
+  return room;
+}
+
+void TlsStream::flush() {
+  const bool room = push();
   if (shutdown_wanted_ && !std::exchange(shutdown_sent_, true)) transport_->shutdown_write();
   // When the transport has room it will not call on_writable(): it drained while bytes waited here.
   if (room) tell_writable();

@@ -23,6 +23,9 @@ namespace {
 
 constexpr uint32_t kSmallestRead = 4 * 1024;
 constexpr uint32_t kLargestRead = 64 * 1024;
+// So much leaves at once instead of at the end of the turn: it fills its segments by itself, and a queue
+// that stays small stays in the cache.
+constexpr size_t kSendNow = 32 * 1024;
 constexpr uint32_t kPeerCloses = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 }  // namespace
@@ -129,6 +132,10 @@ bool SocketStream::write(Buffer&& bytes) {
 }
 
 bool SocketStream::after_write() {
+  if (out_.size() >= kSendNow && fd_ && !send_queued()) {
+    readable_ = true;
+    loop_.ready(tell_);
+  }
   if (writable_ && !out_.empty()) loop_.at_end_of_turn(flush_);
   if (out_.size() <= kHighMark) return true;
   writer_waits_ = true;

@@ -23,7 +23,7 @@
 
 namespace weft::io {
 
-// Pooled allocation for coroutine frames, at most a bounded number kept per size class and thread.
+// Pooled allocation for coroutine frames, a bounded number of bytes kept per thread.
 void* allocate_frame(size_t size);
 void free_frame(void* frame, size_t size) noexcept;
 

@@ -67,6 +67,7 @@ struct HttpPath::Request {
   Instant start;
   Record log;
   bool grpc = false;
+  bool encoded = false;  // the head has the form of the hop
 
   std::shared_ptr<const CompiledRule> rule;  // null: no route, the service itself
   const model::Backend* backend = nullptr;   // of the rule
@@ -81,6 +82,12 @@ struct HttpPath::Request {
   std::optional<InFlight> in_flight;
   std::optional<LocalReply> reply;  // we answer ourselves
 };
+
+HttpPath::HttpPath(Worker& worker, UpstreamPool& pool)
+    : worker_(worker),
+      pool_(pool),
+      source_(worker.self.instance + " " + worker.self.mesh4.to_string() + " " +
+              worker.self.mesh6.to_string()) {}
 
 io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destination) {
   struct Active {
@@ -356,16 +363,16 @@ void HttpPath::record(Request& request) {
   finish_request(worker_, log);
 }
 
-wire::RequestHead HttpPath::head_for_hop(const Request& request) const {
-  wire::RequestHead head = request.down->request();
+// Rewritten in place, for all tries: nobody asks afterwards what the fields were.
+const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
+  wire::RequestHead& head = request.down->request();
+  if (std::exchange(request.encoded, true)) return head;
   if (is_http1(head.version) && !request.tunnel) {
     wire::encode_for_hop(head);
   } else {
     wire::remove_weft_fields(head.fields);  // HTTP/2 has no fields of one hop but "te: trailers"
   }
-  const Self& self = worker_.self;
-  head.fields.add("weft-source-workload",
-                  self.instance + " " + self.mesh4.to_string() + " " + self.mesh6.to_string());
+  head.fields.add("weft-source-workload", source_);
   head.fields.add("weft-service", request.log.service_and_port());
   return head;
 }

@@ -15,7 +15,7 @@ namespace weft::proxy {
 class HttpPath {
  public:
   // Both outlive the path.
-  HttpPath(Worker& worker, UpstreamPool& pool) : worker_(worker), pool_(pool) {}
+  HttpPath(Worker& worker, UpstreamPool& pool);
 
   // Serves one request that was made to `destination` (kService or kWorkload).
   io::Task<void> serve(http::ServerStreamPtr down, Destination destination);
@@ -36,13 +36,14 @@ class HttpPath {
   io::Task<void> finish(Request& request, Result<wire::ResponseHead> outcome);
   void record(Request& request);
 
-  wire::RequestHead head_for_hop(const Request& request) const;
+  const wire::RequestHead& head_for_hop(Request& request) const;
   io::Task<Result<http::ClientStreamPtr>> open(Request& request);
   io::Task<Result<http::ClientStreamPtr>> open_upgrade(Request& request);
   void note_failure(Request& request, const Error& error);
 
   Worker& worker_;
   UpstreamPool& pool_;
+  const std::string source_;  // what weft-source-workload says
   std::unordered_map<model::ServiceName, RetryBudget> budgets_;
   size_t active_ = 0;
 };

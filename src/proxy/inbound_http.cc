@@ -60,7 +60,7 @@ struct Inbound::Request {
 
   http::ServerStreamPtr down;
   std::shared_ptr<const Peer> peer;
-  wire::RequestHead head;  // as the app gets it
+  wire::RequestHead& head;  // becomes what the app gets
   Record log;
   AppPool::Key key;
   bool upgrade = false;

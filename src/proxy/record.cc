@@ -57,13 +57,13 @@ int grpc_status_number(std::string_view text) {
 }
 
 telemetry::Edge& edge_of(Worker& worker, const Record& record) {
-  return worker.edges.edge({.source = record.source,
-                            .destination = record.destination,
-                            .service = record.service,
-                            .port = record.port,
-                            .protocol = record.protocol,
-                            .inbound = record.inbound,
-                            .mtls = record.mtls});
+  return worker.edges.edge(telemetry::EdgeName{.source = record.source,
+                                               .destination = record.destination,
+                                               .service = record.service,
+                                               .port = record.port,
+                                               .protocol = record.protocol,
+                                               .inbound = record.inbound,
+                                               .mtls = record.mtls});
 }
 
 void finish_request(Worker& worker, const Record& record) {

@@ -8,8 +8,37 @@
 
 namespace weft::telemetry {
 
+EdgeKey EdgeName::key() const {
+  return {.source = std::string(source),
+          .destination = std::string(destination),
+          .service = std::string(service),
+          .port = port,
+          .protocol = std::string(protocol),
+          .inbound = inbound,
+          .mtls = mtls};
+}
+
+bool EdgeName::operator==(const EdgeKey& key) const {
+  return source == key.source && destination == key.destination && service == key.service &&
+         port == key.port && protocol == key.protocol && inbound == key.inbound && mtls == key.mtls;
+}
+
+EdgeName EdgeKey::name() const {
+  return {.source = source,
+          .destination = destination,
+          .service = service,
+          .port = port,
+          .protocol = protocol,
+          .inbound = inbound,
+          .mtls = mtls};
+}
+
 size_t EdgeTable::Hash::operator()(const EdgeKey& key) const noexcept {
-  const std::hash<std::string> hash;
+  return (*this)(key.name());
+}
+
+size_t EdgeTable::Hash::operator()(const EdgeName& key) const noexcept {
+  const std::hash<std::string_view> hash;
   size_t h = hash(key.source);
   for (size_t part : {hash(key.destination), hash(key.service), hash(key.protocol),
                       static_cast<size_t>(key.port) << 2 | static_cast<size_t>(key.inbound) << 1 |
@@ -19,12 +48,12 @@ size_t EdgeTable::Hash::operator()(const EdgeKey& key) const noexcept {
   return h;
 }
 
-Edge& EdgeTable::edge(const EdgeKey& key) {
-  const auto known = edges_.find(key);
+Edge& EdgeTable::edge(const EdgeName& name) {
+  const auto known = edges_.find(name);
   if (known != edges_.end()) return *known->second;
-  EdgeKey wanted = key;
+  EdgeKey wanted = name.key();
   if (edges_.size() >= kMaxEdges) {
-    wanted = EdgeKey{.service = "other", .protocol = key.protocol, .inbound = key.inbound};
+    wanted = EdgeKey{.service = "other", .protocol = wanted.protocol, .inbound = name.inbound};
   }
   const std::lock_guard lock(growth_);
   auto& slot = edges_[std::move(wanted)];

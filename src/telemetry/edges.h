@@ -13,12 +13,15 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "telemetry/histogram.h"
 
 namespace weft::telemetry {
+
+struct EdgeName;
 
 struct EdgeKey {
   std::string source;       // SPIFFE ID; "" = not of the mesh
@@ -29,7 +32,20 @@ struct EdgeKey {
   bool inbound = false;  // seen by the destination's sidecar
   bool mtls = false;
 
+  EdgeName name() const;
   friend auto operator<=>(const EdgeKey&, const EdgeKey&) = default;
+};
+
+// The same as views, to look an edge up without copying its names.
+struct EdgeName {
+  std::string_view source, destination, service;
+  uint16_t port = 0;
+  std::string_view protocol;
+  bool inbound = false;
+  bool mtls = false;
+
+  EdgeKey key() const;
+  bool operator==(const EdgeKey& key) const;
 };
 
 // Counter with one writer: a plain add that other threads may read.
@@ -75,16 +91,25 @@ class EdgeTable {
   // The edge of that key, made on first use; stays valid as long as the table. Past the cap everything
   // new shares one edge whose service is "other". Worker thread only. Costs a hash of the strings: keep
   // the reference with whatever is used again (an endpoint, a connection).
-  Edge& edge(const EdgeKey& key);
+  Edge& edge(const EdgeName& name);
+  Edge& edge(const EdgeKey& key) { return edge(key.name()); }
   // Any thread.
   std::vector<EdgeTotals> snapshot() const;
 
  private:
   struct Hash {
+    using is_transparent = void;
+    size_t operator()(const EdgeName& name) const noexcept;
     size_t operator()(const EdgeKey& key) const noexcept;
   };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(const EdgeKey& a, const EdgeKey& b) const { return a == b; }
+    bool operator()(const EdgeName& a, const EdgeKey& b) const { return a == b; }
+    bool operator()(const EdgeKey& a, const EdgeName& b) const { return b == a; }
+  };
   mutable std::mutex growth_;
-  std::unordered_map<EdgeKey, std::unique_ptr<Edge>, Hash> edges_;
+  std::unordered_map<EdgeKey, std::unique_ptr<Edge>, Hash, Equal> edges_;
 };
 
 // Sums snapshots of several tables by key, in key order.

@@ -35,8 +35,18 @@ bool all_zero(std::span<const uint8_t> bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b == 0; });
 }
 
+void put_hex(std::span<const uint8_t> bytes, char* to) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (uint8_t byte : bytes) {
+    *to++ = kDigits[byte >> 4];
+    *to++ = kDigits[byte & 15];
+  }
+}
+
 std::string hex_of(std::span<const uint8_t> bytes) {
-  return to_hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  std::string out(bytes.size() * 2, '0');
+  put_hex(bytes, out.data());
+  return out;
 }
 
 void fill(std::span<uint8_t> bytes, Random& random) {
@@ -56,7 +66,12 @@ std::string TraceContext::trace_id_hex() const { return hex_of(trace_id); }
 std::string TraceContext::parent_id_hex() const { return hex_of(parent_id); }
 
 std::string TraceContext::to_header() const {
-  return "00-" + trace_id_hex() + "-" + parent_id_hex() + "-" + hex_of({&flags, 1});
+  std::string out(kHeaderSize, '-');
+  out[0] = out[1] = '0';
+  put_hex(trace_id, out.data() + 3);
+  put_hex(parent_id, out.data() + 36);
+  put_hex({&flags, 1}, out.data() + 53);
+  return out;
 }
 
 std::optional<TraceContext> parse_traceparent(std::string_view header) {

@@ -232,11 +232,12 @@ bool Session::on_verify(X509_STORE_CTX* store) {
 }
 
 Result<void> Session::decrypt() {
-  constexpr size_t kRecord = 16 * 1024;
+  constexpr size_t kMost = 64 * 1024;
   while (true) {
+    // Room for all records at hand, so that the buffer does not grow with each.
     const size_t waiting =
         std::max(wire_.input.size(), static_cast<size_t>(SSL_pending(ssl_.get())));
-    const auto room = plaintext_.prepare(std::clamp(waiting, size_t{512}, kRecord));
+    const auto room = plaintext_.prepare(std::clamp(waiting, size_t{512}, kMost));
     size_t size = 0;
     ERR_clear_error();
     const int outcome = SSL_read_ex(ssl_.get(), room.data(), room.size(), &size);
@@ -265,6 +266,8 @@ Result<void> Session::send(std::string_view plaintext) {
   }
   ERR_clear_error();
   size_t written = 0;
+  // All records at once: head, tag and type of each are 22 bytes.
+  wire_.output.prepare(plaintext.size() + 32 * (1 + plaintext.size() / (16 * 1024)));
   // The BIO never blocks, so all of it is written at once.
   if (SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &written) != 1) {
     return fail_with(openssl_error("TLS"));

@@ -43,6 +43,7 @@ bool is_protected(std::string_view name) {
 
 std::string names_of(const Fields& fields) {
   std::string names;
+  names.reserve(256);
   for (const Fields::Line& line : fields) {
     if (!names.empty()) names += ',';
     names += line.name;

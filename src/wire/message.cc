@@ -8,6 +8,9 @@ namespace weft::wire {
 
 namespace {
 
+// Room for an ordinary head at once, instead of growing to it in four steps.
+constexpr size_t kUsualLines = 12;
+
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 std::string_view trim(std::string_view text) {
@@ -36,6 +39,7 @@ bool list_has_token(std::string_view list, std::string_view token) {
 }
 
 void Fields::add(std::string_view name, std::string_view value) {
+  if (lines_.capacity() == 0) lines_.reserve(kUsualLines);
   lines_.push_back(Line{std::string(name), std::string(value)});
 }
 
