@@ -8,6 +8,13 @@
 
 namespace weft::http {
 
+namespace {
+
+// What is produced at a time: fits a pooled block, and is still in the cache when TLS encrypts it.
+constexpr size_t kOutputPiece = 64 * 1024;
+
+}  // namespace
+
 Http2Link::Http2Link(io::Loop& loop, io::StreamPtr stream, wire::Http2Session::Role role,
                      const wire::Http2Limits& limits, ConnectionInfo info)
     : loop_(loop),
@@ -87,13 +94,14 @@ void Http2Link::on_writable() {
   if (std::exchange(input_paused_, false)) on_readable();
 }
 
+// Goes on until the stream says "wait": one that was filled exactly to its mark would never say when there
+// is room again.
 void Http2Link::flush() {
   if (!stream_) return;
-  while (stream_->write_queued() < io::Stream::kHighMark) {
-    if (!session_.wants_write()) break;
+  while (stream_->write_queued() <= io::Stream::kHighMark && session_.wants_write()) {
     Buffer out;
-    out.prepare(std::clamp<size_t>(last_output_, 256, 32 * 1024));
-    session_.produce(out, io::Stream::kHighMark - stream_->write_queued());
+    out.prepare(std::clamp<size_t>(last_output_, 256, kOutputPiece));
+    session_.produce(out, kOutputPiece);
     if (out.empty()) break;
     last_output_ = out.size();
     if (!stream_->write(std::move(out))) break;

@@ -1,6 +1,6 @@
 // The face of the session, and how streams and the connection end. We had libnghttp2 behind this interface: it took
 // twice the CPU for small messages, for it makes an object of every frame, keeps a tree of streams and copies
-// each field line, and ten times as much for bodies of 64 KiB.
+// each field line.
 #include "wire/http2_session.h"
 
 #include <algorithm>
