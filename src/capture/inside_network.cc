@@ -32,6 +32,9 @@ constexpr Sysctl kSysctls[] = {
     {"/proc/sys/net/ipv6/ip_nonlocal_bind", "1"},
     // The port space is the instance's own: nothing is protected by keeping 80 from it.
     {"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+    // An app that opens and closes connections quickly must not run out of ports, each of which would wait
+    // for a minute: with timestamps it is safe to take one again after a second (RFC 6191).
+    {"/proc/sys/net/ipv4/tcp_tw_reuse", "1"},
     // Every connection is tracked: let finished ones go at once (nothing is lost on loopback) ...
     {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait", "1"},
     {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close", "1"},
