@@ -68,7 +68,7 @@ void Http2Link::receive(std::string_view bytes) {
 void Http2Link::on_readable() {
   Buffer in;
   while (stream_) {
-    if (stream_->write_queued() > io::Stream::kHighMark) {
+    if (output_waits_) {
       input_paused_ = true;
       break;
     }
@@ -90,21 +90,22 @@ void Http2Link::on_readable() {
 }
 
 void Http2Link::on_writable() {
+  output_waits_ = false;
   schedule_flush();
   if (std::exchange(input_paused_, false)) on_readable();
 }
 
-// Goes on until the stream says "wait": one that was filled exactly to its mark would never say when there
-// is room again.
+// Goes on until the stream says "wait", and trusts that word alone: what is queued may stand above the mark
+// (TLS adds to it) without a promise to tell when there is room again.
 void Http2Link::flush() {
   if (!stream_) return;
-  while (stream_->write_queued() <= io::Stream::kHighMark && session_.wants_write()) {
+  while (!output_waits_ && session_.wants_write()) {
     Buffer out;
     out.prepare(std::clamp<size_t>(last_output_, 256, kOutputPiece));
     session_.produce(out, kOutputPiece);
     if (out.empty()) break;
     last_output_ = out.size();
-    if (!stream_->write(std::move(out))) break;
+    output_waits_ = !stream_->write(std::move(out));
   }
   if (session_.finished()) close(Error(ErrorKind::kClosed, "the connection has ended"));
 }

@@ -72,6 +72,7 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
 
   std::optional<Error> lost_;
   Http2Exchange* first_ = nullptr;
+  bool output_waits_ = false;  // the stream said "wait"
   bool input_paused_ = false;
   size_t last_output_ = 0;  // how much the last flush wrote: a good guess for the next
   Flush flush_{*this};
