@@ -248,6 +248,33 @@ TEST_P(Http2ExchangeTest, AnswersHeadsThatAreTooLargeAndLivesOn) {
   EXPECT_EQ(fetch(get("/hello")).body, "hello");
 }
 
+TEST(Http2Server, TakesANewStreamWhileTheHandlerOfAnEndedOneLives) {
+  io::EpollLoop loop;
+  io::Event released(loop);
+  int running = 0;
+  auto linger = [&](ServerStreamPtr stream) -> io::Task<void> {
+    ++running;
+    (void)co_await respond(*stream, 200, "text/plain", "done");
+    co_await released.wait();
+    --running;
+  };
+  auto [near, far] = testing::stream_pair(loop);
+  auto client = connect_http(loop, std::move(near), ClientProtocol::kHttp2, {}, {}, [] {});
+  ServerLimits limits;
+  limits.concurrent_streams = 1;
+  auto server = serve(loop, std::move(far), ServerProtocol::kDetect, {}, limits, linger, [] {});
+  for (int i = 1; i <= 2; ++i) {
+    Result<ClientStreamPtr> stream = client->open(get("/"), true);
+    ASSERT_TRUE(stream);
+    const auto answer = run(loop, read_answer(**stream));
+    ASSERT_TRUE(answer && *answer);
+    EXPECT_EQ((*answer)->body, "done");
+    EXPECT_EQ(running, i);
+  }
+  released.set();
+  ASSERT_TRUE(loop.run_for_test([&] { return running == 0; }, kPatience));
+}
+
 INSTANTIATE_TEST_SUITE_P(Http2, Http2ExchangeTest, ::testing::Values(ClientProtocol::kHttp2));
 
 }  // namespace

@@ -63,7 +63,9 @@ void Http2Server::on_readable() {
 }
 
 void* Http2Server::on_request(wire::Http2Stream& stream, wire::RequestHead&& head, bool end) {
-  if (exchanges_ >= limits_.concurrent_streams) {
+  // The session bounds open streams. A handler may outlive its stream a little, and the peer may take
+  // the stream's place at once: as many again are no fault. More come from a peer that resets.
+  if (exchanges_ >= 2 * size_t{limits_.concurrent_streams}) {
     session_.reset(stream, wire::Http2Code::kRefusedStream);
     return nullptr;
   }
