@@ -112,12 +112,15 @@ def memory_per_connection(weft, peers, kind, request, count):
     return row
 
 
+QUIET_S = 8  # without work, before a proxy counts as idle
+
+
 def fresh(bench, name, services):
-    """RSS in MB of a peer just started."""
+    """RSS in MB of a peer that was started and left alone."""
     tag = f"-fresh{bench.count}"
     bench.count += 1
     processes = bench.start_peer(name + tag, bench.peer(name, services, tag))
-    settle(2.0 if services else 1.0)
+    settle(QUIET_S)
     if any(process.poll() is not None for process in processes):
         raise MeshError(f"{name} did not start: {(bench.folder / f'{name}{tag}-0.out').read_text()[-500:]}")
     found = max(rss_kb(process.pid) for process in processes) / 1024
@@ -144,7 +147,7 @@ def rss(services):
             bench.count += 1
             program = bench.mesh.run(f"fresh{bench.count}", ["sleep", "600"], [f"fresh{bench.count}"])
             pid = wait_until("its proxy", program.proxy_pid, 20)
-            settle(2.0)
+            settle(QUIET_S)
             found = rss_kb(pid) / 1024
             program.stop()
             return found
