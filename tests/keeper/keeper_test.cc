@@ -63,6 +63,9 @@ class WeftRun {
       pid_ = ::fork();
     }
     if (pid_ == 0) {
+      // Whoever started the tests in the background of a script had both ignored, and so would the app.
+      ::signal(SIGINT, SIG_DFL);
+      ::signal(SIGQUIT, SIG_DFL);
       if (!setup_.terminal) {
         ::dup2(output[1], 1);
         ::dup2(output[1], 2);
