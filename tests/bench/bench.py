@@ -14,6 +14,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -52,6 +53,13 @@ def machine():
     return f"{os.cpu_count()} × {cpu}, Linux {platform.release()}"
 
 
+def command_of(arguments):
+    given = [f"--{name} {getattr(arguments, name)}" for name in ("only", "rounds")
+             if getattr(arguments, name) is not None]
+    given += [f"--scale {arguments.scale}"] if arguments.scale != 1.0 else []
+    return f"make bench{'-full' if arguments.full else ''}" + (f' BENCH_ARGS="{" ".join(given)}"' if given else "")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True)
@@ -62,6 +70,8 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="size of each load")
     arguments = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    for end in (signal.SIGTERM, signal.SIGINT):  # the peers end with us
+        signal.signal(end, lambda number, _: sys.exit(128 + number))
     rows = {**ROWS, **(FULL_ROWS if arguments.full else {})}
     if arguments.only:
         words = arguments.only.split(",")
@@ -88,7 +98,7 @@ def main():
         faults = bench.close()
         shutil.rmtree(folder, ignore_errors=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    done = {"rows": results, "machine": machine(), "command": "make bench-full" if arguments.full else "make bench",
+    done = {"rows": results, "machine": machine(), "command": command_of(arguments),
             "date": time.strftime("%Y-%m-%d")}
     (arguments.out / "results.json").write_text(json.dumps(done, indent=1) + "\n")
     print(f"\nwritten: {arguments.out}/results.json")
