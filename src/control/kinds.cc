@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <tuple>
 
@@ -53,26 +54,14 @@ constexpr Field server_set(const char* name) {
   return {.name = name, .type = FieldType::kIgnored, .description = "Set by the server."};
 }
 
-constexpr Field kServiceMetadataFields[] = {metadata_name(&kDnsLabel, 63),
-                                            kNamespace,
-                                            kLabels,
-                                            kAnnotations,
-                                            server_set("uid"),
-                                            server_set("generation"),
-                                            server_set("creationTimestamp"),
-                                            server_set("resourceVersion"),
-                                            server_set("managedFields"),
-                                            server_set("selfLink")};
-constexpr Field kHttpRouteMetadataFields[] = {metadata_name(&kDnsSubdomain, 253),
-                                              kNamespace,
-                                              kLabels,
-                                              kAnnotations,
-                                              server_set("uid"),
-                                              server_set("generation"),
-                                              server_set("creationTimestamp"),
-                                              server_set("resourceVersion"),
-                                              server_set("managedFields"),
-                                              server_set("selfLink")};
+constexpr auto metadata_fields(const Field& name) {
+  return std::to_array<Field>({name, kNamespace, kLabels, kAnnotations, server_set("uid"),
+                               server_set("generation"), server_set("creationTimestamp"),
+                               server_set("resourceVersion"), server_set("managedFields"),
+                               server_set("selfLink")});
+}
+constexpr auto kServiceMetadataFields = metadata_fields(metadata_name(&kDnsLabel, 63));
+constexpr auto kHttpRouteMetadataFields = metadata_fields(metadata_name(&kDnsSubdomain, 253));
 
 Position place_of(const Node& document, std::string_view field) {
   const Node* node = document.find(field);

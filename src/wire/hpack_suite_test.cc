@@ -2,33 +2,26 @@
 // octet by octet as their authors meant them, every prefix of a block that cuts a field is refused, and what
 // we encode is read back by us and by libnghttp2. Prints how small our encoding is.
 #include <gtest/gtest.h>
-#include <nghttp2/nghttp2.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "wire/hpack_decoder.h"
 #include "wire/hpack_encoder.h"
+#include "wire/hpack_test_support.h"
 
 namespace weft::wire {
 namespace {
 
+using hpack_test::decode;
+using hpack_test::Inflater;
+using hpack_test::Lines;
+using hpack_test::octets;
 using nlohmann::json;
-using Lines = std::vector<std::pair<std::string, std::string>>;
-
-std::string octets(const std::string& hex) {
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    out += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  }
-  return out;
-}
 
 Lines lines_of(const json& one) {
   Lines out;
@@ -39,45 +32,12 @@ Lines lines_of(const json& one) {
   return out;
 }
 
-std::optional<Lines> decode(HpackDecoder& decoder, std::string_view block) {
-  Lines out;
-  decoder.begin(block);
-  HpackField field;
-  for (;;) {
-    const HpackDecoder::Step step = decoder.next(field);
-    if (step == HpackDecoder::Step::kEnd) return out;
-    if (step == HpackDecoder::Step::kError) return std::nullopt;
-    out.emplace_back(field.name, field.value);
-  }
-}
-
-std::optional<Lines> inflate(nghttp2_hd_inflater* inflater, std::string_view block) {
-  Lines out;
-  const auto* at = reinterpret_cast<const uint8_t*>(block.data());
-  size_t left = block.size();
-  for (;;) {
-    nghttp2_nv nv;
-    int flags = 0;
-    const ssize_t used = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, at, left, 1);
-    if (used < 0) return std::nullopt;
-    at += used;
-    left -= static_cast<size_t>(used);
-    if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
-      out.emplace_back(std::string(reinterpret_cast<char*>(nv.name), nv.namelen),
-                       std::string(reinterpret_cast<char*>(nv.value), nv.valuelen));
-    }
-    if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
-  }
-  nghttp2_hd_inflate_end_headers(inflater);
-  return out;
-}
-
 // A decoder that has read the first `blocks` blocks.
 HpackDecoder after(const json& cases, size_t blocks) {
   HpackDecoder decoder;
   for (size_t i = 0; i < blocks; ++i) {
     if (cases[i].contains("header_table_size")) decoder.set_limit(cases[i]["header_table_size"]);
-    decode(decoder, octets(cases[i]["wire"]));
+    decode(decoder, octets(cases[i]["wire"].get<std::string>()));
   }
   return decoder;
 }
@@ -86,7 +46,7 @@ std::string decode_story(const json& cases) {
   HpackDecoder decoder;
   for (size_t i = 0; i < cases.size(); ++i) {
     if (cases[i].contains("header_table_size")) decoder.set_limit(cases[i]["header_table_size"]);
-    if (decode(decoder, octets(cases[i]["wire"])) != lines_of(cases[i])) {
+    if (decode(decoder, octets(cases[i]["wire"].get<std::string>())) != lines_of(cases[i])) {
       return "case " + std::to_string(i) + " decodes to something else";
     }
   }
@@ -97,7 +57,7 @@ std::string decode_story(const json& cases) {
 // of a story suffice: every prefix needs a decoder of its own. (Up to two table size updates end without a field.)
 std::string cut_story(const json& cases) {
   for (size_t i = 0; i < std::min<size_t>(cases.size(), 4); ++i) {
-    const std::string block = octets(cases[i]["wire"]);
+    const std::string block = octets(cases[i]["wire"].get<std::string>());
     const Lines whole = lines_of(cases[i]);
     size_t errors = 0;
     for (size_t size = 0; size < block.size(); ++size) {
@@ -125,8 +85,7 @@ struct Sizes {
 std::string encode_story(const json& cases, Sizes& sizes) {
   HpackEncoder encoder;
   HpackDecoder decoder;
-  nghttp2_hd_inflater* inflater = nullptr;
-  if (nghttp2_hd_inflate_new(&inflater) != 0) return "no inflater";
+  Inflater inflater;
   std::string wrong;
   for (const json& one : cases) {
     const Lines lines = lines_of(one);
@@ -138,9 +97,8 @@ std::string encode_story(const json& cases, Sizes& sizes) {
     }
     sizes.encoded += block.size();
     if (decode(decoder, block.view()) != lines) wrong = "we read something else";
-    if (inflate(inflater, block.view()) != lines) wrong = "libnghttp2 reads something else";
+    if (inflater.decode(block.view()) != lines) wrong = "libnghttp2 reads something else";
   }
-  nghttp2_hd_inflate_del(inflater);
   return wrong;
 }
 

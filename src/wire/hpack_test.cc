@@ -1,41 +1,22 @@
 // HPACK against the examples of RFC 7541 Appendix C and against octets that must be refused.
 #include <gtest/gtest.h>
-#include <nghttp2/nghttp2.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
-#include "wire/hpack_decoder.h"
 #include "wire/hpack_encoder.h"
 #include "wire/hpack_huffman.h"
+#include "wire/hpack_test_support.h"
 
 namespace weft::wire {
 namespace {
 
-using Lines = std::vector<std::pair<std::string, std::string>>;
-
-std::string octets(std::string_view hex) {
-  std::string out;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    out += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  }
-  return out;
-}
-
-std::optional<Lines> decode(HpackDecoder& decoder, std::string_view block) {
-  Lines out;
-  decoder.begin(block);
-  HpackField field;
-  for (;;) {
-    switch (decoder.next(field)) {
-      case HpackDecoder::Step::kField: out.emplace_back(field.name, field.value); break;
-      case HpackDecoder::Step::kEnd: return out;
-      case HpackDecoder::Step::kError: return std::nullopt;
-    }
-  }
-}
+using hpack_test::decode;
+using hpack_test::Inflater;
+using hpack_test::Lines;
+using hpack_test::octets;
 
 std::string encode(HpackEncoder& encoder, const Lines& lines) {
   Buffer out;
@@ -243,14 +224,13 @@ TEST(HpackEncoder, IsUnderstoodByOthers) {
   SeededRandom random(7);
   HpackEncoder encoder;
   HpackDecoder decoder;
-  nghttp2_hd_inflater* inflater = nullptr;
-  ASSERT_EQ(nghttp2_hd_inflate_new(&inflater), 0);
+  Inflater inflater;
   for (int round = 0; round < 2000; ++round) {
     if (random.below(50) == 0) {
       const size_t limit = random.below(5000);
       encoder.set_limit(limit);
       decoder.set_limit(limit);
-      ASSERT_EQ(nghttp2_hd_inflate_change_table_size(inflater, limit), 0);
+      inflater.set_limit(limit);
     }
     Lines lines;
     for (uint64_t i = random.below(12); i > 0; --i) {
@@ -262,25 +242,8 @@ TEST(HpackEncoder, IsUnderstoodByOthers) {
     }
     const std::string block = encode(encoder, lines);
     ASSERT_EQ(decode(decoder, block), lines);
-    Lines theirs;
-    const auto* at = reinterpret_cast<const uint8_t*>(block.data());
-    size_t left = block.size();
-    int flags = 0;
-    while ((flags & NGHTTP2_HD_INFLATE_FINAL) == 0) {
-      nghttp2_nv nv;
-      flags = 0;
-      const ssize_t used = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, at, left, 1);
-      ASSERT_GE(used, 0);
-      at += used;
-      left -= static_cast<size_t>(used);
-      if ((flags & NGHTTP2_HD_INFLATE_EMIT) == 0) continue;
-      theirs.emplace_back(std::string(reinterpret_cast<char*>(nv.name), nv.namelen),
-                          std::string(reinterpret_cast<char*>(nv.value), nv.valuelen));
-    }
-    nghttp2_hd_inflate_end_headers(inflater);
-    ASSERT_EQ(theirs, lines);
+    ASSERT_EQ(inflater.decode(block), lines);
   }
-  nghttp2_hd_inflate_del(inflater);
 }
 
 }  // namespace
