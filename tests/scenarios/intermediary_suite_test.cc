@@ -18,36 +18,27 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kPlain = R"(
+// The route of the service, with these rules.
+std::string route(std::string_view rules) {
+  return R"(
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: weft}
 spec:
   parentRefs: [{kind: Service, group: "", name: weft}]
   rules:
-  - backendRefs: [{name: weft, port: 80}]
+)" + std::string(rules);
+}
+
+constexpr std::string_view kPlain = R"(  - backendRefs: [{name: weft, port: 80}]
     timeouts: {request: 5s}
 )";
-
 // "CONNECT allowed on the route", "no route for unknown.test"
-constexpr const char* kConnect = R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: weft}
-spec:
-  parentRefs: [{kind: Service, group: "", name: weft}]
-  rules:
-  - matches: [{method: CONNECT}]
+constexpr std::string_view kConnect = R"(  - matches: [{method: CONNECT}]
     backendRefs: [{name: weft, port: 80}]
 )";
-constexpr const char* kOneHost = R"(
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: weft}
-spec:
-  parentRefs: [{kind: Service, group: "", name: weft}]
-  rules:
-  - matches: [{headers: [{name: Host, value: weft.test}]}]
+constexpr std::string_view kOneHost =
+    R"(  - matches: [{headers: [{name: Host, value: weft.test}]}]
     backendRefs: [{name: weft, port: 80}]
 )";
 
@@ -95,10 +86,10 @@ class IntermediarySuite {
   };
   Verdict play(const json& c, Split split) {
     const std::string needs = c.value("requires", "");
-    const char* route = needs.starts_with("CONNECT")    ? kConnect
-                        : needs.starts_with("no route") ? kOneHost
-                                                        : kPlain;
-    apply(route);
+    const std::string_view rules = needs.starts_with("CONNECT")    ? kConnect
+                                   : needs.starts_with("no route") ? kOneHost
+                                                                   : kPlain;
+    apply(rules);
     const PlayedCase played = play_case(mesh_, service_, c, split);
     Verdict verdict{differences(c, played)};
     const auto other = other_outcomes().find(c["id"].get<std::string>());
@@ -112,17 +103,17 @@ class IntermediarySuite {
   }
 
  private:
-  void apply(const char* route) {
-    if (route == applied_) return;
-    applied_ = route;
-    const CallResult result = mesh_.apply(route);
+  void apply(std::string_view rules) {
+    if (rules == applied_) return;
+    applied_ = rules;
+    const CallResult result = mesh_.apply(route(rules));
     EXPECT_EQ(result.status, 200) << result.body;
     mesh_.world().run_for(Duration::millis(500));
   }
 
   Mesh mesh_;
   SocketAddress service_;
-  const char* applied_ = nullptr;
+  std::string_view applied_;
 };
 
 std::optional<json> read_cases() {
