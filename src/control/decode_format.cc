@@ -11,16 +11,6 @@ namespace {
 
 bool alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 
-bool is_subdomain(std::string_view text) {
-  if (text.empty() || text.size() > 253) return false;
-  while (true) {
-    const size_t dot = text.find('.');
-    if (!model::is_dns_label(text.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
-  }
-}
-
 // Kubernetes' "qualified name" without its prefix: at most 63 of [A-Za-z0-9_.-], ends alphanumeric.
 bool is_label_part(std::string_view text) {
   const auto allowed = [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; };
@@ -31,7 +21,7 @@ bool is_label_part(std::string_view text) {
 bool is_label_name(std::string_view text) {
   const size_t slash = text.find('/');
   if (slash == std::string_view::npos) return is_label_part(text);
-  return is_subdomain(text.substr(0, slash)) && is_label_part(text.substr(slash + 1));
+  return model::is_dns_subdomain(text.substr(0, slash)) && is_label_part(text.substr(slash + 1));
 }
 
 bool is_label_value(std::string_view text) { return text.empty() || is_label_part(text); }
@@ -63,7 +53,7 @@ bool is_header_value(std::string_view text) {
 const Format kDnsLabel{"a DNS label: 1 to 63 of a-z, 0-9 and '-', not at an end", "cart-v2",
                        model::is_dns_label};
 const Format kDnsSubdomain{"a DNS name: labels of a-z, 0-9 and '-', separated by dots",
-                           "cart.split", is_subdomain};
+                           "cart.split", model::is_dns_subdomain};
 const Format kLabelName{
     "a label name: [PREFIX/]NAME, NAME of at most 63 of A-Z, a-z, 0-9, '-', '_', '.'",
     "app.kubernetes.io/name", is_label_name};

@@ -53,6 +53,8 @@ struct ServiceName {
 };
 
 bool is_dns_label(std::string_view text);
+// Labels with dots between them, at most 253 characters (RFC 1123).
+bool is_dns_subdomain(std::string_view text);
 
 }  // namespace weft::model
 

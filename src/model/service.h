@@ -84,12 +84,26 @@ struct RouteRule {
   std::string consumer_namespace;
 };
 
+// A rule for opaque connections: of a TLSRoute for those that begin with a ClientHello of one of its
+// names, of a TCPRoute for any.
+struct TcpRule {
+  std::string route;  // "NAMESPACE/NAME" of the route
+  std::string rule;   // its rule's name, or its index in decimal
+  // TLSRoute: "shop.example.com", or "*.example.com" for every name below; lower case. TCPRoute: none.
+  std::vector<std::string> hostnames;
+  std::vector<Backend> backends;
+  // Namespaces whose callers this rule applies to; empty = all (producer route).
+  std::string consumer_namespace;
+};
+
 struct ServicePort {
   uint16_t port = 0;
   std::string name;
   Protocol protocol = Protocol::kAuto;
-  bool routed = false;  // a route is attached: what matches no rule gets 404
+  bool routed = false;  // a route for requests is attached: what matches no rule gets 404
   std::vector<RouteRule> rules;
+  // Of two for the same name and callers, or two without names, the first counts.
+  std::vector<TcpRule> tcp_rules = {};
 };
 
 struct Service {

@@ -37,8 +37,13 @@ model::Service full_service() {
   rule.backend_timeout = Duration::millis(500);
   rule.retry = model::RetryPolicy{{500, 503}, 2, Duration::millis(10)};
   rule.consumer_namespace = "shop";
-  service.ports = {{80, "http", model::Protocol::kHttp, true, {rule}},
-                   {90, "", model::Protocol::kTcp, false, {}}};
+  model::TcpRule by_name{.route = "shop/names",
+                         .rule = "tls",
+                         .hostnames = {"a.example.com", "*.example.com"},
+                         .backends = {backend},
+                         .consumer_namespace = "shop"};
+  service.ports = {{80, "http", model::Protocol::kHttp, true, {rule}, {}},
+                   {90, "", model::Protocol::kTcp, false, {}, {by_name}}};
   return service;
 }
 
@@ -78,6 +83,20 @@ TEST(Convert, AServiceComesBackWhole) {
   EXPECT_EQ(rule.retry->attempts, 2u);
   EXPECT_EQ(rule.retry->backoff, Duration::millis(10));
   EXPECT_EQ(rule.consumer_namespace, "shop");
+  const auto& by_name = back->ports[1].tcp_rules.at(0);
+  EXPECT_EQ(by_name.route, "shop/names");
+  EXPECT_EQ(by_name.rule, "tls");
+  EXPECT_EQ(by_name.hostnames, (std::vector<std::string>{"a.example.com", "*.example.com"}));
+  EXPECT_EQ(by_name.backends.at(0).service.to_string(), "cart-v2.default");
+  EXPECT_EQ(by_name.backends.at(0).weight, 10u);
+  EXPECT_EQ(by_name.consumer_namespace, "shop");
+}
+
+TEST(Convert, OnlyServicesWithRulesForOpaqueConnectionsNeedTheSecondLevel) {
+  auto service = full_service();
+  EXPECT_FALSE(decode_service(encode_service(service), 1));
+  service.ports[1].tcp_rules.clear();
+  EXPECT_TRUE(decode_service(encode_service(service), 1));
 }
 
 model::Endpoint endpoint() {
@@ -140,6 +159,7 @@ struct BadService {
 
 TEST(Convert, RefusesServicesThatAreOutOfBounds) {
   auto rule = [](v1::Service& s) { return s.mutable_ports(0)->mutable_rules(0); };
+  auto by_name = [](v1::Service& s) { return s.mutable_ports(1)->mutable_tcp_rules(0); };
   const BadService rows[] = {
       {"name", [](v1::Service& s) { s.set_service("Not A Name"); }},
       {"short name", [](v1::Service& s) { s.set_service("cart"); }},
@@ -171,6 +191,16 @@ TEST(Convert, RefusesServicesThatAreOutOfBounds) {
       {"retry code", [&](v1::Service& s) { rule(s)->mutable_retry()->set_codes(0, 200); }},
       {"attempts", [&](v1::Service& s) { rule(s)->mutable_retry()->set_attempts(1000); }},
       {"consumer", [&](v1::Service& s) { rule(s)->set_consumer_namespace("A B"); }},
+      {"upper case host name", [&](v1::Service& s) { by_name(s)->set_hostnames(0, "A.example"); }},
+      {"wildcard inside", [&](v1::Service& s) { by_name(s)->set_hostnames(0, "a.*.example"); }},
+      {"wildcard alone", [&](v1::Service& s) { by_name(s)->set_hostnames(0, "*"); }},
+      {"too many host names",
+       [&](v1::Service& s) {
+         for (int i = 0; i < 1024; ++i) by_name(s)->add_hostnames("a");
+       }},
+      {"backend of a TCP rule",
+       [&](v1::Service& s) { by_name(s)->mutable_backends(0)->set_port(0); }},
+      {"consumer of a TCP rule", [&](v1::Service& s) { by_name(s)->set_consumer_namespace("-"); }},
   };
   for (const auto& row : rows) {
     v1::Service message;

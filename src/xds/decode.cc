@@ -13,6 +13,7 @@ constexpr int kEndpoints = 10'000;
 constexpr int kPorts = 256;
 constexpr int kRules = 1024;
 constexpr int kBackends = 64;
+constexpr int kHostnames = 1024;
 constexpr int kMatches = 64;
 constexpr int kHeaders = 128;
 constexpr size_t kLabels = 128;
@@ -199,6 +200,23 @@ Result<model::Backend> decode(const v1::Backend& in) {
   return out;
 }
 
+Result<std::vector<model::Backend>> decode_backends(
+    const google::protobuf::RepeatedPtrField<v1::Backend>& in) {
+  if (auto ok = within(in.size(), kBackends, "backends"); !ok) return std::unexpected(ok.error());
+  std::vector<model::Backend> out;
+  for (const auto& entry : in) {
+    auto backend = decode(entry);
+    if (!backend) return std::unexpected(backend.error());
+    out.push_back(std::move(*backend));
+  }
+  return out;
+}
+
+Result<std::string> consumer_namespace(const std::string& value) {
+  if (value.empty() || model::is_dns_label(value)) return value;
+  return invalid("consumer_namespace: not a DNS label");
+}
+
 Result<Duration> span(int64_t ns, std::string_view field) {
   constexpr int64_t kDay = Duration::hours(24).ns;
   if (ns < 0 || ns > kDay) return invalid(fmt::format("{}: {} ns is out of range", field, ns));
@@ -243,14 +261,9 @@ Result<model::RouteRule> decode(const v1::RouteRule& in) {
   if (!response) return std::unexpected(response.error());
   out.request_headers = std::move(*request);
   out.response_headers = std::move(*response);
-  if (auto ok = within(in.backends_size(), kBackends, "backends"); !ok) {
-    return std::unexpected(ok.error());
-  }
-  for (const auto& entry : in.backends()) {
-    auto backend = decode(entry);
-    if (!backend) return std::unexpected(backend.error());
-    out.backends.push_back(std::move(*backend));
-  }
+  auto backends = decode_backends(in.backends());
+  if (!backends) return std::unexpected(backends.error());
+  out.backends = std::move(*backends);
   auto request_timeout = span(in.request_timeout_ns(), "request_timeout");
   if (!request_timeout) return std::unexpected(request_timeout.error());
   auto backend_timeout = span(in.backend_timeout_ns(), "backend_timeout");
@@ -260,10 +273,41 @@ Result<model::RouteRule> decode(const v1::RouteRule& in) {
   auto retry = decode_retry(in);
   if (!retry) return std::unexpected(retry.error());
   out.retry = std::move(*retry);
-  if (!in.consumer_namespace().empty() && !model::is_dns_label(in.consumer_namespace())) {
-    return invalid("consumer_namespace: not a DNS label");
+  auto consumers = consumer_namespace(in.consumer_namespace());
+  if (!consumers) return std::unexpected(consumers.error());
+  out.consumer_namespace = std::move(*consumers);
+  return out;
+}
+
+// "shop.example.com" or "*.example.com".
+Result<std::string> hostname(const std::string& value) {
+  const std::string_view name(value);
+  if (model::is_dns_subdomain(name.starts_with("*.") ? name.substr(2) : name)) return value;
+  return invalid(fmt::format("hostnames: '{}' is no host name", value));
+}
+
+Result<model::TcpRule> decode(const v1::TcpRule& in) {
+  model::TcpRule out;
+  auto route = text(in.route(), "route", 512);
+  if (!route) return std::unexpected(route.error());
+  auto rule = text(in.rule(), "rule", 512);
+  if (!rule) return std::unexpected(rule.error());
+  out.route = std::move(*route);
+  out.rule = std::move(*rule);
+  if (auto ok = within(in.hostnames_size(), kHostnames, "hostnames"); !ok) {
+    return std::unexpected(ok.error());
   }
-  out.consumer_namespace = in.consumer_namespace();
+  for (const std::string& entry : in.hostnames()) {
+    auto name = hostname(entry);
+    if (!name) return std::unexpected(name.error());
+    out.hostnames.push_back(std::move(*name));
+  }
+  auto backends = decode_backends(in.backends());
+  if (!backends) return std::unexpected(backends.error());
+  out.backends = std::move(*backends);
+  auto consumers = consumer_namespace(in.consumer_namespace());
+  if (!consumers) return std::unexpected(consumers.error());
+  out.consumer_namespace = std::move(*consumers);
   return out;
 }
 
@@ -288,6 +332,17 @@ Result<model::ServicePort> decode(const v1::ServicePort& in) {
               .context(fmt::format("route {} rule {}", entry.route(), entry.rule())));
     }
     out.rules.push_back(std::move(*rule));
+  }
+  if (auto ok = within(in.tcp_rules_size(), kRules, "tcp_rules"); !ok) {
+    return std::unexpected(ok.error());
+  }
+  for (const auto& entry : in.tcp_rules()) {
+    auto rule = decode(entry);
+    if (!rule) {
+      return std::unexpected(
+          std::move(rule.error()).context(fmt::format("route {}", entry.route())));
+    }
+    out.tcp_rules.push_back(std::move(*rule));
   }
   return out;
 }

@@ -4,6 +4,8 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
+
 #include "resources.pb.h"
 #include "xds/convert.h"
 
@@ -13,6 +15,7 @@ namespace {
 // The level that everything of this version needs; a field that older proxies would misread by
 // leaving it out raises it for the resources that use the field.
 constexpr uint32_t kBaseLevel = 1;
+constexpr uint32_t kTcpRulesLevel = 2;
 
 std::string serialize(const google::protobuf::Message& message) {
   std::string bytes;
@@ -101,6 +104,14 @@ void fill(v1::RouteRule& out, const model::RouteRule& in) {
   out.set_consumer_namespace(in.consumer_namespace);
 }
 
+void fill(v1::TcpRule& out, const model::TcpRule& in) {
+  out.set_route(in.route);
+  out.set_rule(in.rule);
+  for (const std::string& hostname : in.hostnames) out.add_hostnames(hostname);
+  for (const auto& backend : in.backends) fill(*out.add_backends(), backend);
+  out.set_consumer_namespace(in.consumer_namespace);
+}
+
 void fill(v1::Endpoint& out, const model::Endpoint& in) {
   out.set_workload(in.workload);
   out.set_ip(in.address.ip.to_bytes());
@@ -141,6 +152,8 @@ std::string encode_service(const model::Service& service) {
     port->set_protocol(to_wire(in.protocol));
     port->set_routed(in.routed);
     for (const auto& rule : in.rules) fill(*port->add_rules(), rule);
+    for (const auto& rule : in.tcp_rules) fill(*port->add_tcp_rules(), rule);
+    if (!in.tcp_rules.empty()) out.set_min_proxy(std::max(out.min_proxy(), kTcpRulesLevel));
   }
   return serialize(out);
 }
