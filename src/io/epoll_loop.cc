@@ -118,7 +118,7 @@ void EpollLoop::run_remote() {
   for (auto& call : calls) post(std::move(call));
 }
 
-void EpollLoop::add(FdWatch& watch) {
+void EpollLoop::add(FdWatch& watch, uint32_t events) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -128,7 +128,7 @@ void EpollLoop::add(FdWatch& watch) {
   Slot& slot = slots_[watch.slot_];
   slot.watch = &watch;
   const uint64_t tag = uint64_t{slot.generation} << 32 | watch.slot_;
-  epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = tag}};
+  epoll_event event{.events = events | EPOLLET, .data = {.u64 = tag}};
   // Fails only for descriptors that cannot be waited for, or when the user's epoll limit
   // (fs.epoll.max_user_watches, a share of memory) is used up.
   WEFT_ASSERT(epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, watch.fd_, &event) == 0);
@@ -142,9 +142,11 @@ void EpollLoop::remove(FdWatch& watch) {
   epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, watch.fd_, nullptr);
 }
 
-FdWatch::FdWatch(EpollLoop& loop, int fd, Callback callback)
+FdWatch::FdWatch(EpollLoop& loop, int fd, Callback callback, Wake wake)
     : loop_(loop), fd_(fd), callback_(std::move(callback)) {
-  loop.add(*this);
+  // Together with EPOLLEXCLUSIVE the kernel takes no EPOLLRDHUP.
+  loop.add(*this, wake == Wake::kExclusive ? EPOLLIN | EPOLLEXCLUSIVE
+                                           : EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
 FdWatch::~FdWatch() { loop_.remove(*this); }

@@ -48,7 +48,7 @@ class EpollLoop final : public Loop {
   void dispatch(uint64_t tag, uint32_t events);
   void run_remote();
   void read_clock();
-  void add(FdWatch& watch);
+  void add(FdWatch& watch, uint32_t events);
   void remove(FdWatch& watch);
 
   int epoll_fd_;
@@ -70,7 +70,11 @@ class FdWatch {
  public:
   using Callback = std::move_only_function<void(uint32_t events)>;
 
-  FdWatch(EpollLoop& loop, int fd, Callback callback);
+  // kExclusive: of several loops that watch the same socket for reading, one that sleeps is woken, not all
+  // (EPOLLEXCLUSIVE); those that are busy look when they come to it. Tells of nothing but reading.
+  enum class Wake : uint8_t { kAll, kExclusive };
+
+  FdWatch(EpollLoop& loop, int fd, Callback callback, Wake wake = Wake::kAll);
   FdWatch(const FdWatch&) = delete;
   FdWatch& operator=(const FdWatch&) = delete;
   ~FdWatch();

@@ -1,5 +1,6 @@
 // Accepts in batches: one edge may stand for many connections, but a flood of connects must not keep
-// the loop from the connections it has.
+// the loop from the connections it has. A paused listener leaves epoll: the kernel wakes one of those who
+// watch the socket, and whom it wakes must accept.
 #include "io/socket_listener.h"
 
 #include <sys/stat.h>
@@ -10,7 +11,6 @@
 #include <utility>
 
 #include "io/socket_address.h"
-#include "io/socket_stream.h"
 
 namespace weft::io {
 
@@ -26,14 +26,14 @@ uint64_t inode_of(const std::string& path) {
 
 }  // namespace
 
-SocketListener::SocketListener(EpollLoop& loop, Fd fd, AcceptFn accept, std::string unlink_path)
+SocketListener::SocketListener(EpollLoop& loop, Fd fd, AcceptedFn accept, std::string unlink_path)
     : loop_(loop),
       fd_(std::move(fd)),
       accept_(std::move(accept)),
       unlink_path_(std::move(unlink_path)),
       address_(local_address(fd_.get())),
-      retry_(loop, [this] { accept_all(); }),
-      watch_(loop, fd_.get(), [this](uint32_t) { accept_all(); }) {
+      retry_(loop, [this] { accept_all(); }) {
+  watch();
   if (!unlink_path_.empty()) unlink_inode_ = inode_of(unlink_path_);
 }
 
@@ -43,9 +43,18 @@ SocketListener::~SocketListener() {
     unlink(unlink_path_.c_str());
 }
 
+void SocketListener::watch() {
+  watch_.emplace(loop_, fd_.get(), [this](uint32_t) { accept_all(); }, FdWatch::Wake::kExclusive);
+}
+
+void SocketListener::pause() {
+  paused_ = true;
+  watch_.reset();
+}
+
 void SocketListener::resume() {
-  paused_ = false;
-  loop_.ready(again_);
+  if (!std::exchange(paused_, false)) return;
+  watch();
 }
 
 void SocketListener::accept_all() {
@@ -69,7 +78,7 @@ bool SocketListener::accept_one() {
   KernelAddress peer;
   Fd fd(accept4(fd_.get(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (fd) {
-    accept_(std::make_unique<SocketStream>(loop_, std::move(fd), from_kernel(peer)));
+    accept_({std::move(fd), from_kernel(peer)});
     return true;
   }
   switch (errno) {

@@ -1,9 +1,13 @@
-// SocketListener: accepts on a listening TCP or Unix socket and hands over streams, from loop turns
-// only, never from its constructor. When the process runs out of descriptors or memory it pauses for
-// 100 ms and tries again instead of spinning on a listener that stays readable.
+// SocketListener: accepts on a listening TCP or Unix socket and hands over what it accepted, from loop
+// turns only, never from its constructor. When the process runs out of descriptors or memory it pauses
+// for 100 ms and tries again instead of spinning on a listener that stays readable.
+// Any number of loops, of one process or several, may listen on the same socket: a connect wakes one that
+// sleeps. One that is paused is never woken, so that none waits for it.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -12,15 +16,22 @@
 
 namespace weft::io {
 
+// A connection that belongs to no loop yet: it may be passed to another thread before it becomes a stream.
+struct Accepted {
+  Fd fd;
+  SocketAddress peer;
+};
+using AcceptedFn = std::function<void(Accepted)>;
+
 class SocketListener final : public Listener {
  public:
   // A listening, non-blocking descriptor. When `unlink_path` is given, that socket file is removed at
   // the end, if it is still the one it was at the start.
-  SocketListener(EpollLoop& loop, Fd fd, AcceptFn accept, std::string unlink_path = {});
+  SocketListener(EpollLoop& loop, Fd fd, AcceptedFn accept, std::string unlink_path = {});
   ~SocketListener() override;
 
   SocketAddress address() const override { return address_; }
-  void pause() override { paused_ = true; }
+  void pause() override;
   void resume() override;
 
  private:
@@ -29,12 +40,13 @@ class SocketListener final : public Listener {
     void run() override { listener.accept_all(); }
     SocketListener& listener;
   };
+  void watch();
   void accept_all();
   bool accept_one();
 
   EpollLoop& loop_;
   Fd fd_;
-  AcceptFn accept_;
+  AcceptedFn accept_;
   std::string unlink_path_;
   uint64_t unlink_inode_ = 0;
   SocketAddress address_;
@@ -42,7 +54,7 @@ class SocketListener final : public Listener {
   bool* destroyed_ = nullptr;  // set while accept_all() is on the stack
   Resume again_{*this};
   Timer retry_;
-  FdWatch watch_;
+  std::optional<FdWatch> watch_;  // none while paused
 };
 
 }  // namespace weft::io

@@ -115,6 +115,12 @@ Result<sockaddr_un> unix_address(const std::string& path) {
 
 int connect_to(int fd, const sockaddr_un& address) {
   return ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+AcceptedFn streams_for(EpollLoop& loop, AcceptFn accept) {
+  return [&loop, accept = std::move(accept)](Accepted accepted) {
+    accept(accepted_stream(loop, std::move(accepted)));
+  };
+}
+
 }
 
 // Takes a socket file out of the way that nobody listens on any more.
@@ -146,7 +152,7 @@ Task<Result<StreamPtr>> SocketNetwork::connect(SocketAddress to, Duration timeou
                       to, std::nullopt, timeout);
 }
 
-Result<std::unique_ptr<Listener>> SocketNetwork::listen(SocketAddress at, AcceptFn accept) {
+Result<Fd> listening_socket(SocketAddress at) {
   const std::string where = "listening on " + at.to_string();
   const int family = family_of(at);
   Fd fd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -157,7 +163,13 @@ Result<std::unique_ptr<Listener>> SocketNetwork::listen(SocketAddress at, Accept
   if (bind(fd.get(), address.get(), address.size) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     return std::unexpected(Error::from_errno(errno, where));
   }
-  return adopt_listener(loop_, fd.release(), std::move(accept));
+  return fd;
+}
+
+Result<std::unique_ptr<Listener>> SocketNetwork::listen(SocketAddress at, AcceptFn accept) {
+  auto fd = listening_socket(at);
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return adopt_listener(loop_, fd->release(), std::move(accept));
 }
 
 Task<Result<StreamPtr>> SocketNetwork::connect_unix(std::string path, Duration timeout) {
@@ -188,7 +200,8 @@ Result<std::unique_ptr<Listener>> SocketNetwork::listen_unix(std::string path, A
       ::listen(fd.get(), kBacklog) != 0) {
     return std::unexpected(Error::from_errno(errno, "listening on " + path));
   }
-  return std::make_unique<SocketListener>(loop_, std::move(fd), std::move(accept), std::move(path));
+  return std::make_unique<SocketListener>(loop_, std::move(fd),
+                                          streams_for(loop_, std::move(accept)), std::move(path));
 }
 
 StreamPtr adopt_stream(EpollLoop& loop, int fd) {
@@ -197,6 +210,15 @@ StreamPtr adopt_stream(EpollLoop& loop, int fd) {
   const SocketAddress peer = peer_address(fd);
   return std::make_unique<SocketStream>(loop, Fd(fd), peer);
 }
+  return adopt_shared_listener(loop, fd, streams_for(loop, std::move(accept)));
+}
+
+StreamPtr accepted_stream(EpollLoop& loop, Accepted accepted, Tally tally) {
+  return std::make_unique<SocketStream>(loop, std::move(accepted.fd), accepted.peer,
+                                        std::move(tally));
+}
+
+std::unique_ptr<Listener> adopt_shared_listener(EpollLoop& loop, int fd, AcceptedFn accept) {
 
 std::unique_ptr<Listener> adopt_listener(EpollLoop& loop, int fd, AcceptFn accept) {
   make_non_blocking(fd);

@@ -15,6 +15,8 @@
 #include "base/fd.h"
 #include "io/epoll_loop.h"
 #include "io/network.h"
+#include "io/socket_listener.h"
+#include "io/tally.h"
 
 namespace weft::io {
 
@@ -38,6 +40,13 @@ class SocketNetwork final : public Network {
 StreamPtr adopt_stream(EpollLoop& loop, int fd);
 // A listening socket; becomes non-blocking and close-on-exec. Takes the descriptor.
 std::unique_ptr<Listener> adopt_listener(EpollLoop& loop, int fd, AcceptFn accept);
+// The same for a socket that several loops share: what is accepted may be given to another of them.
+std::unique_ptr<Listener> adopt_shared_listener(EpollLoop& loop, int fd, AcceptedFn accept);
+// The stream of what was accepted; on the loop's own thread.
+StreamPtr accepted_stream(EpollLoop& loop, Accepted accepted, Tally tally = {});
+
+// A listening socket as SocketNetwork::listen() makes it, not accepting yet.
+Result<Fd> listening_socket(SocketAddress at);
 
 // Connects a fresh TCP socket made by someone else, e.g. in another network namespace, optionally
 // bound to `bind_source` before (port 0 = any). Takes the descriptor. Errors carry retry = kYes.

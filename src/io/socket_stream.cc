@@ -30,8 +30,12 @@ constexpr uint32_t kPeerCloses = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 }  // namespace
 
-SocketStream::SocketStream(EpollLoop& loop, Fd fd, const SocketAddress& peer)
-    : loop_(loop), fd_(std::move(fd)), peer_(peer), read_size_(kSmallestRead) {
+SocketStream::SocketStream(EpollLoop& loop, Fd fd, const SocketAddress& peer, Tally tally)
+    : loop_(loop),
+      fd_(std::move(fd)),
+      peer_(peer),
+      tally_(std::move(tally)),
+      read_size_(kSmallestRead) {
   watch_ = std::make_unique<FdWatch>(loop, fd_.get(), [this](uint32_t e) { on_events(e); });
 }
 

@@ -15,13 +15,14 @@
 #include "io/epoll_loop.h"
 #include "io/silence_watch.h"
 #include "io/stream.h"
+#include "io/tally.h"
 
 namespace weft::io {
 
 class SocketStream final : public Stream {
  public:
-  // A connected, non-blocking descriptor.
-  SocketStream(EpollLoop& loop, Fd fd, const SocketAddress& peer);
+  // A connected, non-blocking descriptor. `tally`: counts this connection.
+  SocketStream(EpollLoop& loop, Fd fd, const SocketAddress& peer, Tally tally = {});
   // The same with a watch that exists already; `events` is what it has reported so far.
   SocketStream(Fd fd, std::unique_ptr<FdWatch> watch, uint32_t events, const SocketAddress& peer);
   ~SocketStream() override;
@@ -72,6 +73,7 @@ class SocketStream final : public Stream {
   std::optional<Error> error_;
   Flush flush_{*this};
   Tell tell_{*this};
+  Tally tally_;
   size_t watch_slot_ = SilenceWatch::kNotWatched;
   Instant watched_since_;
   uint32_t read_size_;

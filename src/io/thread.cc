@@ -13,7 +13,10 @@ LoopThread::LoopThread(const std::string& name, std::move_only_function<void(Epo
   pthread_setname_np(thread_.native_handle(), name.substr(0, 15).c_str());
 }
 
-LoopThread::~LoopThread() {
+LoopThread::~LoopThread() { join(); }
+
+void LoopThread::join() {
+  if (!thread_.joinable()) return;
   loop_.post_remote([this] { loop_.stop(); });
   thread_.join();
 }

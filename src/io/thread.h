@@ -19,6 +19,10 @@ class LoopThread {
   LoopThread& operator=(const LoopThread&) = delete;
   ~LoopThread();
 
+  // Stops the loop and waits for `main` to return; what is posted from then on is dropped. The destructor
+  // does the same: threads that post to each other are all joined before the first is destroyed.
+  void join();
+
   // For post_remote(); valid while this lives. What is posted after main returned is dropped.
   EpollLoop& loop() { return loop_; }
 
