@@ -18,13 +18,14 @@ class Http1Server final : public ServerConnection, public Http1Link {
   ~Http1Server() override;
 
   void drain() override;
+  void retire() override { retiring_ = true; }
   size_t open_exchanges() const override { return exchange_ ? 1 : 0; }
 
   void exchange_over(Http1Exchange& exchange) override;
   void cut(bool abrupt) override;
   // The response being written is the last of this connection.
   void close_after_response() { closing_ = true; }
-  bool closing() const { return closing_ || draining_; }
+  bool closing() const { return closing_ || draining_ || retiring_; }
   int parser_error_status() const { return parser_.error_status(); }
 
  private:
@@ -56,6 +57,7 @@ class Http1Server final : public ServerConnection, public Http1Link {
   std::function<void()> closed_;
   bool closing_ = false;
   bool draining_ = false;
+  bool retiring_ = false;
   bool head_begun_ = false;
   Instant waiting_since_;  // for a request, or for the rest of its head
   io::Timer timer_;

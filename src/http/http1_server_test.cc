@@ -275,6 +275,22 @@ TEST_F(Http1ServerTest, DrainsWithConnectionClose) {
   EXPECT_TRUE(peer->received.ends_with("hello"));
 }
 
+TEST_F(Http1ServerTest, RetiresWithoutClosingOnAClientThatIsAboutToAsk) {
+  limits.idle_timeout = Duration::millis(1500);
+  start();
+  peer->send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(peer->wait_for("hello"));
+  server->retire();
+  // drain() would have closed after a second.
+  loop.run_for_test([&] { return closed; }, Duration::millis(1200));
+  ASSERT_FALSE(closed);
+  peer->received.clear();
+  peer->send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(peer->wait_end());
+  EXPECT_NE(peer->received.find("Connection: close"), std::string::npos);
+  EXPECT_TRUE(peer->received.ends_with("hello"));
+}
+
 TEST_F(Http1ServerTest, EndsHeadsThatDoNotArriveInTime) {
   limits.header_timeout = Duration::millis(30);
   start();

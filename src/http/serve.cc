@@ -41,6 +41,10 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
       close();
     }
   }
+  void retire() override {
+    retiring_ = true;
+    if (found_) found_->retire();
+  }
   size_t open_exchanges() const override { return found_ ? found_->open_exchanges() : 0; }
 
   void on_readable() override {
@@ -79,6 +83,7 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
           std::make_unique<Http1Server>(loop_, std::move(stream_), std::move(in_), std::move(info_),
                                         limits_, std::move(handler_), std::move(closed_));
     }
+    if (retiring_) found_->retire();
   }
 
   void close() {
@@ -93,6 +98,7 @@ class Detecting final : public ServerConnection, public io::StreamHandler {
   io::StreamPtr stream_;
   Buffer in_;
   bool begun_ = false;
+  bool retiring_ = false;
   ConnectionInfo info_;
   ServerLimits limits_;
   Handler handler_;

@@ -45,6 +45,9 @@ class ServerConnection {
   virtual void drain() = 0;
   // Exchanges open now.
   virtual size_t open_exchanges() const = 0;
+  // The same, but an HTTP/1 connection without a request is left to its client, who may be about to send
+  // one: the answer to the next says "close". For an owner that can wait and then drops what is idle.
+  virtual void retire() { drain(); }
 };
 
 enum class ServerProtocol {
