@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
@@ -14,7 +16,11 @@ namespace {
 
 class Checker {
  public:
-  Checker(std::string_view file, Problems& problems) : file_(file), problems_(problems) {}
+  Checker(std::string_view file, Problems& problems, Problems* held)
+      : file_(file), problems_(problems), held_(held) {}
+
+  // What the rules found; complete when object() is back.
+  Problems take_deeper() { return std::move(deeper_); }
 
   Node object(const Schema& schema, const Node& node, const std::string& path) {
     if (!node.is(Node::Kind::kMap)) {
@@ -29,6 +35,7 @@ class Checker {
       if (!find_field(schema, entry.name)) unknown(schema, entry, path);
     }
     for (const Field& field : schema.fields) one_field(schema, field, node, path, out);
+    run(schema.rules, out, path);
     return out;
   }
 
@@ -37,16 +44,22 @@ class Checker {
     problems_.push_back({std::string(file_), at, path, std::move(what), std::move(hint)});
   }
 
+  void run(std::span<const Rule> rules, const Node& value, const std::string& path) {
+    const Report report(file_, path, deeper_);
+    for (const Rule& rule : rules) rule.check(value, report);
+  }
+
   // What stands for an object that is not there, so that every canonical tree has its required fields.
   static Node placeholder(const Schema& schema, Position at) {
     Problems unheard;
-    return Checker("", unheard).object(schema, Node::map(at), "");
+    return Checker("", unheard, &unheard).object(schema, Node::map(at), "");
   }
   static Node placeholder(const Field& field, Position at) {
     switch (field.type) {
       case FieldType::kObject: return placeholder(*field.object, at);
       case FieldType::kObjectList:
       case FieldType::kStringList:
+      case FieldType::kEnumList:
       case FieldType::kIntegerList: return Node::list(at);
       case FieldType::kStringMap: return Node::map(at);
       default: return Node::string("", at);
@@ -100,23 +113,42 @@ class Checker {
                             : std::string(field.description));
         out.add(field.name, placeholder(field, parent.at));
       }
-      if (field.default_value) add_default(field, parent.at, out);
+      const char* otherwise = field.default_when ? field.default_when(parent) : nullptr;
+      if (!otherwise) otherwise = field.default_value;
+      if (otherwise) out.add(field.name, default_of(field, otherwise, parent.at, here));
       return;
     }
     if (field.type == FieldType::kIgnored) return;
     if (field.unsupported) {
-      report(value->at, here, "not supported yet", field.unsupported);
-      return;
+      hold(value->at, here, "not supported yet", field.unsupported);
+      if (!held_) return;
     }
-    out.add(field.name, typed(field, *value, here));
+    Node& added = out.add(field.name, typed(field, *value, here));
+    run(field.rules, added, here);
   }
 
-  static void add_default(const Field& field, Position at, Node& out) {
+  // What is valid but not carried out.
+  void hold(Position at, const std::string& path, std::string what, std::string hint) {
+    if (!held_) return report(at, path, std::move(what), std::move(hint));
+    held_->push_back({std::string(file_), at, path, std::move(what), std::move(hint)});
+  }
+
+  // A default is read like a value: a map among defaults gets its own defaults.
+  Node default_of(const Field& field, const char* text, Position at, const std::string& path) {
     Problems none;
-    std::vector<Node> parsed = read_yaml("default", field.default_value, none);
-    if (parsed.empty()) return;
-    parsed.front().at = at;
-    out.add(field.name, std::move(parsed.front()));
+    std::vector<Node> parsed = read_yaml("default", text, none);
+    if (parsed.empty()) return placeholder(field, at);
+    place(parsed.front(), at);
+    return typed(field, parsed.front(), path);
+  }
+
+  static void place(Node& node, Position at) {
+    node.at = at;
+    for (Node& item : node.items) place(item, at);
+    for (Node::Entry& entry : node.entries) {
+      entry.at = at;
+      place(entry.value, at);
+    }
   }
 
   Node typed(const Field& field, const Node& value, const std::string& path) {
@@ -148,6 +180,15 @@ class Checker {
              fmt::format("must be a whole number from {} to {}, not {}", field.min, field.max,
                          describe(value)),
              value.is(Node::Kind::kString) && numeric(value.text) ? "write it without quotes" : "");
+    } else if (!field.values.empty()) {
+      if (std::ranges::find(field.values, value.text, [](const char* v) {
+            return std::string_view(v);
+          }) != field.values.end()) {
+        return;
+      }
+      std::string allowed;
+      for (const char* v : field.values) allowed += (allowed.empty() ? "" : ", ") + std::string(v);
+      report(value.at, path, describe(value) + " is not allowed here", "allowed: " + allowed);
     } else if (value.number < field.min || value.number > field.max) {
       report(value.at, path,
              fmt::format("{} is out of range: {} to {}", value.number, field.min, field.max));
@@ -166,7 +207,9 @@ class Checker {
              scalar ? fmt::format("put it in quotes: \"{}\"", value.text) : "");
       return;
     }
-    const auto size = static_cast<int64_t>(value.text.size());
+    // Limits count characters.
+    const auto size = static_cast<int64_t>(std::ranges::count_if(
+        value.text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
     if (size < field.min) {
       report(value.at, path, "must not be empty",
              format ? fmt::format("for example {}", format->example) : "");
@@ -190,8 +233,8 @@ class Checker {
       names.emplace_back(v);
     }
     if (value.is(Node::Kind::kString) && has(field.unsupported_values)) {
-      report(value.at, path, fmt::format("'{}' is not supported yet", value.text),
-             "supported: " + allowed);
+      hold(value.at, path, fmt::format("'{}' is not supported yet", value.text),
+           "supported: " + allowed);
       return;
     }
     std::string hint = did_you_mean(value.text, names);
@@ -204,6 +247,10 @@ class Checker {
       report(value.at, path,
              fmt::format("must be a map of names to texts, not {}", describe(value)));
       return;
+    }
+    if (const auto size = static_cast<int64_t>(value.entries.size());
+        field.max > 0 && size > field.max) {
+      report(value.at, path, fmt::format("{} entries: at most {}", size, field.max));
     }
     for (const Node::Entry& entry : value.entries) {
       if (field.key_format && !field.key_format->matches(entry.name)) {
@@ -235,13 +282,49 @@ class Checker {
     for (size_t i = 0; i < value.items.size(); ++i) {
       out.items.push_back(item(field, value.items[i], fmt::format("{}[{}]", path, i)));
     }
+    if (!field.keys.empty()) each_key_once(field, out, path);
+    if (field.distinct) each_item_once(out, path);
     return out;
+  }
+
+  void each_item_once(const Node& list, const std::string& path) {
+    for (size_t i = 1; i < list.items.size(); ++i) {
+      const auto end = list.items.begin() + static_cast<ptrdiff_t>(i);
+      if (std::find_if(list.items.begin(), end, [&](const Node& before) {
+            return before.text == list.items[i].text;
+          }) == end) {
+        continue;
+      }
+      report(list.items[i].at, fmt::format("{}[{}]", path, i),
+             fmt::format("'{}' is there twice", list.items[i].text), "each once");
+    }
+  }
+
+  void each_key_once(const Field& field, const Node& list, const std::string& path) {
+    const auto same = [&](const Node& a, const Node& b) {
+      return std::ranges::all_of(field.keys, [&](const char* key) {
+        const Node *x = a.find(key), *y = b.find(key);
+        return x && y && x->text == y->text;
+      });
+    };
+    for (size_t i = 1; i < list.items.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (!same(list.items[i], list.items[j])) continue;
+        const char* key = field.keys.front();
+        const Node& value = *list.items[i].find(key);
+        report(value.at, fmt::format("{}[{}].{}", path, i, key),
+               fmt::format("'{}' is {}[{}] already", value.text, field.name, j), "each once");
+        break;
+      }
+    }
   }
 
   Node item(const Field& field, const Node& value, const std::string& path) {
     if (field.type == FieldType::kObjectList) return object(*field.object, value, path);
     if (field.type == FieldType::kIntegerList) {
       integer(field, value, path);
+    } else if (field.type == FieldType::kEnumList) {
+      enumeration(field, value, path);
     } else {
       text(Field{field.name, FieldType::kString, ""}, field.format, value, path);
     }
@@ -250,13 +333,41 @@ class Checker {
 
   std::string_view file_;
   Problems& problems_;
+  Problems* held_;
+  Problems deeper_;
 };
+
+// Is one path the other, or above it?
+bool same_spot(std::string_view a, std::string_view b) {
+  if (a.size() > b.size()) std::swap(a, b);
+  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.' || b[a.size()] == '[');
+}
 
 }  // namespace
 
 Node check(const Schema& schema, const Node& node, std::string_view file, const std::string& path,
-           Problems& problems) {
-  return Checker(file, problems).object(schema, node, path);
+           Problems& problems, Problems* held) {
+  const size_t first = problems.size();
+  Checker checker(file, problems, held);
+  Node canonical = checker.object(schema, node, path);
+  append_deeper(checker.take_deeper(), first, problems);
+  return canonical;
+}
+
+void Report::operator()(Position at, std::string_view below, std::string what,
+                        std::string hint) const {
+  std::string path(path_);
+  if (!below.empty() && below.front() != '[' && !path.empty()) path += '.';
+  path += below;
+  problems_.push_back({std::string(file_), at, std::move(path), std::move(what), std::move(hint)});
+}
+
+void append_deeper(Problems deeper, size_t first, Problems& problems) {
+  std::erase_if(deeper, [&](const Problem& p) {
+    return std::any_of(problems.begin() + static_cast<ptrdiff_t>(first), problems.end(),
+                       [&](const Problem& s) { return same_spot(s.path, p.path); });
+  });
+  std::ranges::move(deeper, std::back_inserter(problems));
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {

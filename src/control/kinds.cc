@@ -75,12 +75,6 @@ Labels read_labels(const Node* node) {
   return labels;
 }
 
-// Is one path the other, or above it? Then both problems have one cause, and the first says it better.
-bool same_spot(std::string_view a, std::string_view b) {
-  if (a.size() > b.size()) std::swap(a, b);
-  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.' || b[a.size()] == '[');
-}
-
 class FileDecoder {
  public:
   FileDecoder(std::string_view file, Problems& problems) : file_(file), problems_(problems) {}
@@ -113,19 +107,21 @@ class FileDecoder {
   const Kind* kind_of(const Node& node) {
     const std::string_view name = node.text_of("kind");
     const std::string_view version = node.text_of("apiVersion");
-    const auto it =
-        std::ranges::find(kKinds, name, [](const Kind& k) { return std::string_view(k.kind); });
-    if (it == std::end(kKinds)) {
-      const std::string_view known[] = {kKinds[0].kind, kKinds[1].kind};
+    const Kind* it = find_kind(name);
+    if (!it) {
+      std::vector<std::string_view> known;
+      for (const Kind& kind : kKinds) known.emplace_back(kind.kind);
       std::string hint = did_you_mean(name, known);
-      hint += (hint.empty() ? "" : " ") + std::string("kinds: Service, HTTPRoute");
+      hint += fmt::format("{}kinds: {}", hint.empty() ? "" : " ", fmt::join(known, ", "));
       report(place_of(node, "kind"), "kind",
              name.empty() ? "required: which kind of object is this?"
                           : fmt::format("Weft knows no kind '{}'", name),
              std::move(hint));
       return nullptr;
     }
-    if (version != it->api_version) {
+    if (version != it->api_version &&
+        std::ranges::none_of(it->other_versions,
+                             [&](std::string_view v) { return v == version; })) {
       report(place_of(node, "apiVersion"), "apiVersion",
              version.empty()
                  ? fmt::format("required by {}", it->kind)
@@ -133,13 +129,24 @@ class FileDecoder {
              fmt::format("write apiVersion: {}", it->api_version));
       return nullptr;
     }
-    return &*it;
+    return it;
   }
 
   void object(const Kind& kind, const Node& node) {
     const size_t before = problems_.size();
-    const Node canonical = check(*kind.schema, node, file_, "", problems_);
+    Problems held;
+    Node canonical =
+        check(*kind.schema, node, file_, "", problems_, kind.holds_unsupported ? &held : nullptr);
+    // Read under another version, kept under ours.
+    for (Node::Entry& entry : canonical.entries) {
+      if (entry.name == "apiVersion") entry.value.text = kind.api_version;
+    }
     DecodedObject decoded{.object = {}, .file = std::string(file_), .at = node.at};
+    decoded.object.kind_name = kind.kind;
+    for (const Problem& one : held) {
+      decoded.object.unsupported.push_back(
+          fmt::format("{}: {}{}{}", one.path, one.what, one.hint.empty() ? "" : ": ", one.hint));
+    }
     const Node* metadata = canonical.find("metadata");
     decoded.object.meta.name = metadata->text_of("name");
     decoded.object.meta.ns = metadata->text_of("namespace");
@@ -148,13 +155,7 @@ class FileDecoder {
     decoded.object.body = to_json(canonical);
     Problems deeper;
     kind.read(canonical, file_, decoded.object, deeper);
-    const std::span<const Problem> shallow(problems_.begin() + static_cast<ptrdiff_t>(before),
-                                           problems_.end());
-    std::erase_if(deeper, [&](const Problem& p) {
-      return std::ranges::any_of(shallow,
-                                 [&](const Problem& s) { return same_spot(s.path, p.path); });
-    });
-    std::ranges::move(deeper, std::back_inserter(problems_));
+    append_deeper(std::move(deeper), before, problems_);
     if (problems_.size() == before) objects_.push_back(std::move(decoded));
   }
 
@@ -169,6 +170,12 @@ const Schema kServiceMetadata{"metadata", "Who the object is.", kServiceMetadata
 const Schema kHttpRouteMetadata{"metadata", "Who the object is.", kHttpRouteMetadataFields};
 
 std::span<const Kind> kinds() { return kKinds; }
+
+const Kind* find_kind(std::string_view kind) {
+  const auto* it =
+      std::ranges::find(kKinds, kind, [](const Kind& k) { return std::string_view(k.kind); });
+  return it == std::end(kKinds) ? nullptr : it;
+}
 
 std::optional<std::string> parse_kind(std::string_view text) {
   const std::string word = to_lower(text);

@@ -2,6 +2,7 @@
 // and a reader in kinds_NAME.cc, a row in kinds.cc, a spec in object.h.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,10 +38,39 @@ struct Kind {
   const char* api_version;
   const Schema* schema;  // of the whole document
   void (*read)(const Node& document, std::string_view file, Object& object, Problems& problems);
+  // Versions that are read as well and kept as `api_version`; their fields are the same.
+  std::span<const char* const> other_versions = {};
+  bool namespaced = true;
+  // Valid fields that are not carried out are stored and told in the status, instead of refused.
+  bool holds_unsupported = false;
+  const char* origin = "Gateway API v1.6";  // for the reference
+  const char* example = "";                 // YAML, for the reference; it is valid
 };
 std::span<const Kind> kinds();
+const Kind* find_kind(std::string_view kind);
 
 // --- shared by the kinds' files ---
+// The document around a spec: apiVersion, kind, metadata, spec, status.
+constexpr auto document_fields(const char* api_version, const char* kind, const Schema& metadata,
+                               const Schema& spec) {
+  return std::to_array<Field>(
+      {{.name = "apiVersion",
+        .type = FieldType::kString,
+        .description = api_version,
+        .required = true},
+       {.name = "kind", .type = FieldType::kString, .description = kind, .required = true},
+       {.name = "metadata",
+        .type = FieldType::kObject,
+        .description = "Who the object is.",
+        .required = true,
+        .object = &metadata},
+       {.name = "spec",
+        .type = FieldType::kObject,
+        .description = spec.description,
+        .required = true,
+        .object = &spec},
+       {.name = "status", .type = FieldType::kIgnored, .description = "Written by the server."}});
+}
 extern const Schema kServiceMetadata;    // its name is a DNS label
 extern const Schema kHttpRouteMetadata;  // its name is a DNS subdomain
 void read_service(const Node& document, std::string_view file, Object& object, Problems& problems);

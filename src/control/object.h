@@ -21,7 +21,7 @@ using Labels = std::map<std::string, std::string>;
 
 struct ObjectKey {
   std::string kind;  // "Service", "HTTPRoute"
-  std::string ns;
+  std::string ns;    // "" for kinds that have no namespace
   std::string name;
   std::string to_string() const { return kind + "/" + ns + "/" + name; }
   friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
@@ -84,15 +84,24 @@ struct HttpRouteSpec {
   std::vector<HttpRouteRule> rules;
 };
 
+// --- kinds that are checked and stored; what they mean is read from the body by those who use it ---
+struct StoredSpec {
+  // Why nothing is done with it yet; "" = there is nothing to carry out.
+  std::string not_carried_out;
+};
+
 struct Object {
+  std::string kind_name;
   ObjectMeta meta;
-  std::variant<ServiceSpec, HttpRouteSpec> spec;
+  std::variant<StoredSpec, ServiceSpec, HttpRouteSpec> spec;
+  // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
+  std::vector<std::string> unsupported;
   // {"apiVersion":…,"kind":…,"metadata":{name,namespace,labels,annotations},"spec":…}: canonical (table
   // order, defaults filled in, nothing the server sets).
   std::string body;
 
-  std::string kind() const { return spec.index() == 0 ? "Service" : "HTTPRoute"; }
-  ObjectKey key() const { return {kind(), meta.ns, meta.name}; }
+  const std::string& kind() const { return kind_name; }
+  ObjectKey key() const { return {kind_name, meta.ns, meta.name}; }
   model::ServiceName service_name() const { return {meta.ns, meta.name}; }  // Services only
 };
 
