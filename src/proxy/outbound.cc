@@ -15,12 +15,13 @@ http::ServerLimits app_limits() {
   limits.idle_timeout = Duration::hours(24);
   limits.stream_timeout = Duration::hours(24);
   limits.body_timeout = Duration::minutes(5);
+  limits.extended_connect = true;
   return limits;
 }
 
 wire::Detected kind_of(const Look& look) {
   if (look.bytes().empty()) return wire::Detected::kNeedMore;
-  return wire::detect(look.bytes().view()).kind;
+  return wire::detect(look.bytes().view());
 }
 
 bool is_http(wire::Detected kind) {
@@ -164,6 +165,23 @@ void Outbound::serve_http(io::StreamPtr client, Destination destination) {
         return http_.serve(std::move(stream), destination);
       },
       [this, slot] { served_.erase(slot); });
+  if (retiring_) (*slot)->retire();
+}
+
+void Outbound::retire() {
+  retiring_ = true;
+  for (const auto& connection : served_) connection->retire();
+}
+
+void Outbound::cut() {
+  conversations_.cancel_all();
+  served_.clear();
+}
+
+size_t Outbound::busy() const {
+  size_t count = conversations_.running();
+  for (const auto& connection : served_) count += connection->open_exchanges();
+  return count;
 }
 
 void Outbound::refuse(io::StreamPtr client, const Asked& asked, const std::string& why) {

@@ -5,7 +5,6 @@
 #include "wire/detect.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace weft::wire {
 namespace {
@@ -75,64 +74,6 @@ Fit fits_http1(std::string_view text) {
   return fits_version(text.substr(target.size() + 1));
 }
 
-// Reads big-endian numbers and counted fields; `short_` once something was missing.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
-  bool ran_short() const { return short_; }
-  bool empty() const { return bytes_.empty(); }
-  size_t number(size_t width) {
-    size_t value = 0;
-    for (const char c : take(width)) value = value << 8 | static_cast<unsigned char>(c);
-    return value;
-  }
-  std::string_view take(size_t size) {
-    if (size > bytes_.size()) short_ = true;
-    const std::string_view taken = bytes_.substr(0, size);
-    bytes_.remove_prefix(taken.size());
-    return taken;
-  }
-
- private:
-  std::string_view bytes_;
-  bool short_ = false;
-};
-
-// RFC 6066: the list has one name of type host_name. Anything unusual counts as no name.
-std::string name_of_extension(std::string_view extension) {
-  Reader list(extension);
-  list.number(2);
-  const size_t type = list.number(1);
-  std::string name(list.take(list.number(2)));
-  if (list.ran_short() || type != 0 || name.size() > 255) return {};
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-    const bool good =
-        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-    if (!good) return {};
-  }
-  return name;
-}
-
-// The name in a ClientHello's body; nothing while its bytes are not all there.
-std::optional<std::string> server_name(std::string_view hello) {
-  constexpr size_t kVersionAndRandom = 2 + 32;
-  constexpr size_t kServerName = 0;
-  Reader reader(hello);
-  reader.take(kVersionAndRandom);
-  reader.take(reader.number(1));  // session id
-  reader.take(reader.number(2));  // cipher suites
-  reader.take(reader.number(1));  // compression methods
-  reader.number(2);               // length of the extensions: the record's end bounds them as well
-  while (!reader.ran_short() && !reader.empty()) {
-    const size_t type = reader.number(2);
-    const std::string_view extension = reader.take(reader.number(2));
-    if (!reader.ran_short() && type == kServerName) return name_of_extension(extension);
-  }
-  if (reader.ran_short()) return std::nullopt;
-  return std::string();
-}
-
 // A record of type handshake, version 3.x, with a ClientHello at its beginning.
 Fit fits_tls(std::string_view bytes) {
   constexpr size_t kMaxRecord = (1 << 14) + 2048;
@@ -146,38 +87,23 @@ Fit fits_tls(std::string_view bytes) {
   return length > kHandshakeHeader && length <= kMaxRecord && byte(5) == 1 ? Fit::kYes : Fit::kNo;
 }
 
-Detection judge_tls(std::string_view bytes, bool all_we_look_at) {
-  constexpr size_t kRecordHeader = 5, kHandshakeHeader = 4;
-  const size_t length = static_cast<size_t>(static_cast<unsigned char>(bytes[3])) << 8 |
-                        static_cast<unsigned char>(bytes[4]);
-  const std::string_view record = bytes.substr(kRecordHeader, length);
-  if (record.size() >= kHandshakeHeader) {
-    if (auto name = server_name(record.substr(kHandshakeHeader))) {
-      // With the record incomplete, "no name" means only that none has come yet.
-      if (!name->empty() || record.size() == length) return {Detected::kTls, std::move(*name)};
-    }
-  }
-  if (all_we_look_at || record.size() == length) return {Detected::kTls, {}};
-  return {};
-}
-
 }  // namespace
 
-Detection detect(std::string_view first_bytes) {
+Detected detect(std::string_view first_bytes) {
   const std::string_view bytes = first_bytes.substr(0, kDetectLimit);
   const bool all_we_look_at = bytes.size() == kDetectLimit;
   switch (begins_with(bytes, kPreface)) {
-    case Fit::kYes: return {Detected::kHttp2, {}};
-    case Fit::kMaybe: return {};
+    case Fit::kYes: return Detected::kHttp2;
+    case Fit::kMaybe: return Detected::kNeedMore;
     case Fit::kNo: break;
   }
   const Fit tls = fits_tls(bytes);
-  if (tls == Fit::kYes) return judge_tls(bytes, all_we_look_at);
+  if (tls == Fit::kYes) return Detected::kTls;
   const Fit http1 = fits_http1(bytes);
   // Only a long target keeps a request line undecided up to the limit.
-  if (http1 == Fit::kYes || (http1 == Fit::kMaybe && all_we_look_at)) return {Detected::kHttp1, {}};
-  if (tls == Fit::kMaybe || http1 == Fit::kMaybe) return {};
-  return {Detected::kOpaque, {}};
+  if (http1 == Fit::kYes || (http1 == Fit::kMaybe && all_we_look_at)) return Detected::kHttp1;
+  if (tls == Fit::kMaybe || http1 == Fit::kMaybe) return Detected::kNeedMore;
+  return Detected::kOpaque;
 }
 
 }  // namespace weft::wire

@@ -2,13 +2,11 @@
 // far, asked again as more comes. It answers only when sure: an answer other than kNeedMore is the
 // same for every longer input. It never looks at more than kDetectLimit bytes, and kOpaque is
 // always safe (the bytes are carried as they are). Silence is not its business: with no bytes it
-// needs more. Sources: RFC 9113, section 3.4; RFC 9112, section 3; RFC 8446, section 4.1.2; RFC
-// 6066, section 3.
+// needs more. Sources: RFC 9113, section 3.4; RFC 9112, section 3; RFC 8446, section 4.1.2.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace weft::wire {
@@ -19,16 +17,10 @@ enum class Detected : uint8_t {
   kNeedMore,
   kHttp1,   // a request line of HTTP/1.0 or 1.1, or the first KiB of a long one
   kHttp2,   // the whole client preface
-  kTls,     // a ClientHello
+  kTls,     // the beginning of a ClientHello; client_hello.h reads it
   kOpaque,  // anything else
 };
 
-struct Detection {
-  Detected kind = Detected::kNeedMore;
-  // kTls: the name asked for (SNI), lower case; "" when there is none or it lies beyond the look.
-  std::string server_name;
-};
-
-Detection detect(std::string_view first_bytes);
+Detected detect(std::string_view first_bytes);
 
 }  // namespace weft::wire

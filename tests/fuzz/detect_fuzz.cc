@@ -8,15 +8,13 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using weft::wire::Detected;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  weft::wire::Detection decided;
+  Detected decided = Detected::kNeedMore;
   for (size_t prefix = 0; prefix <= bytes.size() && prefix <= 2 * weft::wire::kDetectLimit;
        ++prefix) {
-    const auto now = weft::wire::detect(bytes.substr(0, prefix));
-    const bool was_sure = decided.kind != Detected::kNeedMore;
-    if (was_sure && (now.kind != decided.kind || now.server_name != decided.server_name))
-      std::abort();
+    const Detected now = weft::wire::detect(bytes.substr(0, prefix));
+    if (decided != Detected::kNeedMore && now != decided) std::abort();
     decided = now;
   }
-  if (size >= weft::wire::kDetectLimit && decided.kind == Detected::kNeedMore) std::abort();
+  if (size >= weft::wire::kDetectLimit && decided == Detected::kNeedMore) std::abort();
   return 0;
 }
