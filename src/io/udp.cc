@@ -49,7 +49,7 @@ UdpSocket::UdpSocket(EpollLoop& loop, Fd fd, OnDatagram on_datagram)
       on_datagram_(std::move(on_datagram)),
       local_(local_address(fd_.get())),
       family_(domain_of(fd_.get())),
-      watch_(loop, fd_.get(), [this](uint32_t) { receive_all(); }) {}
+      watch_(std::in_place, loop, fd_.get(), [this](uint32_t) { receive_all(); }) {}
 
 UdpSocket::~UdpSocket() {
   if (destroyed_) *destroyed_ = true;
@@ -75,6 +75,11 @@ void UdpSocket::receive_all() {
   on_datagram_ = std::move(on_datagram);
   destroyed_ = nullptr;
   if (count == kBatch) loop_.ready(again_);
+}
+
+void UdpSocket::stop_receiving() {
+  again_.unlink();
+  watch_.reset();
 }
 
 bool UdpSocket::send_to(std::string_view bytes, const SocketAddress& to) {

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/fd.h"
@@ -32,6 +33,8 @@ class UdpSocket {
   UdpSocket& operator=(const UdpSocket&) = delete;
   ~UdpSocket();
 
+  // What arrives from now on stays in the socket, for another process that holds it too.
+  void stop_receiving();
   // False when it was not sent: full queue, no route, too large.
   bool send_to(std::string_view bytes, const SocketAddress& to);
   const SocketAddress& local() const { return local_; }
@@ -52,7 +55,7 @@ class UdpSocket {
   int family_;
   bool* destroyed_ = nullptr;  // set while receive_all() is on the stack
   Again again_{*this};
-  FdWatch watch_;
+  std::optional<FdWatch> watch_;  // until stop_receiving()
 };
 
 }  // namespace weft::io

@@ -74,12 +74,15 @@ ControlLink::ControlLink(io::Loop& loop, io::Network& network, Random& random, D
       hooks_(std::move(hooks)),
       log_(std::move(log)),
       rotation_(random),
+      sequence_(random.next()),
       output_(loop),
       wants_report_(loop),
       report_ended_(loop),
       online_(loop),
-      lost_(loop) {
+      lost_(loop),
+      may_renew_(loop) {
   rotation_.installed(svid_->not_before(), svid_->not_after());
+  let_renew(options_.renews);
 }
 
 ControlLink::~ControlLink() {
@@ -90,6 +93,14 @@ ControlLink::~ControlLink() {
 void ControlLink::start() {
   tasks_.spawn(run());
   tasks_.spawn(renewal_loop());
+}
+
+void ControlLink::let_renew(bool renews) {
+  if (renews) {
+    may_renew_.set();
+  } else {
+    may_renew_.reset();
+  }
 }
 
 void ControlLink::lost(std::string_view why) {
@@ -241,6 +252,8 @@ io::Task<Result<void>> ControlLink::report() {
     health.set_why(port.why);
   }
   request.set_draining(content.draining);
+  request.set_retiring(content.retiring);
+  request.set_version(options_.version);
   for (const telemetry::EdgeTotals& edge : content.edges) put_edge(edge, *request.add_edges());
   request.set_svid_not_after(svid_->not_after().unix_seconds());
   request.set_stale_tcp_connections(content.stale_tcp_connections);
@@ -266,6 +279,7 @@ io::Task<void> ControlLink::renewal_loop() {
   for (;;) {
     co_await io::sleep_for(loop_, rotation_.wait(loop_.wall_now()));
     if (!rotation_.due(loop_.wall_now())) continue;
+    co_await may_renew_.wait();
     co_await online_.wait();
     auto renewed = co_await renew();
     if (renewed) continue;

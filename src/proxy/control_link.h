@@ -33,6 +33,7 @@ namespace weft::proxy {
 struct ReportContent {
   std::vector<PortState> ports;
   bool draining = false;
+  bool retiring = false;  // another sidecar speaks for the instance: only the edges count
   std::vector<telemetry::EdgeTotals> edges;  // deltas
   uint32_t stale_tcp_connections = 0;
   std::vector<std::string> notes;
@@ -47,7 +48,9 @@ class ControlLink {
     std::string trust_domain;
     std::string instance;
     std::string
-        registration;  // serialized weft.v1.RegisterRequest, for a server that lost the lease
+        registration;     // serialized weft.v1.RegisterRequest, for a server that lost the lease
+    std::string version;  // of this program
+    bool renews = true;   // let_renew()
   };
   struct Hooks {
     // Nothing: it is too early to say anything; report_soon() will follow.
@@ -70,6 +73,8 @@ class ControlLink {
   void report_soon() { wants_report_.set(); }
   // Reports what is so now; returns once that has arrived, or cannot.
   io::Task<void> report_now(Duration timeout);
+  // Whether this sidecar renews the certificate: of two with one credential only one may.
+  void let_renew(bool renews);
   // The instance leaves the registry; true when the server has acknowledged.
   io::Task<bool> leave(Duration timeout);
   bool connected() const { return connection_ != nullptr; }
@@ -100,7 +105,8 @@ class ControlLink {
   trust::Rotation rotation_;
   std::string last_error_;
   std::string loss_;
-  uint64_t sequence_ = 0;
+  // Begins anywhere, so that no number is one that a sidecar before this one has used.
+  uint64_t sequence_;
 
   std::unique_ptr<http::ClientConnection> connection_;
   io::Event output_;  // discovery has something to write
@@ -109,8 +115,9 @@ class ControlLink {
   io::Event report_ended_;  // pulsed
   io::Event online_;        // connection_ is usable
   io::Event lost_;          // the present connection is over
-  io::TaskScope session_;   // tasks of the present connection
-  io::TaskScope tasks_;     // tasks of the link
+  io::Event may_renew_;
+  io::TaskScope session_;  // tasks of the present connection
+  io::TaskScope tasks_;    // tasks of the link
 };
 
 }  // namespace weft::proxy

@@ -49,6 +49,7 @@ Result<void> Discovery::receive(std::string_view message) {
   }
   Staging::Outcome outcome = staging_.receive(std::move(*update));
   for (const model::ServiceName& needed : outcome.needs) subscribe(needed, false);
+  if (hooks_.heard && outcome.needs.empty()) hooks_.heard();
   if (!outcome.swapped) {
     acknowledge(std::move(outcome.done));
     return {};

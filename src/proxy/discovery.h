@@ -30,6 +30,8 @@ class Discovery {
     std::function<void(SnapshotPtr, std::move_only_function<void()> in_use)> publish;
     // There are messages to write: take_output().
     std::function<void()> output;
+    // A message of the stream was taken. May be null.
+    std::function<void()> heard = nullptr;
   };
 
   Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks, Log log);

@@ -24,9 +24,11 @@ class DnsListener::Connection final : public io::StreamHandler,
       if (outcome.kind != io::ReadOutcome::kData) return close();
     }
     while (auto query = wire::take_dns_frame(in_)) {
-      owner_.server_.ask(std::move(*query), true, [self = weak_from_this()](std::string message) {
-        if (auto connection = self.lock()) connection->send(message);
-      });
+      owner_.server_.ask(
+          std::move(*query), true,
+          [self = weak_from_this(), asked = owner_.asked_](const std::string& message) {
+            if (auto connection = self.lock()) connection->send(message);
+          });
     }
   }
   void on_writable() override {}
@@ -58,7 +60,8 @@ void DnsListener::adopt_udp(int fd) {
   udp_.push_back(io::UdpSocket::adopt(
       loop_, fd, [this, index](std::string_view bytes, const SocketAddress& from) {
         server_.ask(std::string(bytes), false,
-                    [socket = std::weak_ptr(udp_[index]), from](std::string message) {
+                    [socket = std::weak_ptr(udp_[index]), from,
+                     asked = asked_](const std::string& message) {
                       auto open = socket.lock();
                       if (open && !message.empty()) open->send_to(message, from);
                     });
@@ -69,6 +72,11 @@ void DnsListener::adopt_tcp(int fd) {
   tcp_.push_back(io::adopt_listener(loop_, fd, [this](io::StreamPtr stream) {
     connections_.push_back(std::make_shared<Connection>(*this, std::move(stream)));
   }));
+}
+
+void DnsListener::stop() {
+  tcp_.clear();
+  for (const auto& socket : udp_) socket->stop_receiving();
 }
 
 struct DnsForwarder::Pending {

@@ -25,6 +25,10 @@ class DnsListener {
   // Sockets made inside; takes the descriptors.
   void adopt_udp(int fd);
   void adopt_tcp(int fd);
+  // Takes no further questions over UDP and no further connections; what was asked is still answered.
+  void stop();
+  // Questions without an answer yet.
+  size_t unanswered() const { return static_cast<size_t>(asked_.use_count()) - 1; }
 
  private:
   class Connection;
@@ -34,6 +38,7 @@ class DnsListener {
   std::vector<std::shared_ptr<io::UdpSocket>> udp_;
   std::vector<std::unique_ptr<io::Listener>> tcp_;
   std::list<std::shared_ptr<Connection>> connections_;
+  std::shared_ptr<const bool> asked_ = std::make_shared<bool>(true);  // held by each reply to come
 };
 
 // Carries queries to the host's resolvers as they came, under a fresh id from a fresh port each

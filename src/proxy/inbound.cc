@@ -90,6 +90,7 @@ void Inbound::accept_plain(io::StreamPtr client, uint16_t app_port) {
   bool http =
       declared != worker_.self.app_ports.end() &&
       (declared->second == model::Protocol::kHttp || declared->second == model::Protocol::kH2c ||
+  if (retiring_) slot->connection->retire();
        declared->second == model::Protocol::kGrpc);
   if (!http || worker_.draining) {
     conversations_.spawn(carry_plain(std::move(client), app_port));
@@ -124,3 +125,19 @@ void Inbound::drain() {
 }
 
 }  // namespace weft::proxy
+void Inbound::retire() {
+  retiring_ = true;
+  for (const Served& served : served_) served.connection->retire();
+}
+
+void Inbound::cut() {
+  conversations_.cancel_all();
+  served_.clear();
+}
+
+size_t Inbound::busy() const {
+  size_t count = conversations_.running();
+  for (const Served& served : served_) count += served.connection->open_exchanges();
+  return count;
+}
+

@@ -39,6 +39,14 @@ class Inbound {
   void rotated();
   // No new requests; those in flight end.
   void drain();
+  // Another sidecar of this instance accepts from now on: callers are asked to connect anew, nothing is
+  // refused.
+  void retire();
+  // Ends without a word what is left.
+  void cut();
+  // Everything that is open, and of that what has something in hand: requests and opaque connections.
+  size_t open() const { return conversations_.running() + served_.size(); }
+  size_t busy() const;
   // Requests and connections in hand.
   size_t active() const { return active_; }
   // Of callers, HTTP only.
@@ -81,5 +89,6 @@ class Inbound {
   size_t active_ = 0;
   io::TaskScope conversations_;
 };
+  bool retiring_ = false;
 
 }  // namespace weft::proxy

@@ -37,6 +37,13 @@ class Outbound {
 
   // Requests and connections in hand.
   size_t active() const { return http_.active() + tcp_.active(); }
+  // Another sidecar of this instance accepts from now on: the app is asked to connect anew.
+  void retire();
+  // Ends without a word what is left.
+  void cut();
+  // Everything that is open, and of that what has something in hand: requests and opaque connections.
+  size_t open() const { return conversations_.running() + served_.size(); }
+  size_t busy() const;
   const TcpPath& tcp() const { return tcp_; }
 
  private:
@@ -58,6 +65,7 @@ class Outbound {
   HttpPath http_;
   TcpPath tcp_;
   std::list<std::unique_ptr<http::ServerConnection>> served_;
+  bool retiring_ = false;
   io::TaskScope conversations_;
 };
 

@@ -37,8 +37,12 @@ class Relay {
     loop_.ready(second_);
   }
   ~Relay() {
-    if (first_.stream) first_.stream->set_handler(nullptr);
-    if (second_.stream) second_.stream->set_handler(nullptr);
+    // Still there: cut. Whoever reads must not take that for the end of what was sent.
+    for (Side* side : {&first_, &second_}) {
+      if (!side->stream) continue;
+      side->stream->set_handler(nullptr);
+      side->stream->reset();
+    }
   }
   io::Event& done() { return done_; }
   // Bytes that were read before a reset arrive before it, as they would without us.

@@ -21,7 +21,7 @@ struct RelayResult {
   bool reset = false;
 };
 
-// Destroying the task cuts both streams. `totals`, when given, is kept up to date while it runs; it
+// Destroying the task resets both streams. `totals`, when given, is kept up to date while it runs; it
 // outlives the task.
 io::Task<RelayResult> relay(io::Loop& loop, io::StreamPtr first, io::StreamPtr second,
                             RelayResult* totals = nullptr);

@@ -70,3 +70,15 @@ class WorkerSide {
 };
 
 }  // namespace weft::proxy
+  // Another sidecar of this instance accepts from now on; what is open here goes on until it ends.
+  void retire() {
+    inbound.retire();
+    outbound.retire();
+  }
+  void cut() {
+    inbound.cut();
+    outbound.cut();
+  }
+  size_t open() const { return inbound.open() + outbound.open(); }
+  size_t busy() const { return inbound.busy() + outbound.busy(); }
+
