@@ -12,6 +12,8 @@ namespace {
 
 // What is produced at a time: fits a pooled block, and is still in the cache when TLS encrypts it.
 constexpr size_t kOutputPiece = 64 * 1024;
+// A piece of body that gains nothing by waiting for company: a full TLS record.
+constexpr size_t kBulk = 16 * 1024;
 
 }  // namespace
 
@@ -229,8 +231,9 @@ io::Task<Result<void>> Http2Exchange::do_send_body(Buffer data) {
   if (!out_begun_ || out_end_)
     co_return fail(ErrorKind::kInternal, "this message has no body, or has ended");
   touched_ = link_->loop().now();
+  const bool bulk = data.size() >= kBulk;
   blocked_ = !link_->session().send_data(*stream_, std::move(data));
-  link_->schedule_flush();
+  bulk ? link_->flush_soon() : link_->schedule_flush();
   while (blocked_) co_await writable_.wait();
   if (error_) co_return std::unexpected(*error_);
   co_return Result<void>();

@@ -29,8 +29,14 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
   // Shared, because exchanges outlive connections and a copy costs allocations.
   const std::shared_ptr<const ConnectionInfo>& shared_info() const { return info_; }
   io::Loop& loop() const { return loop_; }
-  // Something was queued in the session: it goes out at the end of the turn.
-  void schedule_flush() { loop_.at_end_of_turn(flush_); }
+  // Something was queued in the session: it goes out at the end of the burst, together with what other
+  // requests have to say until then.
+  void schedule_flush() { loop_.at_end_of_burst(flush_); }
+  // Much was queued: it goes out at the end of the turn.
+  void flush_soon() {
+    flush_.unlink();
+    loop_.at_end_of_turn(flush_);
+  }
   const Error* lost() const { return lost_ ? &*lost_ : nullptr; }
 
   void link(Http2Exchange& exchange);

@@ -22,6 +22,8 @@ namespace {
 constexpr uint64_t kWakeTag = UINT64_MAX;
 constexpr size_t kBatch = 256;
 constexpr Duration kForever = Duration::hours(1);
+// What waits for the end of a burst waits no longer: some ten requests.
+constexpr Duration kLongestBurst = Duration::micros(100);
 
 int64_t read_ns(clockid_t clock) {
   timespec t{};
@@ -70,6 +72,7 @@ void EpollLoop::turn(Duration longest_wait) {
   Instant timer;
   if (next_deadline(timer)) deadline = std::min(deadline, timer);
   int timeout_ms = 0;
+  const bool in_burst = gathering();  // then it only looks whether there is more
   if (!has_ready_work() && deadline > now_) {
     timeout_ms = static_cast<int>((deadline - now_ + Duration{999'999}).to_millis());
   }
@@ -77,8 +80,9 @@ void EpollLoop::turn(Duration longest_wait) {
   const int count = epoll_wait(epoll_fd_, events.data(), kBatch, timeout_ms);
   WEFT_ASSERT(count >= 0 || errno == EINTR);
   read_clock();
+  if (!in_burst) burst_since_ = now_;
   for (int i = 0; i < count; ++i) dispatch(events[i].data.u64, events[i].events);
-  finish_turn();
+  finish_turn(in_burst && (count <= 0 || now_ - burst_since_ >= kLongestBurst));
 }
 
 void EpollLoop::dispatch(uint64_t tag, uint32_t events) {
@@ -145,8 +149,8 @@ void EpollLoop::remove(FdWatch& watch) {
 FdWatch::FdWatch(EpollLoop& loop, int fd, Callback callback, Wake wake)
     : loop_(loop), fd_(fd), callback_(std::move(callback)) {
   // Together with EPOLLEXCLUSIVE the kernel takes no EPOLLRDHUP.
-  loop.add(*this, wake == Wake::kExclusive ? EPOLLIN | EPOLLEXCLUSIVE
-                                           : EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+  loop.add(*this,
+           wake == Wake::kExclusive ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 }
 
 FdWatch::~FdWatch() { loop_.remove(*this); }

@@ -55,6 +55,7 @@ class EpollLoop final : public Loop {
   int wake_fd_;
   bool stopped_ = false;
   Instant now_;
+  Instant burst_since_;  // when the first turn began after which something was left to its end
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_slots_;
   std::mutex remote_mutex_;

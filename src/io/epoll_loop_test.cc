@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -138,6 +140,47 @@ TEST(FdWatch, MayDestroyItselfInItsCallback) {
                                     [&watch, token](uint32_t) { watch.reset(); });
   EXPECT_TRUE(loop.run_for_test([&] { return watch == nullptr; }, kLimit));
   EXPECT_EQ(token.use_count(), 1);
+}
+
+struct Job final : Runnable {
+  explicit Job(std::function<void()> fn) : fn(std::move(fn)) {}
+  void run() override { fn(); }
+  std::function<void()> fn;
+};
+
+TEST(EpollLoop, WhatIsLeftToTheEndOfABurstWaitsForWhatTheNetworkHasAlready) {
+  EpollLoop loop;
+  SocketPair one;
+  SocketPair two;
+  std::string order;
+  Job flush([&] { order += 'F'; });
+  FdWatch second(loop, two.near.get(), [&](uint32_t events) {
+    if (events & EPOLLIN) order += 'b';
+  });
+  FdWatch first(loop, one.near.get(), [&](uint32_t events) {
+    if (!(events & EPOLLIN)) return;
+    order += 'a';
+    loop.at_end_of_burst(flush);
+    EXPECT_EQ(write(two.far.get(), "x", 1), 1);
+  });
+  loop.run_for_test([] { return false; }, Duration::millis(1));  // the first reports
+  ASSERT_EQ(write(one.far.get(), "x", 1), 1);
+  EXPECT_TRUE(loop.run_for_test([&] { return order.ends_with('F'); }, kLimit));
+  EXPECT_EQ(order, "abF");
+}
+
+TEST(EpollLoop, ABurstEndsEvenWhenTheNetworkAlwaysHasMore) {
+  EpollLoop loop;
+  SocketPair pair;
+  bool flushed = false;
+  Job flush([&] { flushed = true; });
+  FdWatch watch(loop, pair.near.get(), [&](uint32_t events) {
+    if (!(events & EPOLLIN)) return;
+    if (!flushed) loop.at_end_of_burst(flush);
+    EXPECT_EQ(write(pair.far.get(), "x", 1), 1);
+  });
+  ASSERT_EQ(write(pair.far.get(), "x", 1), 1);
+  EXPECT_TRUE(loop.run_for_test([&] { return flushed; }, kLimit));
 }
 
 TEST(SignalWatch, DeliversSignalsAsEventsAndGivesTheMaskBack) {

@@ -93,20 +93,22 @@ Loop::~Loop() {
 
 void Loop::drop_work() {
   // What is dropped may queue again from its destructor.
-  while (!ready_.empty() || !flush_.empty() || !orphans_.empty()) {
+  while (!ready_.empty() || !flush_.empty() || !burst_.empty() || !orphans_.empty()) {
     ready_.abandon_all();
     flush_.abandon_all();
+    burst_.abandon_all();
     orphans_.abandon_all();
   }
 }
 
 void Loop::post(std::move_only_function<void()> fn) { ready(*new Closure(std::move(fn))); }
 
-void Loop::finish_turn() {
+void Loop::finish_turn(bool burst_over) {
   for (int round = 0; round < kRoundsPerTurn; ++round) {
     fire_due_timers();
     for (; round < kRoundsPerTurn && ready_.run_all() > 0; ++round) detail::free_doomed_tasks();
-    if (flush_.run_all() == 0 && ready_.empty()) break;
+    if (flush_.run_all() > 0 || !ready_.empty()) continue;
+    if (!burst_over || burst_.run_all() == 0) break;
   }
   detail::free_doomed_tasks();
 }

@@ -2,6 +2,9 @@
 // differs between the kernel and the simulation (waiting, the clock, waking from another thread) is
 // virtual. One turn: deliver what the network has → run ready work and due timers until none is left
 // → flush every writer that asked. Flushing once per turn is what makes many small writes one send.
+// A burst is a run of turns between which the loop did not sleep, because the network had more each
+// time; an implementation bounds it. Whoever gathers for many (a connection that carries many
+// requests) flushes at its end.
 //
 // Threading: everything except post_remote() belongs to the loop's own thread.
 // Lifetime: a Runnable or Timer unlinks itself when destroyed; the loop outlives them all.
@@ -109,15 +112,20 @@ class Loop : public Clock {
   virtual void post_remote(std::move_only_function<void()> fn) = 0;
   // run() is called once at the end of the present turn.
   void at_end_of_turn(Runnable& flush) { flush_.push(flush); }
+  // run() is called once at the end of the present burst, or soon: for small things only.
+  void at_end_of_burst(Runnable& flush) { burst_.push(flush); }
   // For what owns itself (a connection closing in the background): never run, only told abandoned()
   // when the loop ends, unless it was destroyed before.
   void keep_until_end(Runnable& orphan) { orphans_.push(orphan); }
 
  protected:
   // For implementations. Runs ready work, due timers and flushes until all is quiet, or until so many
-  // rounds went by that the network deserves a look (then has_ready_work()).
-  void finish_turn();
-  bool has_ready_work() const { return !ready_.empty() || !flush_.empty(); }
+  // rounds went by that the network deserves a look (then has_ready_work()). `burst_over`: this turn is
+  // the last of its burst.
+  void finish_turn(bool burst_over = true);
+  bool has_ready_work() const { return !ready_.empty() || !flush_.empty() || gathering(); }
+  // Something waits for the end of the burst.
+  bool gathering() const { return !burst_.empty(); }
   // Earliest deadline, or false when no timer is armed.
   bool next_deadline(Instant& deadline) const;
   // To be called first in an implementation's destructor: drops queued closures and orphans while
@@ -137,6 +145,7 @@ class Loop : public Clock {
   Timer* firing_ = nullptr;  // its callback runs; null again when the callback destroyed it
   RunQueue ready_;
   RunQueue flush_;
+  RunQueue burst_;
   RunQueue orphans_;
 };
 

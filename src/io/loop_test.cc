@@ -83,6 +83,22 @@ TEST(Loop, FlushesOnceAfterAllReadyWork) {
   EXPECT_EQ(order, "abF");
 }
 
+TEST(Loop, TheEndOfABurstComesAfterTheEndOfItsLastTurn) {
+  ManualLoop loop;
+  std::string order;
+  Job flush([&] { order += 'F'; });
+  Job after([&] { order += 'G'; });
+  Job gathered([&] {
+    order += 'B';
+    loop.at_end_of_turn(after);
+  });
+  loop.at_end_of_burst(gathered);
+  loop.at_end_of_burst(gathered);
+  loop.at_end_of_turn(flush);
+  loop.turn();
+  EXPECT_EQ(order, "FBG");
+}
+
 TEST(Loop, GivesTheNetworkATurnWhenWorkNeverEnds) {
   ManualLoop loop;
   int runs = 0;
