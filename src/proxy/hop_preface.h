@@ -1,5 +1,5 @@
 // The first bytes of an opaque connection between sidecars (ALPN weft-tcp), before the app's own: a
-// PROXY protocol version 2 header (haproxy's proxy-protocol.txt, section 2.2) that says for whom the
+// PROXY protocol version 2 header (wire/proxy_protocol.h) that says for whom the
 // connection is made: the caller's mesh addresses (the v4 one as source address, the v6 one in TLV 0xE0),
 // the name dialled (TLV 0xE1) and the caller's instance (TLV 0xE2). The peer's identity is what its
 // certificate says; the preface only makes the app see its caller's address.
