@@ -34,9 +34,10 @@ void EndpointHealth::failed(Instant now) {
   bool already_out = mark != 0 && (mark & kTrialBit) == 0 && now.ns < mark;
   if (already_out) return;
   uint32_t before = failures_.load(std::memory_order_relaxed);
-  failures_.store(before + 1, std::memory_order_relaxed);
   Duration rest = std::min(kFirstRest * (int64_t{1} << std::min(before, 6u)), kLongestRest);
-  rests_until_.store(rest_mark(now + rest), std::memory_order_relaxed);
+  // Of failures that two workers see at once one counts.
+  if (rests_until_.compare_exchange_strong(mark, rest_mark(now + rest), std::memory_order_relaxed))
+    failures_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void EndpointHealth::succeeded() {

@@ -217,7 +217,8 @@ bool HttpPath::route(Request& request) {
 
 // The time all tries may take together, and what may be retried.
 void HttpPath::budget(Request& request) {
-  RetryBudget& budget = budgets_[request.destination.service];
+  RetryBudget& budget =
+      budgets_.try_emplace(request.destination.service, worker_.group->size()).first->second;
   budget.request(request.start);
   const model::RetryPolicy* policy = nullptr;
   if (request.rule) {

@@ -39,7 +39,7 @@ void RetryBudget::request(Instant now) {
 
 bool RetryBudget::withdraw(Instant now) {
   turn(now);
-  int64_t balance = std::accumulate(slots_.begin(), slots_.end(), kReserve);
+  int64_t balance = std::accumulate(slots_.begin(), slots_.end(), reserve_);
   if (balance < kPrice) return false;
   slots_[static_cast<size_t>(second_ % kSlots)] -= kPrice;
   return true;

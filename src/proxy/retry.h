@@ -25,9 +25,10 @@ bool is_idempotent(std::string_view method);
 
 // Bounds policy retries to a fifth of the requests of the last ten seconds, plus ten a second, so that
 // a failing service gets at most 1.2 times its load (as Finagle's RetryBudget). One per service and
-// worker; not thread-safe.
+// worker, each with its part of the ten; not thread-safe.
 class RetryBudget {
  public:
+  explicit RetryBudget(size_t workers = 1) : reserve_(kReserve / static_cast<int64_t>(workers)) {}
   void request(Instant now);
   // Takes one retry if there is one.
   bool withdraw(Instant now);
@@ -38,6 +39,7 @@ class RetryBudget {
   static constexpr int64_t kReserve = 10 * kSlots * kPrice;
   void turn(Instant now);
 
+  const int64_t reserve_;
   std::array<int64_t, kSlots> slots_{};
   int64_t second_ = 0;
 };

@@ -1,4 +1,4 @@
-// The two halves meet here and only here. What crosses between the threads is values and immutable
+// The main loop's half and the workers meet here and only here. What crosses between the threads is values and immutable
 // objects: snapshots and certificate sets one way, wants and port states the other; counters are read
 // in place. A post that arrives after the end finds `alive_` gone.
 #include "proxy/sidecar.h"
@@ -35,12 +35,11 @@ MeshRanges ranges_of(const Self& self) {
 }  // namespace
 
 Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk,
-                 io::Loop& worker_loop, WorkerSide& worker, Options options,
+                 std::vector<WorkerRef> workers, Options options,
                  std::shared_ptr<const trust::Svid> svid, trust::TrustBundle bundle, Hooks hooks,
                  Log log)
     : loop_(loop),
-      worker_loop_(worker_loop),
-      worker_(worker),
+      workers_(std::move(workers)),
       options_(std::move(options)),
       hooks_(std::move(hooks)),
       log_(std::move(log)),
@@ -85,37 +84,62 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
                   if (!hooks_.forward_dns) return reply("");
                   hooks_.forward_dns(std::move(query), tcp, std::move(reply));
                 }}),
-      alive_(std::make_shared<Sidecar*>(this)) {}
+      alive_(std::make_shared<Sidecar*>(this)) {
+  for (size_t i = 0; i < workers_.size(); ++i) gauges_.push_back(std::make_shared<Gauges>());
+}
 
 Sidecar::~Sidecar() {
   tasks_.cancel_all();
   discovery_.save();
 }
 
-void Sidecar::to_worker(std::move_only_function<void(WorkerSide&)> work) {
-  worker_loop_.post_remote([&worker = worker_, work = std::move(work)]() mutable { work(worker); });
+void Sidecar::post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work) {
+  worker.loop->post_remote([side = worker.side, work = std::move(work)]() mutable { work(*side); });
+}
+
+void Sidecar::to_workers(const std::function<void(WorkerSide&)>& work) {
+  for (const WorkerRef& worker : workers_) post_to(worker, work);
+}
+
+// What workers ask for; called on their loops. Only the first looks at the app's ports: the others tell it
+// when one turned out closed.
+WorkerSide::Hooks Sidecar::worker_hooks(bool first) {
+  std::weak_ptr<Sidecar*> self = alive_;
+  io::Loop* main = &loop_;
+  WorkerSide::Hooks hooks;
+  hooks.want = [self, main](Want want) {
+    main->post_remote([self, want = std::move(want)] {
+      if (auto sidecar = self.lock()) (*sidecar)->discovery_.want(want);
+    });
+  };
+  if (first) {
+    hooks.ports_changed = [self, main](std::vector<PortState> ports) {
+      main->post_remote([self, ports = std::move(ports)]() mutable {
+        auto sidecar = self.lock();
+        if (!sidecar) return;
+        (*sidecar)->ports_ = std::move(ports);
+        (*sidecar)->link_.report_soon();
+      });
+    };
+    return hooks;
+  }
+  hooks.port_refused = [self, main](uint16_t port) {
+    main->post_remote([self, port] {
+      auto sidecar = self.lock();
+      if (!sidecar) return;
+      post_to((*sidecar)->workers_[0],
+              [port](WorkerSide& worker) { worker.readiness.look_now(port); });
+    });
+  };
+  return hooks;
 }
 
 Result<void> Sidecar::start() {
-  std::weak_ptr<Sidecar*> self = alive_;
-  io::Loop* main = &loop_;
-  to_worker([self, main](WorkerSide& worker) {
-    worker.start({.want =
-                      [self, main](Want want) {
-                        main->post_remote([self, want = std::move(want)] {
-                          if (auto sidecar = self.lock()) (*sidecar)->discovery_.want(want);
-                        });
-                      },
-                  .ports_changed =
-                      [self, main](std::vector<PortState> ports) {
-                        main->post_remote([self, ports = std::move(ports)]() mutable {
-                          auto sidecar = self.lock();
-                          if (!sidecar) return;
-                          (*sidecar)->ports_ = std::move(ports);
-                          (*sidecar)->link_.report_soon();
-                        });
-                      }});
-  });
+  for (const WorkerRef& worker : workers_) {
+    post_to(worker, [hooks = worker_hooks(&worker == &workers_[0])](WorkerSide& side) mutable {
+      side.start(std::move(hooks));
+    });
+  }
   auto used = use_certificate(svid_, bundle_);
   if (!used) return used;
   discovery_.restore();
@@ -126,28 +150,41 @@ Result<void> Sidecar::start() {
 
 Result<void> Sidecar::use_certificate(std::shared_ptr<const trust::Svid> svid,
                                       const trust::TrustBundle& bundle) {
-  auto set = make_tls_set(++tls_generation_, svid, bundle, options_.self.instance);
-  if (!set) return std::unexpected(std::move(set.error()));
+  // Contexts of its own for each: OpenSSL counts and locks what sessions of a context share.
+  std::vector<TlsSetPtr> sets;
+  ++tls_generation_;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    auto set = make_tls_set(tls_generation_, svid, bundle, options_.self.instance);
+    if (!set) return std::unexpected(std::move(set.error()));
+    sets.push_back(std::move(*set));
+  }
   svid_ = std::move(svid);
   bundle_ = bundle;
-  to_worker([tls = std::move(*set)](WorkerSide& worker) mutable {
-    worker.use_certificates(std::move(tls));
-  });
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    post_to(workers_[i], [tls = std::move(sets[i])](WorkerSide& worker) mutable {
+      worker.use_certificates(std::move(tls));
+    });
+  }
   return {};
 }
 
 void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
+  // Belongs to the main loop; the workers only carry it.
+  struct InUse {
+    size_t missing;
+    std::move_only_function<void()> then;
+  };
+  auto in_use_by_all = std::make_shared<InUse>(workers_.size(), std::move(in_use));
   std::weak_ptr<Sidecar*> self = alive_;
-  to_worker(
-      [self, main = &loop_, snapshot, in_use = std::move(in_use)](WorkerSide& worker) mutable {
-        worker.use_snapshot(std::move(snapshot));
-        main->post_remote([self, in_use = std::move(in_use)]() mutable {
-          auto sidecar = self.lock();
-          if (!sidecar) return;
-          (*sidecar)->when_declared_.push_back(std::move(in_use));
-          (*sidecar)->declare_next();
-        });
-      });
+  to_workers([self, main = &loop_, snapshot, in_use_by_all](WorkerSide& worker) {
+    worker.use_snapshot(snapshot);
+    main->post_remote([self, in_use_by_all] {
+      auto sidecar = self.lock();
+      if (--in_use_by_all->missing > 0 || !sidecar) return;
+      (*sidecar)->when_declared_.push_back(std::move(in_use_by_all->then));
+      (*sidecar)->declare_next();
+    });
+  });
   if (hooks_.declare && snapshot->names != declared_index_) {
     declared_index_ = snapshot->names;
     declared_ports_.want(*declared_index_);
@@ -196,17 +233,19 @@ io::Task<bool> Sidecar::wait_ready(Duration timeout) {
 
 std::optional<ReportContent> Sidecar::collect() {
   if (!ports_) return std::nullopt;
-  to_worker([gauges = gauges_, now = loop_.wall_now()](WorkerSide& worker) {
-    gauges->outlived = static_cast<uint32_t>(worker.outbound.tcp().outlived_certificate(now));
-    gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
-    gauges->active_outbound = static_cast<uint32_t>(worker.outbound.active());
-    gauges->upstream_connections = static_cast<uint32_t>(worker.pool.connections());
-  });
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    post_to(workers_[i], [gauges = gauges_[i], now = loop_.wall_now()](WorkerSide& worker) {
+      gauges->outlived = static_cast<uint32_t>(worker.outbound.tcp().outlived_certificate(now));
+      gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
+      gauges->active_outbound = static_cast<uint32_t>(worker.outbound.active());
+      gauges->upstream_connections = static_cast<uint32_t>(worker.pool.connections());
+    });
+  }
   ReportContent content;
   content.ports = *ports_;
   content.draining = draining_;
-  content.edges = reporter_.deltas(telemetry::merge_edges(worker_.worker.edges.snapshot()));
-  content.stale_tcp_connections = gauges_->outlived;
+  content.edges = reporter_.deltas(edges());
+  content.stale_tcp_connections = static_cast<uint32_t>(sum(&Gauges::outlived));
   content.notes = notes_;
   for (std::string& line : discovery_.waiting_for()) content.notes.push_back(std::move(line));
   return content;
@@ -220,17 +259,33 @@ io::Task<void> Sidecar::housekeeping() {
   }
 }
 
-io::Task<size_t> Sidecar::ask_worker(size_t (*count)(WorkerSide&)) {
+std::vector<telemetry::EdgeTotals> Sidecar::edges() const {
+  std::vector<telemetry::EdgeTotals> all;
+  for (const WorkerRef& worker : workers_) {
+    auto own = worker.side->worker.edges.snapshot();
+    all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
+  }
+  return telemetry::merge_edges(std::move(all));
+}
+
+uint64_t Sidecar::sum(std::atomic<uint32_t> Gauges::* gauge) const {
+  uint64_t all = 0;
+  for (const auto& gauges : gauges_) all += (*gauges.*gauge).load();
+  return all;
+}
+
+io::Task<size_t> Sidecar::ask_workers(size_t (*count)(WorkerSide&)) {
   struct Answer {
-    explicit Answer(io::Loop& loop) : arrived(loop) {}
+    Answer(io::Loop& loop, size_t workers) : arrived(loop), missing(workers) {}
     io::Event arrived;
+    size_t missing;
     size_t count = 0;
   };
-  auto answer = std::make_shared<Answer>(loop_);
-  to_worker([answer, count, main = &loop_](WorkerSide& worker) {
+  auto answer = std::make_shared<Answer>(loop_, workers_.size());
+  to_workers([answer, count, main = &loop_](WorkerSide& worker) {
     main->post_remote([answer, counted = count(worker)] {
-      answer->count = counted;
-      answer->arrived.set();
+      answer->count += counted;
+      if (--answer->missing == 0) answer->arrived.set();
     });
   });
   co_await answer->arrived.wait();
@@ -245,17 +300,17 @@ io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
   if (!co_await link_.leave(kLeaveTimeout)) link_.report_soon();
   if (serves && !app_ended) co_await io::sleep_for(loop_, kLeaveSettles);
 
-  to_worker([](WorkerSide& worker) { worker.inbound.drain(); });
+  to_workers([](WorkerSide& worker) { worker.inbound.drain(); });
   size_t left = 0;
   while (true) {
-    left = co_await ask_worker([](WorkerSide& worker) { return worker.inbound.active(); });
+    left = co_await ask_workers([](WorkerSide& worker) { return worker.inbound.active(); });
     if (left == 0 || loop_.now() >= until) break;
     co_await io::sleep_for(loop_, kDrainLook);
   }
   // The app's own connections end with it; what they carried belongs into the last report.
   const Instant enough = loop_.now() + kOutboundEnds;
   while (app_ended && loop_.now() < enough) {
-    if (co_await ask_worker([](WorkerSide& worker) { return worker.outbound.active(); }) == 0)
+    if (co_await ask_workers([](WorkerSide& worker) { return worker.outbound.active(); }) == 0)
       break;
     co_await io::sleep_for(loop_, kOutboundLook);
   }
@@ -284,9 +339,8 @@ std::string Sidecar::status_json() const {
       "\"stale_tcp_connections\":{},\"refused_datagrams\":{},\"refused_connects\":{}",
       trust::to_string(link_.alarm()), link_.connected(), draining_, snapshot->generation,
       snapshot->names->by_name.size(), snapshot->services.size(),
-      gauges_->upstream_connections.load(), gauges_->active_inbound.load(),
-      gauges_->active_outbound.load(), gauges_->outlived.load(), refused_datagrams_,
-      refused_connects_);
+      sum(&Gauges::upstream_connections), sum(&Gauges::active_inbound),
+      sum(&Gauges::active_outbound), sum(&Gauges::outlived), refused_datagrams_, refused_connects_);
   out += ",\"control_error\":";
   append_json_string(out, link_.connected() ? "" : link_.last_error());
   out += ",\"ports\":[";
@@ -310,27 +364,41 @@ std::string Sidecar::status_json() const {
 std::string Sidecar::metrics(std::string_view accept, std::string* content_type) const {
   telemetry::MetricsText text = telemetry::MetricsText::for_accept(accept);
   *content_type = text.content_type();
-  telemetry::write_edges(text, telemetry::merge_edges(worker_.worker.edges.snapshot()));
+  telemetry::write_edges(text, edges());
   text.gauge("weft_control_connected", "1 while the control plane is connected");
   text.sample({}, static_cast<uint64_t>(link_.connected()));
   text.gauge("weft_svid_expiry_seconds", "Unix time at which the certificate ends");
   text.sample({}, static_cast<uint64_t>(svid_->not_after().unix_seconds()));
   text.gauge("weft_upstream_connections", "Connections to other sidecars");
-  text.sample({}, uint64_t{gauges_->upstream_connections});
+  text.sample({}, sum(&Gauges::upstream_connections));
   text.gauge("weft_stale_tcp_connections",
              "Opaque connections that outlive a certificate they were made with");
-  text.sample({}, uint64_t{gauges_->outlived});
+  text.sample({}, sum(&Gauges::outlived));
   text.counter("weft_refused_datagrams", "Datagrams of the app that were refused inside");
   text.sample({}, refused_datagrams_);
   text.counter("weft_refused_connects", "Connects to ports that no service declares");
   text.sample({}, refused_connects_);
-  const Overload& overload = worker_.worker.overload;
-  text.gauge("weft_overload_level", "0: none, 1: new requests are shed, 2: nothing is accepted");
-  text.sample({}, static_cast<uint64_t>(overload.pressure()));
+  Pressure pressure = Pressure::kNone;
+  uint64_t shed = 0, pauses = 0;
+  text.gauge("weft_worker_connections", "Accepted connections that a worker has in hand");
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    const Worker& worker = workers_[i].side->worker;
+    const std::string number = std::to_string(i + 1);
+    text.sample({{"worker", number}}, uint64_t{worker.group->connections(i)});
+    pressure = std::max(pressure, worker.overload.pressure());
+    shed += worker.overload.shed();
+    pauses = std::max(pauses, worker.overload.pauses());
+  }
+  text.gauge(
+      "weft_overload_level",
+      "0: none, 1: new requests are shed, 2: nothing is accepted; of the worker it is worst for");
+  text.sample({}, static_cast<uint64_t>(pressure));
   text.counter("weft_shed_requests", "Requests turned away because of overload");
-  text.sample({}, overload.shed());
-  text.counter("weft_accept_pauses", "Times that accepting stopped because of overload");
-  text.sample({}, overload.pauses());
+  text.sample({}, shed);
+  text.counter(
+      "weft_accept_pauses",
+      "Times that accepting stopped because of overload, of the worker it happened most to");
+  text.sample({}, pauses);
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);
   return text.finish();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,10 +43,16 @@ class Sidecar {
     std::function<bool(const std::string& change)> declare;
   };
 
-  // Everything outlives the sidecar. `worker` belongs to `worker_loop`.
+  // One of the workers, all of the same group; `side` belongs to `loop`.
+  struct WorkerRef {
+    io::Loop* loop;
+    WorkerSide* side;
+  };
+
+  // Everything outlives the sidecar. The first of `workers` watches the app's ports.
   Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk& disk,
-          io::Loop& worker_loop, WorkerSide& worker, Options options,
-          std::shared_ptr<const trust::Svid> svid, trust::TrustBundle bundle, Hooks hooks, Log log);
+          std::vector<WorkerRef> workers, Options options, std::shared_ptr<const trust::Svid> svid,
+          trust::TrustBundle bundle, Hooks hooks, Log log);
   ~Sidecar();
 
   // Puts the last good state and the certificate in use and connects to the control plane.
@@ -76,15 +83,17 @@ class Sidecar {
                                const trust::TrustBundle& bundle);
   std::optional<ReportContent> collect();
   io::Task<void> housekeeping();
-  // What `count` says on the worker's loop.
-  io::Task<size_t> ask_worker(size_t (*count)(WorkerSide&));
+  // The sum of what `count` says on the workers' loops.
+  io::Task<size_t> ask_workers(size_t (*count)(WorkerSide&));
   // Sends the next change of the ruleset, or lets those go on who wait for all to be made.
   void declare_next();
-  void to_worker(std::move_only_function<void(WorkerSide&)> work);
+  std::vector<telemetry::EdgeTotals> edges() const;
+  static void post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work);
+  void to_workers(const std::function<void(WorkerSide&)>& work);
+  WorkerSide::Hooks worker_hooks(bool first);
 
   io::Loop& loop_;
-  io::Loop& worker_loop_;
-  WorkerSide& worker_;
+  const std::vector<WorkerRef> workers_;
   Options options_;
   Hooks hooks_;
   Log log_;
@@ -102,12 +111,13 @@ class Sidecar {
   uint64_t refused_datagrams_ = 0, refused_connects_ = 0;
   std::vector<std::string> notes_;
   telemetry::EdgeReporter reporter_;
-  // Written by the worker, read here.
+  // Written by a worker, read here.
   struct Gauges {
     std::atomic<uint32_t> outlived{0}, active_inbound{0}, active_outbound{0},
         upstream_connections{0};
   };
-  std::shared_ptr<Gauges> gauges_ = std::make_shared<Gauges>();
+  uint64_t sum(std::atomic<uint32_t> Gauges::* gauge) const;
+  std::vector<std::shared_ptr<Gauges>> gauges_;  // by worker
   io::Event index_ready_;
 
   Discovery discovery_;

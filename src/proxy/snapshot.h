@@ -33,10 +33,15 @@ struct EndpointGroup {
   std::vector<LiveEndpoint> endpoints;
 };
 
-// When a service was last asked for; shared by its versions, written by workers, read by eviction.
+// When a service was last asked for, to a second; shared by its versions, written by workers, read by
+// eviction. Workers that use it at the same time seldom write.
 struct LastUse {
+  static constexpr int64_t kStepNs = 1'000'000'000;
   std::atomic<int64_t> ns{0};
-  void touch(Instant now) { ns.store(now.ns, std::memory_order_relaxed); }
+  void touch(Instant now) {
+    if (now.ns - ns.load(std::memory_order_relaxed) >= kStepNs)
+      ns.store(now.ns, std::memory_order_relaxed);
+  }
   Instant at() const { return {ns.load(std::memory_order_relaxed)}; }
 };
 

@@ -11,11 +11,15 @@ namespace weft::proxy {
 namespace {
 
 constexpr Duration kSweepEvery = Duration::seconds(15);
+// Another worker may let go of a connection that this one may then make: nobody tells.
+constexpr Duration kLookAgain = Duration::millis(100);
 
 }  // namespace
 
 struct UpstreamPool::Group {
-  explicit Group(io::Loop& loop) : settled(loop) {}
+  Group(io::Loop& loop, std::shared_ptr<UpstreamBounds::Counts> counts)
+      : counts(std::move(counts)), settled(loop) {}
+  const std::shared_ptr<UpstreamBounds::Counts> counts;  // of all workers
   std::vector<UpstreamPtr> connections;
   io::Event settled;  // pulsed when a dial ends or a connection has room again
   bool dialling = false;
@@ -48,19 +52,26 @@ UpstreamPtr UpstreamPool::usable(Group& group) {
 
 io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
   std::unique_ptr<Group>& slot = groups_[target];
-  if (!slot) slot = std::make_unique<Group>(worker_.loop);
+  if (!slot) slot = std::make_unique<Group>(worker_.loop, worker_.group->upstream().of(target));
   Group& group = *slot;
   if (!worker_.tls) {
     co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal,
                    Retry::kYes);
   }
+  if (UpstreamPtr found = usable(group)) {
+    found->last_used = worker_.loop.now();
+    co_return found;
+  }
   struct Waiting {
-    explicit Waiting(Group& group) : group(group) { ++group.waiting; }
+    explicit Waiting(Group& group) : group(group), counted(UpstreamBounds::wait(*group.counts)) {
+      ++group.waiting;
+    }
     ~Waiting() { --group.waiting; }
     Group& group;
+    std::optional<io::Tally> counted;
   } waiting(group);
 
-  if (group.waiting > kMostWaiting) {
+  if (!waiting.counted) {
     co_return fail(ErrorKind::kLimit,
                    "too many requests wait for a connection to " + target.instance,
                    ErrorSource::kInternal);
@@ -72,16 +83,29 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
       co_return found;
     }
     if (group.failures != failures) co_return std::unexpected(*group.last_error);
-    if (!group.dialling && group.connections.size() < kMostConnections) {
-      group.dialling = true;
-      dials_.spawn(dial(target, group));
-      continue;
+    if (start_dial(target, group)) continue;
+    if (group.dialling || worker_.group->size() == 1) {
+      co_await group.settled.wait();
+    } else {
+      co_await group.settled.wait_for(kLookAgain);
     }
-    co_await group.settled.wait();
   }
 }
 
-io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group) {
+bool UpstreamPool::start_dial(const UpstreamTarget& target, Group& group) {
+  if (group.dialling) return false;
+  io::Tally further;
+  if (!group.connections.empty()) {
+    auto allowed = worker_.group->upstream().connect_further(*group.counts);
+    if (!allowed) return false;
+    further = std::move(*allowed);
+  }
+  group.dialling = true;
+  dials_.spawn(dial(target, group, std::move(further)));
+  return true;
+}
+
+io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, io::Tally further) {
   uint64_t generation = worker_.tls->generation;
   auto made = co_await connect(target, kAlpnH2);
   group.dialling = false;
@@ -95,6 +119,8 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group) {
   upstream->tls_generation = generation;
   upstream->peer_not_after = made->peer_not_after;
   upstream->last_used = worker_.loop.now();
+  upstream->counts = group.counts;
+  upstream->further = std::move(further);
   upstream->client =
       http::connect_http(worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2,
                          std::move(made->info), {}, [this, target] { tidy(target); });

@@ -4,6 +4,9 @@
 // connections are at the peer's limit of streams another is dialled. After a rotation of our
 // certificate new requests use new connections and the old ones are drained; idle ones are closed.
 //
+// Each worker has a pool of its own; UpstreamBounds holds for all of them together: what waits beyond it
+// is refused (kLimit).
+//
 // The peer must show the identity the endpoint carries; otherwise nothing is sent, and the error
 // (kUnauthenticated, retry kYes) makes the caller choose another endpoint.
 // Lives on the worker loop and outlives its callers.
@@ -17,17 +20,11 @@
 #include "http/client.h"
 #include "http/tls_stream.h"
 #include "io/event.h"
+#include "proxy/upstream_bounds.h"
 #include "proxy/worker.h"
 
 namespace weft::proxy {
 
-struct UpstreamTarget {
-  std::string instance;
-  SocketAddress address;
-  std::string identity;
-  uint16_t app_port = 0;
-  friend auto operator<=>(const UpstreamTarget&, const UpstreamTarget&) = default;
-};
 UpstreamTarget target_of(const model::Endpoint& endpoint, uint16_t app_port);
 
 // A shared connection; whoever has an exchange open on it holds it.
@@ -36,6 +33,8 @@ struct Upstream {
   uint64_t tls_generation = 0;
   WallTime peer_not_after;
   Instant last_used;
+  std::shared_ptr<UpstreamBounds::Counts> counts;
+  io::Tally further;  // counts this connection if it is not the worker's first
 };
 using UpstreamPtr = std::shared_ptr<Upstream>;
 
@@ -43,10 +42,6 @@ class UpstreamPool {
  public:
   static constexpr Duration kConnectTimeout = Duration::seconds(2);
   static constexpr Duration kIdle = Duration::seconds(90);
-  // To one target. With a hundred streams each that is room for 25 000 requests at once.
-  static constexpr size_t kMostConnections = 256;
-  // Requests that wait for a connection to one target; more are refused (kLimit).
-  static constexpr size_t kMostWaiting = 10'000;
 
   explicit UpstreamPool(Worker& worker);
   ~UpstreamPool();
@@ -64,7 +59,8 @@ class UpstreamPool {
   struct Group;
 
   UpstreamPtr usable(Group& group);
-  io::Task<void> dial(UpstreamTarget target, Group& group);
+  io::Task<void> dial(UpstreamTarget target, Group& group, io::Tally further);
+  bool start_dial(const UpstreamTarget& target, Group& group);
   void tidy(const UpstreamTarget& target);
   void sweep();
 

@@ -1,6 +1,7 @@
 // Worker: what all conversations of one worker loop stand on: who we are, the network, the present
 // snapshot and certificates, and the ways to ask the main loop for more. One per loop, single-threaded;
-// the main loop replaces snapshot and certificates by post_remote().
+// the main loop replaces snapshot and certificates by post_remote(). A proxy has one or more, which meet
+// in the group, in the snapshot and nowhere else.
 #pragma once
 
 #include <functional>
@@ -19,6 +20,7 @@
 #include "proxy/overload.h"
 #include "proxy/snapshot.h"
 #include "proxy/tls_set.h"
+#include "proxy/worker_group.h"
 #include "telemetry/access_log.h"
 #include "telemetry/edges.h"
 
@@ -74,6 +76,7 @@ struct Worker {
   io::Event snapshot_changed;  // pulsed
   Presence presence = Presence::kTransparent;
   TlsSetPtr tls;
+  std::shared_ptr<WorkerGroup> group = std::make_shared<WorkerGroup>(1);
   telemetry::EdgeTable edges;
   Overload overload;
   telemetry::LineQueue* access;  // may be null

@@ -1,5 +1,5 @@
-// WorkerSide: everything of a sidecar that lives on the worker loop, wired together. Made and destroyed
-// on the worker's thread; the main loop reaches it by post_remote() only.
+// WorkerSide: everything of a sidecar that lives on one worker's loop, wired together. Made and destroyed
+// on the worker's thread; the main loop reaches it by post_remote() only, but for counters.
 #pragma once
 
 #include <atomic>
@@ -23,11 +23,15 @@ class WorkerSide {
     Presence presence = Presence::kTransparent;
     std::function<Usage()> usage = nullptr;  // of the process; null: only lateness is watched
     UsageLimits limits{};
+    std::shared_ptr<WorkerGroup> group = nullptr;  // null: it is alone
   };
   // Called on the worker loop.
   struct Hooks {
     std::function<void(Want)> want;
+    // Null: another worker watches the app's ports,
     std::function<void(std::vector<PortState>)> ports_changed;
+    // and is told that a caller found one closed.
+    std::function<void(uint16_t)> port_refused = nullptr;
   };
 
   WorkerSide(io::Loop& loop, io::Network& network, AppSide& app, Random& random, Self self, Log log,
@@ -40,17 +44,24 @@ class WorkerSide {
         overload_watch(worker, std::move(options.usage)) {
     worker.presence = options.presence;
     worker.overload.limit(options.limits);
+    if (options.group) worker.group = std::move(options.group);
   }
 
   // From the main loop, before anything is accepted.
   void start(Hooks hooks) {
     worker.want = std::move(hooks.want);
-    inbound.dialer().on_refused([this](uint16_t port) { readiness.look_now(port); });
-    readiness.start(std::move(hooks.ports_changed));
+    if (hooks.ports_changed) {
+      inbound.dialer().on_refused([this](uint16_t port) { readiness.look_now(port); });
+      readiness.start(std::move(hooks.ports_changed));
+    } else {
+      inbound.dialer().on_refused(std::move(hooks.port_refused));
+    }
     overload_watch.start();
   }
   void use_snapshot(SnapshotPtr snapshot) {
-    worker.snapshot = std::move(snapshot);
+    // Requests copy the pointer: its count is the worker's own, or all workers would write one line.
+    auto own = std::make_shared<const SnapshotPtr>(std::move(snapshot));
+    worker.snapshot = SnapshotPtr(own, own->get());
     worker.snapshot_changed.pulse();
   }
   void use_certificates(TlsSetPtr tls) {
@@ -61,15 +72,6 @@ class WorkerSide {
     inbound.rotated();
   }
 
-  Worker worker;
-  UpstreamPool pool;
-  Outbound outbound;
-  Inbound inbound;
-  Readiness readiness;
-  OverloadWatch overload_watch;
-};
-
-}  // namespace weft::proxy
   // Another sidecar of this instance accepts from now on; what is open here goes on until it ends.
   void retire() {
     inbound.retire();
@@ -82,3 +84,12 @@ class WorkerSide {
   size_t open() const { return inbound.open() + outbound.open(); }
   size_t busy() const { return inbound.busy() + outbound.busy(); }
 
+  Worker worker;
+  UpstreamPool pool;
+  Outbound outbound;
+  Inbound inbound;
+  Readiness readiness;
+  OverloadWatch overload_watch;
+};
+
+}  // namespace weft::proxy

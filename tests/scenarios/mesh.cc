@@ -216,7 +216,8 @@ void Mesh::start_sidecar(Instance& instance) {
                                  .usage = [&instance] { return instance.usage; },
                                  .limits = {.memory = 1000, .descriptors = 0}});
   instance.sidecar = std::make_unique<proxy::Sidecar>(
-      node.loop(), node.network(), node.random(), node.disk(), thread.loop, *instance.worker,
+      node.loop(), node.network(), node.random(), node.disk(),
+      std::vector<proxy::Sidecar::WorkerRef>{{&thread.loop, instance.worker.get()}},
       std::move(options), instance.svid, instance.bundle,
       proxy::Sidecar::Hooks{
           .keep_svid =

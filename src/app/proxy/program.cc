@@ -102,9 +102,10 @@ Result<void> Program::start() {
       return tell_keeper(HandoffKind::kDeclare, change);
     };
   }
-  sidecar_ = std::make_unique<proxy::Sidecar>(loop_, network_, random_, disk_, thread_->loop(),
-                                              worker_->side, handover_.options, credential_.svid,
-                                              credential_.bundle, std::move(hooks), log_);
+  sidecar_ = std::make_unique<proxy::Sidecar>(
+      loop_, network_, random_, disk_,
+      std::vector<proxy::Sidecar::WorkerRef>{{&thread_->loop(), &worker_->side}}, handover_.options,
+      credential_.svid, credential_.bundle, std::move(hooks), log_);
   auto started = sidecar_->start();
   if (!started) return started;
 
