@@ -13,6 +13,13 @@
 
 namespace weft::proxy {
 
+// Where a route for opaque connections leads instead of the service itself.
+struct TcpChoice {
+  std::string route;  // "NAMESPACE/NAME/RULE"
+  model::ServiceName service;
+  uint16_t port = 0;  // 0: the backend whose turn it is cannot be used
+};
+
 struct Destination {
   enum Kind : uint8_t {
     kService,   // a service of the mesh: routes and balancing apply
@@ -26,6 +33,7 @@ struct Destination {
   uint16_t port = 0;
   std::shared_ptr<const LiveWorkload> workload;  // kWorkload
   model::Protocol protocol = model::Protocol::kAuto;
+  std::optional<TcpChoice> chosen;  // kService, for opaque connections only
   Want want;
   std::string why;
 

@@ -83,22 +83,29 @@ io::Task<void> Outbound::converse(io::StreamPtr client, Asked asked) {
     co_await tcp_.carry(std::move(client), std::move(*opened));
     co_return;
   }
+  if (has_tcp_rules(destination)) {
+    co_await carry_routed(std::move(client), std::move(destination));
+    co_return;
+  }
   switch (destination.protocol) {
     case model::Protocol::kHttp:
     case model::Protocol::kH2c:
     case model::Protocol::kGrpc: serve_http(std::move(client), std::move(destination)); break;
-    case model::Protocol::kTcp: {
-      auto opened = co_await tcp_.open(std::move(destination));
-      if (opened) {
-        co_await tcp_.carry(std::move(client), std::move(*opened));
-      } else {
-        client->reset();
-      }
+    case model::Protocol::kTcp:
+      co_await carry_opaque(std::move(client), std::move(destination));
       break;
-    }
     case model::Protocol::kAuto:
       co_await carry_detected(std::move(client), std::move(destination));
       break;
+  }
+}
+
+io::Task<void> Outbound::carry_opaque(io::StreamPtr client, Destination destination) {
+  auto opened = co_await tcp_.open(std::move(destination));
+  if (opened) {
+    co_await tcp_.carry(std::move(client), std::move(*opened));
+  } else {
+    client->reset();
   }
 }
 

@@ -5,6 +5,20 @@
 // A declared protocol is believed. Otherwise, after a look of a few milliseconds, the way to the server
 // is opened and whichever side speaks first decides: a server-first protocol never stalls, and a client
 // that opens early and sends HTTP a minute later is still HTTP.
+//
+// Where routes for opaque connections (TLSRoute, TCPRoute) concern the app, they decide instead, by the most
+// specific kind that fits what the client says: HTTP on an undeclared port with an HTTPRoute, then TLS by its
+// server name, then anything. On a port with a TLSRoute the client has to speak first. What nothing fits:
+//
+// | the client says | it gets |
+// |---|---|
+// | a ClientHello with a name that no route has | the alert unrecognized_name (RFC 6066) |
+// | a ClientHello without a name | the alert missing_extension (RFC 8446 section 9.2) |
+// | a ClientHello that is malformed or longer than 16 KiB | the alert decode_error |
+// | something else than TLS (SSLv2's hello too), and there is no TCPRoute | a reset |
+// | no whole ClientHello within 10 s | a reset |
+// | nothing, and ends | an end |
+//
 // Lives on the worker loop.
 #pragma once
 
@@ -26,6 +40,8 @@ class Outbound {
   // A first message that could yet become HTTP ("x", "PING") may be all that its client says before an
   // answer: then it goes on as it is.
   static constexpr Duration kUndecided = Duration::millis(100);
+  // For the ClientHello that a TLSRoute needs to see.
+  static constexpr Duration kHelloWait = Duration::seconds(10);
 
   // `host_ports`: ports of the host's loopback that the app may reach at the same place.
   Outbound(Worker& worker, UpstreamPool& pool, std::set<uint16_t> host_ports);
@@ -56,6 +72,11 @@ class Outbound {
   io::Task<void> converse(io::StreamPtr client, Asked asked);
   io::Task<Destination> resolve(Asked asked);
   io::Task<void> carry_detected(io::StreamPtr client, Destination destination);
+  io::Task<void> carry_opaque(io::StreamPtr client, Destination destination);
+  // outbound_routed.cc
+  bool has_tcp_rules(const Destination& destination) const;
+  io::Task<void> carry_routed(io::StreamPtr client, Destination destination);
+  io::Task<void> carry_by_name(io::StreamPtr client, Destination destination);
   void serve_http(io::StreamPtr client, Destination destination);
   void refuse(io::StreamPtr client, const Asked& asked, const std::string& why);
 

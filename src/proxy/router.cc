@@ -1,18 +1,13 @@
 // Matching is a walk over a short list of compiled rules; nothing is allocated but for query
-// parameters. Weighted backends follow a table made once (smooth weighted round robin), so that a 90/10
-// split is exact over any hundred requests of a proxy instead of right on average; the table costs at
-// most 2 kB per rule and the turn one relaxed increment.
+// parameters.
 #include "proxy/router.h"
 
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <numeric>
 
 namespace weft::proxy {
 namespace {
-
-constexpr uint64_t kLongestSchedule = 1000;
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -84,9 +79,7 @@ Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(const model::R
       compiled_to->back() = std::move(*regex);
     }
   }
-  std::vector<uint32_t> weights;
-  for (const model::Backend& backend : rule.backends) weights.push_back(backend.weight);
-  compiled->schedule_ = weighted_schedule(weights);
+  compiled->turns_.emplace(rule.backends);
   return compiled;
 }
 
@@ -125,11 +118,7 @@ bool CompiledRule::matches(const RequestView& request) const {
   return true;
 }
 
-const model::Backend* CompiledRule::next_backend() const {
-  if (schedule_.empty()) return nullptr;
-  uint32_t turn = schedule_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed);
-  return &rule_.backends[schedule_[turn % schedule_.size()]];
-}
+const model::Backend* CompiledRule::next_backend() const { return turns_->next(rule_.backends); }
 
 bool CompiledPort::routed_for(std::string_view caller_namespace) const {
   if (!port.routed) return false;
@@ -152,12 +141,13 @@ Result<std::shared_ptr<const CompiledService>> CompiledService::compile(
   auto compiled = std::make_shared<CompiledService>();
   compiled->service = service;
   for (const model::ServicePort& port : service.ports) {
-    CompiledPort compiled_port{port, {}};
+    CompiledPort compiled_port{port, {}, {}};
     for (const model::RouteRule& rule : port.rules) {
       auto compiled_rule = CompiledRule::compile(rule);
       if (!compiled_rule) return std::unexpected(std::move(compiled_rule.error()));
       compiled_port.rules.push_back(std::move(*compiled_rule));
     }
+    compiled_port.tcp_rules = TcpRules::compile(port.tcp_rules);
     compiled->ports.push_back(std::move(compiled_port));
   }
   return compiled;
@@ -172,12 +162,14 @@ const CompiledPort* CompiledService::port(uint16_t number) const {
 
 std::vector<model::ServiceName> CompiledService::dependencies() const {
   std::vector<model::ServiceName> names;
-  for (const CompiledPort& compiled_port : ports) {
-    for (const auto& rule : compiled_port.rules) {
-      for (const model::Backend& backend : rule->rule().backends) {
-        if (!backend.invalid && backend.service != service.name) names.push_back(backend.service);
-      }
+  const auto add = [&](const std::vector<model::Backend>& backends) {
+    for (const model::Backend& backend : backends) {
+      if (!backend.invalid && backend.service != service.name) names.push_back(backend.service);
     }
+  };
+  for (const CompiledPort& compiled_port : ports) {
+    for (const auto& rule : compiled_port.rules) add(rule->rule().backends);
+    for (const model::TcpRule& rule : compiled_port.port.tcp_rules) add(rule.backends);
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -208,35 +200,6 @@ bool path_has_prefix(std::string_view path, std::string_view prefix) {
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (!path.starts_with(prefix)) return false;
   return path.size() == prefix.size() || path[prefix.size()] == '/';
-}
-
-std::vector<uint16_t> weighted_schedule(const std::vector<uint32_t>& weights) {
-  uint64_t total = std::accumulate(weights.begin(), weights.end(), uint64_t{0});
-  if (total == 0) return {};
-  uint64_t divisor = 0;
-  for (uint32_t weight : weights) divisor = std::gcd(divisor, uint64_t{weight});
-
-  std::vector<int64_t> shares;
-  int64_t turns = 0;
-  for (uint32_t weight : weights) {
-    uint64_t share = weight / divisor;
-    if (total / divisor > kLongestSchedule && weight > 0) {
-      share = std::max<uint64_t>(1, (weight * kLongestSchedule + total / 2) / total);
-    }
-    shares.push_back(static_cast<int64_t>(share));
-    turns += shares.back();
-  }
-
-  // Each turn everybody gains his share; the richest goes and pays the total.
-  std::vector<int64_t> credit(shares.size(), 0);
-  std::vector<uint16_t> schedule;
-  for (int64_t turn = 0; turn < turns; ++turn) {
-    for (size_t i = 0; i < shares.size(); ++i) credit[i] += shares[i];
-    auto richest = std::max_element(credit.begin(), credit.end());
-    *richest -= turns;
-    schedule.push_back(static_cast<uint16_t>(richest - credit.begin()));
-  }
-  return schedule;
 }
 
 }  // namespace weft::proxy

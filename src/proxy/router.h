@@ -6,7 +6,6 @@
 // Compiled objects are immutable but for one relaxed counter per rule, and shared between threads.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -14,6 +13,8 @@
 
 #include "base/result.h"
 #include "model/service.h"
+#include "proxy/tcp_rules.h"
+#include "proxy/weights.h"
 #include "wire/message.h"
 
 namespace weft::proxy {
@@ -44,15 +45,15 @@ class CompiledRule {
   struct Patterns;
   model::RouteRule rule_;
   std::unique_ptr<Patterns> patterns_;
-  std::vector<uint16_t> schedule_;  // indices into rule_.backends
-  mutable std::atomic<uint32_t> turn_{0};
+  std::optional<Turns> turns_;  // set by compile()
 };
 
 struct CompiledPort {
   model::ServicePort port;
   std::vector<std::shared_ptr<const CompiledRule>> rules;
+  TcpRules tcp_rules;
 
-  // Does any rule concern callers of this namespace? Without one, the service itself is the backend.
+  // Does any rule for requests concern callers of this namespace? Without one, the service itself is the backend.
   bool routed_for(std::string_view caller_namespace) const;
   // The first rule that matches, or null: 404 when routed_for().
   std::shared_ptr<const CompiledRule> match(const RequestView& request) const;
@@ -64,7 +65,7 @@ struct CompiledService {
 
   static Result<std::shared_ptr<const CompiledService>> compile(const model::Service& service);
   const CompiledPort* port(uint16_t number) const;
-  // Services its rules send to, itself excepted; invalid references are left out.
+  // Services its rules of either kind send to, itself excepted; invalid references are left out.
   std::vector<model::ServiceName> dependencies() const;
 };
 
@@ -75,8 +76,5 @@ std::string_view query_of(std::string_view target);
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
 // "/shop" is a prefix of "/shop" and "/shop/cart", not of "/shopping" (Gateway API PathPrefix).
 bool path_has_prefix(std::string_view path, std::string_view prefix);
-// Smooth weighted round robin (as nginx does it) as a table of backend indices; weights beyond what a
-// table of 1000 turns can hold are rounded, but none of them to nothing.
-std::vector<uint16_t> weighted_schedule(const std::vector<uint32_t>& weights);
 
 }  // namespace weft::proxy

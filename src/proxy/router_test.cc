@@ -118,6 +118,16 @@ TEST(Service, DependsOnItsBackendsButNotOnItselfNorOnInvalidOnes) {
   EXPECT_EQ((*CompiledService::compile(service))->dependencies(), expected);
 }
 
+TEST(Service, DependsOnTheBackendsOfOpaqueConnectionsToo) {
+  model::Service service;
+  service.name = {"default", "self"};
+  service.ports.push_back({.port = 443,
+                           .name = "",
+                           .tcp_rules = {{.hostnames = {"a"}, .backends = {backend("t", 1)}}}});
+  EXPECT_EQ((*CompiledService::compile(service))->dependencies(),
+            (std::vector<model::ServiceName>{{"default", "t"}}));
+}
+
 TEST(Weights, AreExactOverOneRound) {
   model::RouteRule rule;
   rule.backends = {backend("v1", 90), backend("v2", 10)};
@@ -126,24 +136,6 @@ TEST(Weights, AreExactOverOneRound) {
   for (int i = 0; i < 100; ++i) ++count[compiled_rule->next_backend()->service.name];
   EXPECT_EQ(count["v1"], 90);
   EXPECT_EQ(count["v2"], 10);
-}
-
-TEST(Weights, AreSpreadOutAsSmoothRoundRobinHasIt) {
-  // The example of nginx's commit message: weights 5, 1, 1 give a a b a c a a.
-  EXPECT_EQ(weighted_schedule({5, 1, 1}), (std::vector<uint16_t>{0, 0, 1, 0, 2, 0, 0}));
-}
-
-TEST(Weights, OfZeroGetNothingAndAllZeroIsNoBackend) {
-  EXPECT_EQ(weighted_schedule({0, 3}), (std::vector<uint16_t>{1}));
-  EXPECT_TRUE(weighted_schedule({0, 0}).empty());
-  EXPECT_TRUE(weighted_schedule({}).empty());
-  EXPECT_EQ(compiled(model::RouteRule{})->next_backend(), nullptr);
-}
-
-TEST(Weights, OfAnySizeKeepTheTableShortAndNobodyOut) {
-  std::vector<uint16_t> schedule = weighted_schedule({999'999, 1});
-  EXPECT_LE(schedule.size(), 1001u);
-  EXPECT_EQ(std::count(schedule.begin(), schedule.end(), 1), 1);
 }
 
 TEST(Query, GivesTheFirstValueDecoded) {

@@ -20,11 +20,13 @@ Record record_for(Worker& worker, const Destination& destination) {
   record.source = worker.self.identity.uri();
   record.service = destination.name();
   record.port = destination.port;
+  if (destination.chosen) record.route = destination.chosen->route;
   return record;
 }
 
 std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
                                               const Destination& destination) {
+  if (destination.chosen) return snapshot.group(destination.chosen->service);
   if (destination.kind != Destination::kWorkload) return snapshot.group(destination.service);
   auto group = std::make_shared<EndpointGroup>();
   group->endpoints.push_back(destination.workload->endpoint);
@@ -37,18 +39,29 @@ std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
 io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination) {
   OpenedTcp opened;
   opened.record = record_for(worker_, destination);
+  if (destination.chosen && destination.chosen->port == 0) {
+    Error error(ErrorKind::kUnavailable, "route " + opened.record.route + " has no usable backend");
+    failed(std::move(opened.record), "NR", error.message());
+    co_return std::unexpected(std::move(error));
+  }
+  const model::ServiceName backend =
+      destination.chosen ? destination.chosen->service : destination.service;
+  const uint16_t port = destination.chosen ? destination.chosen->port : destination.port;
   Tried tried;
   Error last(ErrorKind::kUnavailable,
-             "no instance of " + opened.record.service_and_port() + " is ready");
+             "no instance of " +
+                 (destination.chosen ? backend.to_string() + ":" + std::to_string(port)
+                                     : opened.record.service_and_port()) +
+                 " is ready");
   for (int attempt = 0; attempt < kTries; ++attempt) {
     std::shared_ptr<const EndpointGroup> group = group_of(*worker_.snapshot, destination);
-    const LiveEndpoint* chosen = group ? pick_endpoint(*group, destination.port, worker_.loop.now(),
-                                                       worker_.random, tried, attempt == 0)
-                                       : nullptr;
+    const LiveEndpoint* chosen =
+        group ? pick_endpoint(*group, port, worker_.loop.now(), worker_.random, tried, attempt == 0)
+              : nullptr;
     if (!chosen) break;
     const model::Endpoint& endpoint = chosen->endpoint;
     tried.push_back(endpoint.workload);
-    uint16_t app_port = endpoint.target_ports.find(destination.port)->second;
+    uint16_t app_port = endpoint.target_ports.find(port)->second;
     opened.record.workload = endpoint.workload;
     opened.record.upstream = endpoint.address.to_string();
     opened.record.destination = endpoint.identity.uri();
@@ -72,14 +85,22 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination) {
                                          {"service", opened.record.service_and_port()},
                                          {"why", last.message()}});
     if (last.kind() == ErrorKind::kUnauthenticated) {
-      worker_.want({.service = destination.service, .mesh_address = {}, .again = true});
+      worker_.want({.service = backend, .mesh_address = {}, .again = true});
     }
   }
-  opened.record.flags = tried.empty() ? "UH" : "UF";
-  opened.record.why = last.message();
-  edge_of(worker_, opened.record).connections.add();
-  finish_connection(worker_, opened.record);
+  failed(std::move(opened.record), tried.empty() ? "UH" : "UF", last.message());
   co_return std::unexpected(std::move(last));
+}
+
+void TcpPath::failed(Record record, std::string_view flags, std::string why) {
+  record.flags = flags;
+  record.why = std::move(why);
+  edge_of(worker_, record).connections.add();
+  finish_connection(worker_, record);
+}
+
+void TcpPath::refused(const Destination& destination, std::string why) {
+  failed(record_for(worker_, destination), "NR", std::move(why));
 }
 
 io::Task<Result<OpenedTcp>> TcpPath::open_external(Destination destination) {
@@ -90,10 +111,7 @@ io::Task<Result<OpenedTcp>> TcpPath::open_external(Destination destination) {
   opened.record.mtls = false;
   auto stream = co_await worker_.network.connect(destination.original, kExternalTimeout);
   if (!stream) {
-    opened.record.flags = "UF";
-    opened.record.why = stream.error().message();
-    edge_of(worker_, opened.record).connections.add();
-    finish_connection(worker_, opened.record);
+    failed(std::move(opened.record), "UF", stream.error().message());
     co_return std::unexpected(std::move(stream.error()));
   }
   opened.stream = std::move(*stream);

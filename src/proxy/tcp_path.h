@@ -25,8 +25,11 @@ class TcpPath {
  public:
   TcpPath(Worker& worker, UpstreamPool& pool) : worker_(worker), pool_(pool) {}
 
-  // To a service or an instance; tries other endpoints while nothing was sent.
+  // To a service or an instance, or to what a route has chosen; tries other endpoints while nothing was
+  // sent.
   io::Task<Result<OpenedTcp>> open(Destination destination);
+  // Records a connection that no route takes.
+  void refused(const Destination& destination, std::string why);
   // From the host's namespace to the original destination.
   io::Task<Result<OpenedTcp>> open_external(Destination destination);
   // Copies until both sides have ended, then records.
@@ -37,6 +40,8 @@ class TcpPath {
   size_t active() const { return ends_.size(); }
 
  private:
+  void failed(Record record, std::string_view flags, std::string why);
+
   Worker& worker_;
   UpstreamPool& pool_;
   std::multimap<WallTime, uint64_t> ends_;
