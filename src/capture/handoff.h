@@ -4,10 +4,10 @@
 //
 //   keeper → proxy   kBootstrap + descriptors, once: a serialized weft.v1.Bootstrap and the sockets made
 //                    inside the instance's network namespace.
-//   proxy  → keeper  kReady, once the sidecar accepts and holds certificate and configuration.
+//   proxy  → keeper  kReady{its version}, once the sidecar accepts and holds certificate and configuration.
 //   proxy  → keeper  kNeedSockets{"4" or "6"}: answered by kSockets{the same text} with kSocketBatch
 //                    unconnected, non-blocking TCP sockets made inside. They may bind any mesh address
-//                    as source (port 0), reach every address inside and are never redirected. No
+//                    as source (port 0), reach every address inside and are never captured. No
 //                    descriptor comes with the answer when the kernel refused to make any.
 //   keeper → proxy   kDrain{"" or "ended", when the app has}: leave the registry and refuse new work;
 //                    answered by kDrained.
@@ -24,6 +24,23 @@
 //                    kills what is left in the instance's network namespace, for the process inside may
 //                    have been killed too.
 //   either end closing the socket: the proxy exits when the keeper is gone.
+//
+// Upgrade in place (docs/design/upgrade.md): the keeper starts a second proxy while the first serves.
+//   keeper → proxy   kStandBy + descriptors, instead of kBootstrap and with the same content: accept
+//                    nothing, tell the control plane and the ruleset nothing. kReady then means that
+//                    certificate and configuration are there. (A proxy from before this message refuses
+//                    it with kFailed, as every message that is no bootstrap: the keeper keeps the old.)
+//   keeper → proxy   kRetire{"MILLISECONDS"}, to the first: accept no more; what is open may go on for so
+//                    long. A second one may shorten the time.
+//   proxy  → keeper  kRetired{"COUNT"}: it accepts no more; so many connections are open. Said again when
+//                    the count has changed.
+//   keeper → proxy   kTakeOver, to the second: accept, speak for the instance.
+//   proxy  → keeper  kFinished{"ENDED CUT"}, the last word of the first: so many connections ended by
+//                    themselves, so many streams and opaque connections were cut.
+//
+// Levels. The keeper is as old as its instance, the proxy as new as the last upgrade: the bootstrap says
+// what level of this page the keeper speaks. A proxy that needs a higher one says kFailed; a keeper
+// ignores messages it does not know.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +56,6 @@ constexpr int kHandoffFd = 3;
 // Fixed ports inside the namespace; the app cannot bind them.
 constexpr uint16_t kOutboundPort = 15001;
 constexpr uint16_t kDnsPort = 15053;
-constexpr uint16_t kRefusingPort = 15002;  // bound, never listening
 constexpr int kSocketBatch = 16;
 
 enum class HandoffKind : uint8_t {
@@ -56,9 +72,18 @@ enum class HandoffKind : uint8_t {
   kDeclare = 11,
   kDeclared = 12,
   kEnd = 13,
+  kStandBy = 14,
+  kRetire = 15,
+  kRetired = 16,
+  kTakeOver = 17,
+  kFinished = 18,
 };
 
-// Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode.
+constexpr uint32_t kHandoffLevel = 2;       // of this page; 1 had no upgrade
+constexpr uint32_t kLeastHandoffLevel = 2;  // of a keeper that this proxy can live under
+
+// Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode. Behind them come the
+// listeners of the doors that the message says are handed over: --publish first, then --upstream.
 enum class BootstrapFd : uint8_t {
   kSvidMemory,     // memfd that outlives the proxy: a weft.v1.SvidMemory
   kInboundListen,  // host namespace, the advertised mTLS port (v4; dual-stack where possible)

@@ -1,5 +1,5 @@
 // For the tests of the process inside: real namespaces, as root and as an ordinary user. The test plays
-// keeper and sidecar: it accepts what was redirected. Where the kernel grants no namespaces the tests are
+// keeper and sidecar: it accepts what was captured. Where the kernel grants no namespaces the tests are
 // skipped and say why. Programs inside are mostly bash, which opens TCP and UDP by itself (/dev/tcp,
 // /dev/udp).
 #pragma once
@@ -62,7 +62,7 @@ struct Accepted {
   std::string original;  // where the app wanted to go
 };
 
-inline Accepted accept_redirected(int listener, int family) {
+inline Accepted accept_captured(int listener) {
   pollfd ready{listener, POLLIN, 0};
   ::poll(&ready, 1, 10'000);
   sockaddr_storage peer{}, original{};
@@ -72,8 +72,7 @@ inline Accepted accept_redirected(int listener, int family) {
   if (!accepted.socket) return accepted;
   accepted.peer = peer_ip(peer);
   size = sizeof original;
-  ::getsockopt(accepted.socket.get(), family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
-               SO_ORIGINAL_DST, &original, &size);
+  ::getsockname(accepted.socket.get(), reinterpret_cast<sockaddr*>(&original), &size);
   accepted.original = to_text(original);
   return accepted;
 }

@@ -35,17 +35,26 @@ constexpr Sysctl kSysctls[] = {
     // An app that opens and closes connections quickly must not run out of ports, each of which would wait
     // for a minute: with timestamps it is safe to take one again after a second (RFC 6191).
     {"/proc/sys/net/ipv4/tcp_tw_reuse", "1"},
-    // Every connection is tracked: let finished ones go at once (nothing is lost on loopback) ...
+    // A refusal of the sidecar's own connect bears its mark: nothing to explain to the app.
+    {"/proc/sys/net/ipv4/fwmark_reflect", "1"},
+    {"/proc/sys/net/ipv6/fwmark_reflect", "1"},
+    // Questions to name servers are tracked: let finished ones go soon (nothing is lost on loopback).
+    {"/proc/sys/net/netfilter/nf_conntrack_udp_timeout", "10"},
+    {"/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream", "10"},
     {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait", "1"},
     {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close", "1"},
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_last_ack", "5"},
-    // ... but keep half-closed ones, however long they are silent.
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_fin_wait", "432000"},
-    {"/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait", "432000"},
 };
 
 bool kernel_has_ipv6() {
   return static_cast<bool>(Fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+}
+
+// Lets a listener accept connections to any address (tproxy).
+bool make_transparent(int socket, int family) {
+  const int on = 1;
+  return family == AF_INET6
+             ? ::setsockopt(socket, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on) == 0
+             : ::setsockopt(socket, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on) == 0;
 }
 
 // A socket on loopback; port 0 for a stand-in.
@@ -69,8 +78,9 @@ Result<Fd> loopback_socket(int family, int type, uint16_t port) {
     status = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
   }
   if (status != 0) return std::unexpected(Error::from_errno(errno, "binding a listener inside"));
-  const bool listens = type == SOCK_STREAM && port != kRefusingPort;
-  if (listens && ::listen(socket.get(), kBacklog) != 0)
+  if (port == kOutboundPort && !make_transparent(socket.get(), family))
+    return std::unexpected(Error::from_errno(errno, "making the listener inside transparent"));
+  if (type == SOCK_STREAM && ::listen(socket.get(), kBacklog) != 0)
     return std::unexpected(Error::from_errno(errno, "listening inside"));
   return socket;
 }
@@ -91,9 +101,9 @@ Result<std::vector<Fd>> make_listeners(bool ipv6) {
     sockets.push_back(std::move(*v4));
     sockets.push_back(std::move(*v6));
   }
-  Fd diag(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG));
-  if (!diag) return std::unexpected(Error::from_errno(errno, "opening sock_diag inside"));
-  sockets.push_back(std::move(diag));
+  auto diag = make_sock_diag();
+  if (!diag) return std::unexpected(std::move(diag.error()));
+  sockets.push_back(std::move(*diag));
   return sockets;
 }
 
@@ -131,13 +141,13 @@ Result<InsideNetwork> set_up_network(const NetworkPlan& plan) {
   auto sockets = make_listeners(ipv6);
   if (!sockets) return std::unexpected(std::move(sockets.error()));
   network.sockets = std::move(*sockets);
-  for (const int family : {AF_INET, AF_INET6}) {
-    if (family == AF_INET6 && !ipv6) continue;
-    auto refusing = loopback_socket(family, SOCK_STREAM, kRefusingPort);
-    if (!refusing) return std::unexpected(std::move(refusing.error()));
-    network.refusing.push_back(std::move(*refusing));
-  }
   return network;
+}
+
+Result<Fd> make_sock_diag() {
+  Fd diag(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG));
+  if (!diag) return std::unexpected(Error::from_errno(errno, "opening sock_diag inside"));
+  return diag;
 }
 
 std::vector<Fd> make_sidecar_sockets(int family, int count) {

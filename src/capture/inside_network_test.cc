@@ -23,18 +23,16 @@ TEST(Inside, BringsTcpToTheSidecarWithItsOriginalDestination) {
     struct Case {
       const char *host, *target, *source;
       Place place;
-      int family;
     };
-    for (const Case& c :
-         {Case{"240.240.0.9/80", "240.240.0.9:80", "240.241.0.7", kOut4, AF_INET},
-          Case{"192.0.2.1/443", "192.0.2.1:443", "240.241.0.7", kOut4, AF_INET},
-          Case{"127.0.0.1/7432", "127.0.0.1:7432", "127.0.0.1", kOut4, AF_INET},
-          Case{"2001:db8::9/81", "[2001:db8::9]:81", "fd00:1:2:2::7", kOut6, AF_INET6}}) {
+    for (const Case& c : {Case{"240.240.0.9/80", "240.240.0.9:80", "240.241.0.7", kOut4},
+                          Case{"192.0.2.1/443", "192.0.2.1:443", "240.241.0.7", kOut4},
+                          Case{"127.0.0.1/7432", "127.0.0.1:7432", "127.0.0.1", kOut4},
+                          Case{"2001:db8::9/81", "[2001:db8::9]:81", "fd00:1:2:2::7", kOut6}}) {
       Instance instance(std::string("exec 3<>/dev/tcp/") + c.host +
                         " && read -r line <&3 && [ \"$line\" = hi ]");
       ASSERT_TRUE(instance.ready()) << instance.why();
       instance.run();
-      Accepted accepted = accept_redirected(instance.socket(c.place), c.family);
+      Accepted accepted = accept_captured(instance.socket(c.place));
       ASSERT_TRUE(accepted.socket) << c.host;
       EXPECT_EQ(accepted.original, c.target);
       EXPECT_EQ(accepted.peer, c.source);
@@ -70,12 +68,27 @@ TEST(Inside, BringsDnsToTheSidecarWhateverServerIsAsked) {
 
 TEST(Inside, BringsDnsOverTcpToTheSidecar) {
   as_root_and_as_user([] {
-    Instance instance("exec 3<>/dev/tcp/9.9.9.9/53 && read -r line <&3");
+    Instance instance("exec 3<>/dev/tcp/9.9.9.9/53 && read -r line <&3 && [ \"$line\" = hi ]");
     ASSERT_TRUE(instance.ready()) << instance.why();
     instance.run();
-    Accepted accepted = accept_redirected(instance.socket(kTcp4), AF_INET);
+    Accepted accepted = accept_captured(instance.socket(kTcp4));
     ASSERT_TRUE(accepted.socket);
-    EXPECT_EQ(accepted.original, "9.9.9.9:53");
+    ASSERT_EQ(::write(accepted.socket.get(), "hi\n", 3), 3);
+    EXPECT_EQ(instance.exit_status(), 0);
+  });
+}
+
+TEST(Inside, TracksNoConnectionsButThoseToNameServers) {
+  as_root_and_as_user([] {
+    Instance instance(
+        "exec 3<>/dev/tcp/240.240.0.9/80 && read -r line <&3 && exit "
+        "$(cat /proc/sys/net/netfilter/nf_conntrack_count)");
+    ASSERT_TRUE(instance.ready()) << instance.why();
+    instance.run();
+    Accepted accepted = accept_captured(instance.socket(kOut4));
+    ASSERT_TRUE(accepted.socket);
+    ASSERT_EQ(::write(accepted.socket.get(), "hi\n", 3), 3);
+    EXPECT_EQ(instance.exit_status(), 0);
   });
 }
 

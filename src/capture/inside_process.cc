@@ -75,7 +75,6 @@ class InsideProcess {
   const bool as_root_;
   Fd signals_, timer_;
   std::vector<RefusalLog> refusals_;
-  std::vector<Fd> refusing_;
   std::optional<PortSets> port_sets_;
   uint64_t uncounted_datagrams_ = 0, uncounted_connects_ = 0;
   pid_t app_ = 0;  // 0: not started, or ended
@@ -144,7 +143,6 @@ Result<void> InsideProcess::configure(std::string_view plan_text) {
   auto network = set_up_network(*plan);
   if (!network) return std::unexpected(std::move(network.error()));
   refusals_ = std::move(network->refusals);
-  refusing_ = std::move(network->refusing);
   auto port_sets = PortSets::open();
   if (!port_sets) return std::unexpected(std::move(port_sets.error()));
   port_sets_ = std::move(*port_sets);

@@ -1,23 +1,24 @@
-// The ruleset in words. Order is meaning:
-//   nat output      DNS goes to the sidecar wherever it was sent, loopback too (127.0.0.53 is common);
-//                   the sidecar's own sockets pass; ports of the host's loopback go to the sidecar; what
-//                   is for the instance itself stays; a port that is known not to be declared goes to
-//                   a port that is bound but does not listen, so that the kernel itself refuses; every
-//                   other TCP connection goes to the sidecar.
-//   filter output   a SYN of the sidecar marks its connection, so that the answer to its probe of a port
-//                   that does not listen yet is not taken for a mistake of the app. A reset with sequence
-//                   number 0 answers a SYN (RFC 9293, 3.10.7.1): an aborted connection has another number.
-//                   Those of undeclared ports were logged by the nat chain, with the address dialled.
-//   filter input    all addresses are local inside, so what the app sent elsewhere comes back here. It is
-//                   refused here and not on output because there a drop is EPERM to the sender, while an
-//                   ICMP error is ECONNREFUSED: what clients that prefer QUIC fall back on at once.
-// The nat chains see only the first packet of a connection; established traffic pays for connection
-// tracking and two short chains.
+// The ruleset in words. Only DNS is translated, so only DNS is tracked; every other connection keeps the
+// addresses it was made with, and the kernel hands its first packet to the sidecar's listener (tproxy):
+// every address is local inside, so no route or mark is needed for that. Order is meaning:
+//   untracked   what is not DNS pays for no connection tracking and fills no table.
+//   names       DNS goes to the sidecar wherever it was sent, loopback too (127.0.0.53 is common).
+//   connects    the first packet of a connection: the sidecar's own sockets pass; ports of the host's
+//               loopback go to the sidecar; what is for the instance itself stays; all else goes to the
+//               sidecar.
+//   arriving    data passes at once. A reset with sequence number 0 answers a connect (RFC 9293, 3.10.7.1;
+//               an aborted connection has another number): a mistake of the app to explain, unless it
+//               answers the sidecar's own probe (it bears that one's mark, fwmark_reflect) or comes from
+//               a virtual address, where it is our own refusal: of a port that no service declares.
+//               Datagrams sent elsewhere have come back here, all addresses being local; they are refused
+//               here and not where they leave because there a drop is EPERM to the sender, while an ICMP
+//               error is ECONNREFUSED: what clients that prefer QUIC fall back on at once.
 #include "capture/plan.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
+#include <tuple>
 
 #include "capture/handoff.h"
 
@@ -38,66 +39,74 @@ std::string sets() {
       kKnown4, kKnown6, kDeclared4, kDeclared6);
 }
 
-std::string undeclared_rules(bool with_log) {
-  const std::string verdict =
-      (with_log ? fmt::format("log group {} snaplen 64 queue-threshold 32 ", kUndeclaredGroup)
-                : std::string()) +
-      fmt::format("redirect to :{}", kRefusingPort);
-  return fmt::format(
-      "    ip daddr @{} ip daddr . tcp dport != @{} {}\n"
-      "    ip6 daddr @{} ip6 daddr . tcp dport != @{} {}\n",
-      kKnown4, kDeclared4, verdict, kKnown6, kDeclared6, verdict);
+std::string log_to(uint16_t group, bool with_log) {
+  return with_log ? fmt::format("log group {} snaplen 64 queue-threshold 32 ", group) : "";
 }
 
-std::string nat_chain(const NetworkPlan& plan, bool with_log) {
-  std::string host_ports;
-  if (!plan.host_ports.empty()) {
-    host_ports = fmt::format(
-        "    ip daddr 127.0.0.0/8 tcp dport {{ {0} }} redirect to :{1}\n"
-        "    ip6 daddr ::1 tcp dport {{ {0} }} redirect to :{1}\n",
-        join_ports(plan.host_ports), kOutboundPort);
-  }
+std::string dns_chains() {
   return fmt::format(
-      "  chain nat_output {{\n"
+      "  chain untracked {{\n"
+      "    type filter hook output priority -300; policy accept;\n"
+      "    tcp dport != {{ 53, {0} }} tcp sport != {{ 53, {0} }} notrack\n"
+      "  }}\n"
+      "  chain names {{\n"
       "    type nat hook output priority -100; policy accept;\n"
-      "    meta mark {mark:#x} return\n"
-      "    udp dport 53 redirect to :{dns}\n"
-      "    tcp dport 53 redirect to :{dns}\n"
-      "{host_ports}"
-      "    ip daddr {{ 127.0.0.0/8, {mesh4} }} return\n"
-      "    ip6 daddr {{ ::1, {mesh6} }} return\n"
-      "{undeclared}"
-      "    meta l4proto tcp redirect to :{outbound}\n"
+      "    meta mark {1:#x} return\n"
+      "    udp dport 53 redirect to :{0}\n"
+      "    tcp dport 53 redirect to :{0}\n"
       "  }}\n",
-      fmt::arg("mark", kSidecarMark), fmt::arg("dns", kDnsPort), fmt::arg("host_ports", host_ports),
-      fmt::arg("mesh4", plan.mesh4.to_string()), fmt::arg("mesh6", plan.mesh6.to_string()),
-      fmt::arg("undeclared", undeclared_rules(with_log)), fmt::arg("outbound", kOutboundPort));
+      kDnsPort, kSidecarMark);
 }
 
-std::string output_chain() {
-  return fmt::format(
-      "  chain output {{\n"
-      "    type filter hook output priority 0; policy accept;\n"
-      "    meta mark {0:#x} ct mark set meta mark\n"
-      "    ct mark {0:#x} return\n"
-      "    tcp sport {2} return\n"
-      "    tcp flags == (rst | ack) tcp sequence 0 limit rate 20/second burst 50 packets "
-      "log group {1} snaplen 64\n"
-      "  }}\n",
-      kSidecarMark, kResetGroup, kRefusingPort);
+std::string connects_chain(const NetworkPlan& plan) {
+  const std::string to4 = fmt::format("tproxy ip to 127.0.0.1:{} accept\n", kOutboundPort);
+  const std::string to6 = fmt::format("tproxy ip6 to [::1]:{} accept\n", kOutboundPort);
+  std::string rules = fmt::format(
+      "  chain connects {{\n"
+      "    type filter hook prerouting priority -150; policy accept;\n"
+      "    tcp flags & (syn | ack) != syn return\n"
+      "    meta mark {:#x} return\n",
+      kSidecarMark);
+  if (!plan.host_ports.empty()) {
+    const std::string ports = join_ports(plan.host_ports);
+    rules += fmt::format("    ip daddr 127.0.0.0/8 tcp dport {{ {} }} ", ports) + to4;
+    rules += fmt::format("    ip6 daddr ::1 tcp dport {{ {} }} ", ports) + to6;
+  }
+  rules += fmt::format(
+      "    ip daddr {{ 127.0.0.0/8, {} }} return\n"
+      "    ip6 daddr {{ ::1, {} }} return\n",
+      plan.mesh4.to_string(), plan.mesh6.to_string());
+  return rules + "    meta nfproto ipv4 meta l4proto tcp " + to4 +
+         "    meta nfproto ipv6 meta l4proto tcp " + to6 + "  }\n";
 }
 
-std::string input_chain(const NetworkPlan& plan, bool with_log) {
-  return fmt::format(
-      "  chain input {{\n"
+std::string arriving_chain(const NetworkPlan& plan, bool with_log) {
+  std::string rules =
+      "  chain arriving {\n"
       "    type filter hook input priority 0; policy accept;\n"
-      "    ip daddr {{ 127.0.0.0/8, {} }} accept\n"
-      "    ip6 daddr {{ ::1, {} }} accept\n"
-      "    meta l4proto tcp accept\n"
-      "    {}reject\n"
-      "  }}\n",
-      plan.mesh4.to_string(), plan.mesh6.to_string(),
-      with_log ? fmt::format("log group {} snaplen 64 queue-threshold 32 ", kDatagramGroup) : "");
+      "    tcp flags & (fin | syn | rst | ack) == ack accept\n";
+  rules += fmt::format("    meta mark {:#x} accept\n", kSidecarMark);
+  for (const auto& [ip, known, declared] :
+       {std::tuple("ip", kKnown4, kDeclared4), std::tuple("ip6", kKnown6, kDeclared6)}) {
+    rules += fmt::format("    {} saddr @{} accept\n", ip, known);
+    rules += fmt::format(
+        "    tcp flags & (syn | ack) == syn {0} daddr @{1} {0} daddr . tcp dport != @{2} "
+        "{3}reject with tcp reset\n",
+        ip, known, declared, log_to(kUndeclaredGroup, with_log));
+  }
+  if (with_log)
+    rules += fmt::format(
+        "    tcp flags == (rst | ack) tcp sequence 0 limit rate 20/second burst 50 packets "
+        "log group {} snaplen 64\n",
+        kResetGroup);
+  return rules + fmt::format(
+                     "    meta l4proto tcp accept\n"
+                     "    ip daddr {{ 127.0.0.0/8, {} }} accept\n"
+                     "    ip6 daddr {{ ::1, {} }} accept\n"
+                     "    {}reject\n"
+                     "  }}\n",
+                     plan.mesh4.to_string(), plan.mesh6.to_string(),
+                     log_to(kDatagramGroup, with_log));
 }
 
 Result<uint16_t> parse_port(std::string_view text) {
@@ -111,10 +120,8 @@ Result<uint16_t> parse_port(std::string_view text) {
 }  // namespace
 
 std::string make_ruleset(const NetworkPlan& plan, bool with_log) {
-  std::string rules =
-      fmt::format("table inet {} {{\n", kTable) + sets() + nat_chain(plan, with_log);
-  if (with_log) rules += output_chain();
-  return rules + input_chain(plan, with_log) + "}\n";
+  return fmt::format("table inet {} {{\n", kTable) + sets() + dns_chains() + connects_chain(plan) +
+         arriving_chain(plan, with_log) + "}\n";
 }
 
 std::string NetworkPlan::to_text() const {

@@ -32,11 +32,12 @@ TEST(NetworkPlan, RefusesWhatItDoesNotKnow) {
     EXPECT_FALSE(NetworkPlan::from_text(text).has_value()) << text;
 }
 
-TEST(Ruleset, RedirectsHostPortsBeforeLoopbackIsLeftAlone) {
+TEST(Ruleset, CapturesHostPortsBeforeLoopbackIsLeftAlone) {
   NetworkPlan plan = sample();
   plan.host_ports = {5432};
   const std::string rules = make_ruleset(plan, true);
-  const size_t host_port = rules.find("ip daddr 127.0.0.0/8 tcp dport { 5432 } redirect to :15001");
+  const size_t host_port =
+      rules.find("ip daddr 127.0.0.0/8 tcp dport { 5432 } tproxy ip to 127.0.0.1:15001");
   const size_t own = rules.find("ip daddr { 127.0.0.0/8, 240.241.0.7 } return");
   ASSERT_NE(host_port, std::string::npos) << rules;
   ASSERT_NE(own, std::string::npos) << rules;
@@ -44,19 +45,14 @@ TEST(Ruleset, RedirectsHostPortsBeforeLoopbackIsLeftAlone) {
 }
 
 TEST(Ruleset, NamesNoHostPortsWhenThereAreNone) {
-  EXPECT_EQ(make_ruleset(sample(), true).find("dport {"), std::string::npos);
+  EXPECT_EQ(make_ruleset(sample(), true).find("tcp dport { 5432"), std::string::npos);
 }
 
-TEST(Ruleset, RefusesUndeclaredPortsAfterDnsAndBeforeTheSidecar) {
-  const std::string rules = make_ruleset(sample(), true);
-  const size_t dns = rules.find("tcp dport 53 redirect");
-  const size_t refused = rules.find(
-      "ip daddr @known4 ip daddr . tcp dport != @declared4 log group 3 snaplen 64 "
-      "queue-threshold 32 redirect to :15002");
-  const size_t rest = rules.find("meta l4proto tcp redirect to :15001");
-  ASSERT_NE(refused, std::string::npos) << rules;
-  EXPECT_LT(dns, refused);
-  EXPECT_LT(refused, rest);
+TEST(Ruleset, RefusesUndeclaredPortsOfKnownAddressesOnly) {
+  EXPECT_NE(make_ruleset(sample(), true)
+                .find("ip daddr @known4 ip daddr . tcp dport != @declared4 log group 3 snaplen 64 "
+                      "queue-threshold 32 reject with tcp reset"),
+            std::string::npos);
 }
 
 TEST(Ruleset, NeedsNoPacketLogWhenToldSo) {

@@ -35,8 +35,6 @@ struct Probing {
 };
 constexpr Probing kDialled{4, 1, 4};
 constexpr Probing kAccepted{60, 2, 9};
-// SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST; linux/netfilter_ipv4.h collides with netinet/in.h.
-constexpr int kOriginalDestination = 80;
 constexpr Duration kUnixBacklogRetry = Duration::millis(5);
 
 void set_int(int fd, int level, int option, int value) {
@@ -115,12 +113,12 @@ Result<sockaddr_un> unix_address(const std::string& path) {
 
 int connect_to(int fd, const sockaddr_un& address) {
   return ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
 AcceptedFn streams_for(EpollLoop& loop, AcceptFn accept) {
   return [&loop, accept = std::move(accept)](Accepted accepted) {
     accept(accepted_stream(loop, std::move(accepted)));
   };
-}
-
 }
 
 // Takes a socket file out of the way that nobody listens on any more.
@@ -210,6 +208,8 @@ StreamPtr adopt_stream(EpollLoop& loop, int fd) {
   const SocketAddress peer = peer_address(fd);
   return std::make_unique<SocketStream>(loop, Fd(fd), peer);
 }
+
+std::unique_ptr<Listener> adopt_listener(EpollLoop& loop, int fd, AcceptFn accept) {
   return adopt_shared_listener(loop, fd, streams_for(loop, std::move(accept)));
 }
 
@@ -219,8 +219,6 @@ StreamPtr accepted_stream(EpollLoop& loop, Accepted accepted, Tally tally) {
 }
 
 std::unique_ptr<Listener> adopt_shared_listener(EpollLoop& loop, int fd, AcceptedFn accept) {
-
-std::unique_ptr<Listener> adopt_listener(EpollLoop& loop, int fd, AcceptFn accept) {
   make_non_blocking(fd);
   if (socket_domain(fd) != AF_UNIX) {
     set_tcp_options(fd, kAccepted);
@@ -246,16 +244,6 @@ Task<Result<StreamPtr>> connect_with(EpollLoop& loop, int fd, SocketAddress to,
     }
   }
   co_return co_await start_connect(loop, std::move(owned), to, timeout);
-}
-
-Result<SocketAddress> original_destination(int fd) {
-  KernelAddress address;
-  const bool six = socket_domain(fd) == AF_INET6 && !local_address(fd).ip.is_v4();
-  const int level = six ? IPPROTO_IPV6 : IPPROTO_IP;
-  if (getsockopt(fd, level, kOriginalDestination, &address.storage, &address.size) != 0) {
-    return std::unexpected(Error::from_errno(errno, "asking for the original destination"));
-  }
-  return from_kernel(address);
 }
 
 Result<PeerCredentials> peer_credentials(int fd) {

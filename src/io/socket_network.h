@@ -53,9 +53,6 @@ Result<Fd> listening_socket(SocketAddress at);
 Task<Result<StreamPtr>> connect_with(EpollLoop& loop, int fd, SocketAddress to,
                                      std::optional<SocketAddress> bind_source, Duration timeout);
 
-// Where the peer wanted to go before netfilter redirected it (SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST).
-Result<SocketAddress> original_destination(int fd);
-
 struct PeerCredentials {
   pid_t pid;
   uid_t uid;

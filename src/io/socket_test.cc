@@ -327,10 +327,5 @@ TEST_F(SocketTest, BindingToAForeignAddressFailsWithBothAddresses) {
       << stream.error().message();
 }
 
-TEST_F(SocketTest, AConnectionThatWasNotRedirectedHasNoOriginalDestination) {
-  connect_pair();
-  EXPECT_FALSE(original_destination(server->stream->descriptor()).has_value());
-}
-
 }  // namespace
 }  // namespace weft::io

@@ -63,7 +63,7 @@ class Stream {
 
   virtual SocketAddress local() const = 0;
   virtual SocketAddress peer() const = 0;
-  // The kernel descriptor, for SO_ORIGINAL_DST, peer credentials and splice; -1 where there is none.
+  // The kernel descriptor, for peer credentials and splice; -1 where there is none.
   virtual int descriptor() const { return -1; }
 };
 

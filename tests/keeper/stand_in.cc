@@ -34,7 +34,7 @@ void answer(int listener) {
   if (connection < 0) return;
   sockaddr_in original{};
   socklen_t size = sizeof original;
-  ::getsockopt(connection, IPPROTO_IP, SO_ORIGINAL_DST, &original, &size);
+  ::getsockname(connection, reinterpret_cast<sockaddr*>(&original), &size);
   const std::string text =
       SocketAddress{IpAddress::v4(ntohl(original.sin_addr.s_addr)), ntohs(original.sin_port)}
           .to_string() +

@@ -128,14 +128,10 @@ void Program::open_doors(WorkerThread& worker) {
   proxy::Inbound& inbound = worker.side.inbound;
   for (Fd& fd : handover_.outbound) {
     worker.listeners.push_back(
-        io::adopt_listener(worker.loop, fd.release(), [&outbound, this](io::StreamPtr client) {
-          auto original = io::original_destination(client->descriptor());
-          if (!original) {
-            log_.warn("a connection without an original destination",
-                      {{"why", original.error().message()}});
-            return client->reset();
-          }
-          outbound.accept(std::move(client), *original);
+        io::adopt_listener(worker.loop, fd.release(), [&outbound](io::StreamPtr client) {
+          // The listener is transparent: a connection's own address is where the app wanted to go.
+          const SocketAddress original = client->local();
+          outbound.accept(std::move(client), original);
         }));
   }
   worker.listeners.push_back(
