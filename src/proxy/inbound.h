@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "http/server.h"
 #include "http/tls_stream.h"
@@ -32,6 +33,10 @@ class Inbound {
   // A connection on a plain door of the host: requests if the app's port is declared as HTTP or gRPC,
   // else bytes as they are. Nobody is authorized here: the door was opened for all.
   void accept_plain(io::StreamPtr client, uint16_t app_port);
+  // The same behind a load balancer: the connection must begin with a PROXY header (wire/proxy_protocol.h) of
+  // at most 4 KiB, whole within 5 s, else it is reset. The client is who the header says; with LOCAL and
+  // UNKNOWN, whoever connected.
+  void accept_introduced(io::StreamPtr client, uint16_t app_port);
 
   // New certificates: callers are asked to connect anew, what is in flight ends on the old connections.
   // Each at a moment of its own within a quarter of what its certificate has left, so that the callers of
@@ -77,9 +82,12 @@ class Inbound {
   void serve_http(io::StreamPtr stream, http::ConnectionInfo info,
                   std::shared_ptr<const Peer> peer);
   io::Task<void> serve(http::ServerStreamPtr down, std::shared_ptr<const Peer> peer);
+  bool translate_upgrade(Request& request, bool http1);
+  static bool translate_answer(const Request& request, wire::ResponseHead& head);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);
   io::Task<void> carry_tcp(http::TlsConnection connection, std::shared_ptr<const Peer> peer);
   io::Task<void> carry_plain(io::StreamPtr client, uint16_t app_port);
+  io::Task<void> introduce(io::StreamPtr client, uint16_t app_port);
   void replace_in_time(Served& served);
 
   Worker& worker_;
@@ -87,8 +95,9 @@ class Inbound {
   AppPool pool_;
   std::list<Served> served_;
   size_t active_ = 0;
+  std::set<uint16_t> warned_doors_;  // app ports; said once each
+  bool retiring_ = false;
   io::TaskScope conversations_;
 };
-  bool retiring_ = false;
 
 }  // namespace weft::proxy

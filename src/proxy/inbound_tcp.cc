@@ -86,6 +86,7 @@ io::Task<void> Inbound::carry_plain(io::StreamPtr client, uint16_t app_port) {
   log.destination = worker_.self.identity.uri();
   log.service = kPublished;
   log.port = app_port;
+  log.client = client->peer().to_string();
   edge_of(worker_, log).connections.add();
   auto app = co_await dialer_.connect(app_port, {});
   if (!app) {

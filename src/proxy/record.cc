@@ -20,6 +20,7 @@ void write_line(Worker& worker, const Record& record) {
   line.inbound = record.inbound;
   line.protocol = record.protocol;
   line.source = record.source;
+  line.client = record.client;
   line.destination = record.destination;
   line.service = service;
   line.route = record.route;

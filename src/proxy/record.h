@@ -17,6 +17,7 @@ struct Record {
   bool mtls = true;
   std::string protocol;     // http, grpc, tcp
   std::string source;       // SPIFFE ID
+  std::string client;       // address of a client without an identity (published doors)
   std::string destination;  // SPIFFE ID, or "external"
   std::string service;      // name dialled: "cart.default", or an address
   uint16_t port = 0;

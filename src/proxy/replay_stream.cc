@@ -10,8 +10,8 @@ namespace {
 
 class ReplayStream final : public io::Stream {
  public:
-  ReplayStream(io::Loop& loop, Buffer first, io::StreamPtr inner)
-      : loop_(loop), first_(std::move(first)), inner_(std::move(inner)) {}
+  ReplayStream(io::Loop& loop, Buffer first, io::StreamPtr inner, SocketAddress peer)
+      : loop_(loop), first_(std::move(first)), inner_(std::move(inner)), peer_(peer) {}
 
   void set_handler(io::StreamHandler* handler) override {
     handler_ = handler;
@@ -33,7 +33,7 @@ class ReplayStream final : public io::Stream {
   void reset() override { inner_->reset(); }
   const Error* error() const override { return inner_->error(); }
   SocketAddress local() const override { return inner_->local(); }
-  SocketAddress peer() const override { return inner_->peer(); }
+  SocketAddress peer() const override { return peer_; }
   int descriptor() const override { return inner_->descriptor(); }
 
  private:
@@ -48,6 +48,7 @@ class ReplayStream final : public io::Stream {
   io::Loop& loop_;
   Buffer first_;
   io::StreamPtr inner_;
+  SocketAddress peer_;
   io::StreamHandler* handler_ = nullptr;
   Tell tell_{*this};
 };
@@ -56,7 +57,13 @@ class ReplayStream final : public io::Stream {
 
 io::StreamPtr replay(io::Loop& loop, Buffer first, io::StreamPtr inner) {
   if (first.empty()) return inner;
-  return std::make_unique<ReplayStream>(loop, std::move(first), std::move(inner));
+  const SocketAddress peer = inner->peer();
+  return replay(loop, std::move(first), std::move(inner), peer);
+}
+
+io::StreamPtr replay(io::Loop& loop, Buffer first, io::StreamPtr inner, SocketAddress peer) {
+  if (first.empty() && inner->peer() == peer) return inner;
+  return std::make_unique<ReplayStream>(loop, std::move(first), std::move(inner), peer);
 }
 
 Look::Look(io::Stream& stream, io::Event& arrived) : stream_(stream), arrived_(arrived) {

@@ -13,6 +13,8 @@ namespace weft::proxy {
 
 // `inner` with `first` put before what it still has to say. Otherwise transparent.
 io::StreamPtr replay(io::Loop& loop, Buffer first, io::StreamPtr inner);
+// The same, and peer() is `peer`.
+io::StreamPtr replay(io::Loop& loop, Buffer first, io::StreamPtr inner, SocketAddress peer);
 
 // Collects bytes from a stream as they come, for as long as it lives; takes the stream's handler.
 // wait() may be called again and again; bytes() holds all that was read so far.

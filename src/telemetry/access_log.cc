@@ -74,6 +74,7 @@ void append_access_line(std::string& out, const AccessRecord& record) {
   line.word(R"(,"direction":)", record.inbound ? R"("inbound")" : R"("outbound")");
   line.text(R"(,"protocol":)", record.protocol);
   line.text(R"(,"source":)", record.source);
+  line.text(R"(,"client":)", record.client);
   line.text(R"(,"destination":)", record.destination);
   line.text(R"(,"service":)", record.service);
   line.text(R"(,"route":)", record.route);

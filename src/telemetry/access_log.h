@@ -23,6 +23,7 @@ struct AccessRecord {
   bool inbound = false;
   std::string_view protocol;     // http/1.1, h2, grpc, tcp
   std::string_view source;       // SPIFFE ID
+  std::string_view client;       // ADDRESS:PORT of a client without an identity
   std::string_view destination;  // SPIFFE ID or "external"
   std::string_view service;      // "cart.default:8080"
   std::string_view route;        // "default/split/0"

@@ -27,6 +27,12 @@ TEST(AccessLog, ARecordIsOneJsonLineWithWhatIsKnown) {
       "\"mtls\":true}\n");
 }
 
+TEST(AccessLog, AClientWithoutAnIdentityShowsByItsAddress) {
+  std::string out;
+  append_access_line(out, {.inbound = true, .client = "192.0.2.1:40000"});
+  EXPECT_NE(out.find("\"client\":\"192.0.2.1:40000\""), std::string::npos) << out;
+}
+
 TEST(AccessLog, APeerCannotForgeALineNorMakeItLong) {
   std::string out;
   append_access_line(out, {.method = "GET", .path = "/a\"}\n{\"forged\":1}\r\x1b[2J"});
