@@ -51,16 +51,28 @@ TEST(RunOptions, ReadsEveryFormOfADoor) {
     const char* text;
     const char* address;
     int port, app_port;
+    bool proxy_protocol = false;
   };
   for (const Case& c :
        {Case{"9000", "127.0.0.1", 9000, 8080}, Case{"9000:81", "127.0.0.1", 9000, 81},
-        Case{"0.0.0.0:9000", "0.0.0.0", 9000, 8080}, Case{"[::1]:9000:81", "::1", 9000, 81}}) {
+        Case{"0.0.0.0:9000", "0.0.0.0", 9000, 8080}, Case{"[::1]:9000:81", "::1", 9000, 81},
+        Case{"9000/proxy-protocol", "127.0.0.1", 9000, 8080, true},
+        Case{"[::]:9000:81/proxy-protocol", "::", 9000, 81, true}}) {
     auto options = parse({"--service", "web:80:8080", "--publish", c.text, "--", "true"});
     ASSERT_TRUE(options.has_value()) << options.error().message();
     const RunPublish& door = options->publishes.at(0);
     EXPECT_EQ(door.address.to_string(), c.address);
     EXPECT_EQ(door.port, c.port);
     EXPECT_EQ(door.app_port, c.app_port);
+    EXPECT_EQ(door.proxy_protocol, c.proxy_protocol);
+  }
+  for (const char* wrong : {"9000/proxy", "9000/", "/proxy-protocol", "9000/proxy-protocol/"}) {
+    auto options = parse({"--service", "web:80", "--publish", wrong, "--", "true"});
+    ASSERT_FALSE(options.has_value()) << wrong;
+    EXPECT_EQ(options.error().message(),
+              std::string("--publish ") + wrong +
+                  ": expected [ADDRESS:]PORT[:APPPORT][/proxy-protocol], an IPv6 address in "
+                  "brackets");
   }
 }
 

@@ -28,9 +28,16 @@ WHO IT IS
 
 WHAT IT REACHES
   --host-port PORT           127.0.0.1:PORT of the host, at the same place inside (repeat)
-  --publish [ADDRESS:]PORT[:APPPORT]
+  --publish [ADDRESS:]PORT[:APPPORT][/proxy-protocol]
       A plain door on the host to the program's APPPORT (default: that of the first --service),
-      on loopback if no ADDRESS is given (repeat)
+      on loopback if no ADDRESS is given (repeat). With /proxy-protocol a load balancer stands before
+      it: each connection must begin with a PROXY header (version 1 or 2), which says who the client
+      is; one without is closed. Only then is such a header believed: let nobody else reach that port
+
+THE SIDECAR
+  --workers NUMBER           how many threads carry requests, 1 to 64. Default: 1; with --publish one for
+                             each CPU that may be used (affinity, CPU quota of the cgroup), 4 at most.
+                             Each costs some 1.5 MB of memory
 
 THE SERVER
   --server ADDRESS[:PORT]    where `weft server` is (port 7443), when it is on another machine

@@ -64,14 +64,21 @@ Complaint read_host_port(std::string_view text, RunOptions& options) {
   return "";
 }
 
-// [ADDR:]PORT[:APPPORT]; an IPv6 address stands in brackets.
+// [ADDR:]PORT[:APPPORT][/proxy-protocol]; an IPv6 address stands in brackets.
 Complaint read_publish(std::string_view whole, RunOptions& options) {
   const auto wrong = [&] {
     return fmt::format(
-        "--publish {}: expected [ADDRESS:]PORT[:APPPORT], an IPv6 address in brackets", whole);
+        "--publish {}: expected [ADDRESS:]PORT[:APPPORT][/proxy-protocol], an IPv6 address in "
+        "brackets",
+        whole);
   };
   RunPublish publish;
   std::string_view text = whole;
+  if (auto parts = split_once(text, '/')) {
+    if (parts->second != "proxy-protocol") return wrong();
+    publish.proxy_protocol = true;
+    text = parts->first;
+  }
   std::string_view address = "127.0.0.1";
   if (text.starts_with('[')) {
     const size_t close = text.find("]:");
@@ -148,6 +155,14 @@ Complaint read_wait(std::string_view text, RunOptions& options) {
   return "";
 }
 
+Complaint read_workers(std::string_view text, RunOptions& options) {
+  auto number = parse_u64(text);
+  if (!number || *number == 0 || *number > kMostWorkers)
+    return fmt::format("--workers {}: expected a number from 1 to {}", text, kMostWorkers);
+  options.workers = static_cast<uint32_t>(*number);
+  return "";
+}
+
 // NAME[.NAMESPACE]:PORT[=LOCALPORT]
 Complaint read_upstream(std::string_view whole, RunOptions& options) {
   RunUpstream upstream;
@@ -176,7 +191,7 @@ constexpr Row kRows[] = {
     {"--publish", read_publish},     {"--probe", read_probe},
     {"--server", read_server},       {"--token", read_token},
     {"--advertise", read_advertise}, {"--wait", read_wait},
-    {"--upstream", read_upstream},
+    {"--upstream", read_upstream},   {"--workers", read_workers},
 };
 
 const Row* find_row(std::string_view name) {

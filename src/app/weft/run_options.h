@@ -35,6 +35,7 @@ struct RunService {
 struct RunPublish {
   IpAddress address;
   uint16_t port = 0, app_port = 0;
+  bool proxy_protocol = false;  // a load balancer says who the client is
 };
 struct RunUpstream {
   std::string service;  // "cart" or "cart.shop"
@@ -59,11 +60,13 @@ struct RunOptions {
   Duration wait = Duration::seconds(30);
   bool explicit_mode = false;
   std::vector<RunUpstream> upstreams;
+  uint32_t workers = 0;  // 0: the sidecar chooses
   std::vector<std::string> command;
   bool help = false;
 };
 
 constexpr uint16_t kDefaultServerPort = 7443;
+constexpr uint32_t kMostWorkers = 64;  // of one sidecar
 
 // One line for each thing that is wrong.
 Result<RunOptions> parse_run_options(std::span<char* const> args);
