@@ -5,10 +5,11 @@
 //   keeper → proxy   kBootstrap + descriptors, once: a serialized weft.v1.Bootstrap and the sockets made
 //                    inside the instance's network namespace.
 //   proxy  → keeper  kReady{its version}, once the sidecar accepts and holds certificate and configuration.
-//   proxy  → keeper  kNeedSockets{"4" or "6"}: answered by kSockets{the same text} with kSocketBatch
+//   proxy  → keeper  kNeedSockets{"4", "6" or kDiagSocket}: answered by kSockets{the same text} with kSocketBatch
 //                    unconnected, non-blocking TCP sockets made inside. They may bind any mesh address
 //                    as source (port 0), reach every address inside and are never captured. No
-//                    descriptor comes with the answer when the kernel refused to make any.
+//                    descriptor comes with the answer when the kernel refused to make any. kDiagSocket is
+//                    answered with one socket as kSockDiag: a dump is for one reader alone.
 //   keeper → proxy   kDrain{"" or "ended", when the app has}: leave the registry and refuse new work;
 //                    answered by kDrained.
 //   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, one
@@ -57,6 +58,7 @@ constexpr int kHandoffFd = 3;
 constexpr uint16_t kOutboundPort = 15001;
 constexpr uint16_t kDnsPort = 15053;
 constexpr int kSocketBatch = 16;
+constexpr const char* kDiagSocket = "diag";
 
 enum class HandoffKind : uint8_t {
   kBootstrap = 1,

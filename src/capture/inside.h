@@ -25,7 +25,7 @@ enum class InsideKind : uint8_t {
   kConfigure = 1,  // a NetworkPlan; answered by kConfigured or kFailed
   kRun,            // lines NAME=VALUE for the app's environment; answered by kRunning or kCannotRun
   kSignal,         // decimal: to the app, or once it has ended to all that is left of the instance
-  kMakeSockets,    // "4" or "6"; answered by kSockets
+  kMakeSockets,    // "4", "6" or kDiagSocket; answered by kSockets
   kDeclare,        // a change of port_sets.h; answered by kDeclared
   // inside → keeper
   kEntered,

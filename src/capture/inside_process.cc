@@ -186,8 +186,13 @@ void InsideProcess::signal(int number) {
 }
 
 void InsideProcess::make_sockets(std::string_view family) {
-  tell(InsideKind::kSockets, family,
-       make_sidecar_sockets(family == "6" ? AF_INET6 : AF_INET, kSocketBatch));
+  if (family != kDiagSocket) {
+    return tell(InsideKind::kSockets, family,
+                make_sidecar_sockets(family == "6" ? AF_INET6 : AF_INET, kSocketBatch));
+  }
+  std::vector<Fd> sockets;
+  if (auto diag = make_sock_diag()) sockets.push_back(std::move(*diag));
+  tell(InsideKind::kSockets, family, sockets);
 }
 
 Result<void> InsideProcess::declare(std::string_view change) {

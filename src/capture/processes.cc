@@ -86,28 +86,32 @@ void stop_and_kill(const std::vector<pid_t>& processes) {
   for (pid_t pid : processes) ::kill(pid, SIGKILL);
 }
 
+bool is_among(pid_t pid, std::span<const pid_t> all) {
+  return std::ranges::find(all, pid) != all.end();
+}
+
 // Takes the status of dead children, that of `spare` left for whoever waits for it. False when there is
 // no child at all: then, the caller being a subreaper, there is no descendant either.
-bool reap_all(pid_t spare) {
+bool reap_all(std::span<const pid_t> spare) {
   siginfo_t info;
   do {
     info.si_pid = 0;
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return false;
-    if (info.si_pid == 0 || info.si_pid == spare) return true;
+    if (info.si_pid == 0 || is_among(info.si_pid, spare)) return true;
   } while (::waitpid(info.si_pid, nullptr, 0) > 0);
   return true;
 }
 
 }  // namespace
 
-std::vector<pid_t> descendants(pid_t root, pid_t spare) {
+std::vector<pid_t> descendants(pid_t root, std::span<const pid_t> spare) {
   const auto tree = children_by_parent();
   std::vector<pid_t> found, queue{root};
   for (size_t i = 0; i < queue.size(); ++i) {
     auto [from, to] = tree.equal_range(queue[i]);
     for (auto it = from; it != to; ++it) {
       const auto [pid, alive] = it->second;
-      if (pid == spare) continue;
+      if (is_among(pid, spare)) continue;
       queue.push_back(pid);
       if (alive) found.push_back(pid);
     }
@@ -115,7 +119,7 @@ std::vector<pid_t> descendants(pid_t root, pid_t spare) {
   return found;
 }
 
-void kill_descendants(pid_t spare) {
+void kill_descendants(std::span<const pid_t> spare) {
   const pid_t self = ::getpid();
   while (reap_all(spare)) {
     const auto found = descendants(self, spare);

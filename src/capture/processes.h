@@ -5,20 +5,21 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <vector>
 
 #include "base/result.h"
 
 namespace weft::capture {
 
-// All processes below `root`, nearest first; those below `spare` (0: nobody) and `spare` itself left
+// All processes below `root`, nearest first; those below one of `spare` and these themselves left
 // out. Zombies are not listed.
-std::vector<pid_t> descendants(pid_t root, pid_t spare = 0);
+std::vector<pid_t> descendants(pid_t root, std::span<const pid_t> spare = {});
 
 // Kills all descendants of the calling process but `spare` and its own, again and again until none is
 // left, and reaps those that were its children. A process that forks faster than it is found is first
 // stopped, so the loop ends.
-void kill_descendants(pid_t spare = 0);
+void kill_descendants(std::span<const pid_t> spare = {});
 
 // The network namespace a socket was made in, by its inode number. Without root it must be one this
 // user made.

@@ -45,26 +45,32 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
       log_(std::move(log)),
       svid_(std::move(svid)),
       bundle_(std::move(bundle)),
+      stage_(options_.standby ? Stage::kStandby : Stage::kServing),
       index_ready_(loop),
+      heard_(loop),
       discovery_(loop, {.id = options_.self.instance, .version = options_.version},
                  LastGood(disk, options_.state_dir + "/last-good"),
                  {.publish =
                       [this](SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
                         publish(std::move(snapshot), std::move(in_use));
                       },
-                  .output = [this] { link_.wake_writer(); }},
+                  .output = [this] { link_.wake_writer(); },
+                  .heard = [this] { heard_.set(); }},
                  log_.named("discovery")),
       link_(loop, network, random, discovery_,
             {.servers = options_.servers,
              .trust_domain = options_.trust_domain,
              .instance = options_.self.instance,
-             .registration = options_.registration},
+             .registration = options_.registration,
+             .version = options_.version,
+             .renews = !options_.standby},
             svid_, bundle_,
             {.collect = [this] { return collect(); },
              .reported = [this] { reporter_.acknowledged(); },
              .renewed =
                  [this](std::shared_ptr<const trust::Svid> renewed, trust::TrustBundle roots) {
-                   if (hooks_.keep_svid) hooks_.keep_svid(*renewed, roots);
+                   if (hooks_.keep_svid && stage_ == Stage::kServing)
+                     hooks_.keep_svid(*renewed, roots);
                    if (auto used = use_certificate(std::move(renewed), roots); !used) {
                      log_.error("the new certificate cannot be used",
                                 {{"why", used.error().message()}});
@@ -90,7 +96,7 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
 
 Sidecar::~Sidecar() {
   tasks_.cancel_all();
-  discovery_.save();
+  if (stage_ == Stage::kServing) discovery_.save();
 }
 
 void Sidecar::post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work) {
@@ -185,7 +191,7 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
       (*sidecar)->declare_next();
     });
   });
-  if (hooks_.declare && snapshot->names != declared_index_) {
+  if (declares() && snapshot->names != declared_index_) {
     declared_index_ = snapshot->names;
     declared_ports_.want(*declared_index_);
     declare_next();
@@ -197,7 +203,7 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
 // A version is in use when the ruleset has followed it too: whoever waits for "served by all" and then
 // connects to a new port must not be refused by the kernel.
 void Sidecar::declare_next() {
-  if (hooks_.declare) {
+  if (declares()) {
     const std::string change = declared_ports_.next();
     if (!change.empty() && !hooks_.declare(change)) declared("the keeper cannot be told");
     if (!declared_ports_.settled()) return;
@@ -232,7 +238,7 @@ io::Task<bool> Sidecar::wait_ready(Duration timeout) {
 }
 
 std::optional<ReportContent> Sidecar::collect() {
-  if (!ports_) return std::nullopt;
+  if (!ports_ || stage_ == Stage::kStandby) return std::nullopt;
   for (size_t i = 0; i < workers_.size(); ++i) {
     post_to(workers_[i], [gauges = gauges_[i], now = loop_.wall_now()](WorkerSide& worker) {
       gauges->outlived = static_cast<uint32_t>(worker.outbound.tcp().outlived_certificate(now));
@@ -244,6 +250,7 @@ std::optional<ReportContent> Sidecar::collect() {
   ReportContent content;
   content.ports = *ports_;
   content.draining = draining_;
+  content.retiring = stage_ == Stage::kRetiring;
   content.edges = reporter_.deltas(edges());
   content.stale_tcp_connections = static_cast<uint32_t>(sum(&Gauges::outlived));
   content.notes = notes_;
@@ -254,7 +261,7 @@ std::optional<ReportContent> Sidecar::collect() {
 io::Task<void> Sidecar::housekeeping() {
   for (int round = 1;; ++round) {
     co_await io::sleep_for(loop_, kHousekeeping);
-    discovery_.save();
+    if (stage_ == Stage::kServing) discovery_.save();
     if (round % kEvictEvery == 0) discovery_.evict();
   }
 }

@@ -3,7 +3,9 @@
 // their interfaces only, so a simulation runs it as the program does.
 //
 // Life: construct both halves, then start() (main loop). drain() leaves the registry and empties the
-// inbound side. Destroy this before the WorkerSide, when neither loop turns any more or from the main loop
+// inbound side. In an upgrade two sidecars of one instance live at once: the next is made as a standby,
+// which learns all and tells nobody, until take_over(); the one before it has retire()d by then and goes
+// on until what it carries has ended (docs/design/upgrade.md). Destroy this before the WorkerSide, when neither loop turns any more or from the main loop
 // while the worker still takes posts.
 #pragma once
 
@@ -32,6 +34,7 @@ class Sidecar {
     std::string state_dir;
     std::vector<std::string> search;
     std::string version;
+    bool standby = false;
   };
   struct Hooks {
     // A renewed credential, to be kept where a restarted proxy finds it.
@@ -64,6 +67,21 @@ class Sidecar {
   // serve callers any more, so there is nothing they would have to learn first.
   io::Task<void> drain(Duration limit, bool app_ended = false);
 
+  // A standby has heard from the control plane what is new since the last good state was written.
+  io::Task<bool> wait_heard(Duration timeout);
+  // A standby becomes the sidecar that speaks for the instance.
+  void take_over();
+  // Another sidecar accepts and speaks for the instance from now on. What is open here goes on until it
+  // ends or `limit` has passed (a later call may shorten that); then it is cut. Reports for the last time
+  // before it returns. `left` is told how many connections are open, at first and whenever that has
+  // changed.
+  struct Retired {
+    size_t ended = 0;  // connections, by themselves
+    size_t cut = 0;    // requests and opaque connections that had to be
+  };
+  io::Task<Retired> retire(Duration limit, std::function<void(size_t)> left);
+  void retire_within(Duration limit);
+
   DnsServer& dns() { return dns_; }
   // The answer to the change under way: "" or why it could not be made.
   void declared(const std::string& failure);
@@ -87,6 +105,7 @@ class Sidecar {
   io::Task<size_t> ask_workers(size_t (*count)(WorkerSide&));
   // Sends the next change of the ruleset, or lets those go on who wait for all to be made.
   void declare_next();
+  bool declares() const { return hooks_.declare && stage_ == Stage::kServing; }
   std::vector<telemetry::EdgeTotals> edges() const;
   static void post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work);
   void to_workers(const std::function<void(WorkerSide&)>& work);
@@ -105,6 +124,8 @@ class Sidecar {
   // does not know yet.
   std::optional<std::vector<PortState>> ports_;
   bool draining_ = false;
+  enum class Stage : uint8_t { kStandby, kServing, kRetiring } stage_;
+  Instant retire_by_;
   DeclaredPorts declared_ports_;
   std::shared_ptr<const NameIndex> declared_index_;
   std::vector<std::move_only_function<void()>> when_declared_;
@@ -119,6 +140,7 @@ class Sidecar {
   uint64_t sum(std::atomic<uint32_t> Gauges::* gauge) const;
   std::vector<std::shared_ptr<Gauges>> gauges_;  // by worker
   io::Event index_ready_;
+  io::Event heard_;  // from the control plane
 
   Discovery discovery_;
   ControlLink link_;

@@ -1,6 +1,9 @@
 // A sidecar that speaks the hand-over protocol and nothing else. It appends what happens to the file
 // named by STAND_IN_LOG, one word a line; answers each connection the app makes with the original
-// destination; and behaves as STAND_IN_MODE says: "" (well), "failed" (says kFailed), "dies" (at once).
+// destination; and behaves as STAND_IN_MODE says: "" (well), "failed" (says kFailed), "dies" (at once),
+// "silent" (is never ready), "slow" (takes 300 ms to retire), "deaf" (does not retire), "ready-dies" (after
+// kReady), "serves-dies" (when it takes over), "retires-dies" (when it has retired), "holds" (carries one
+// connection until the deadline).
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/netfilter_ipv4.h>
@@ -48,21 +51,36 @@ void answer(int listener) {
 int main() {
   const std::string mode = std::getenv("STAND_IN_MODE") ? std::getenv("STAND_IN_MODE") : "";
   auto bootstrap = receive_handoff(kHandoffFd);
-  if (!bootstrap || bootstrap->kind != HandoffKind::kBootstrap) return 1;
-  record("bootstrap " + bootstrap->text + " " + std::to_string(::getpid()));
-  if (mode == "dies") return 1;
+  if (!bootstrap) return 1;
+  const bool standby = bootstrap->kind == HandoffKind::kStandBy;
+  if (!standby && bootstrap->kind != HandoffKind::kBootstrap) return 1;
+  record((standby ? "standby " : "bootstrap ") + bootstrap->text + " " +
+         std::to_string(::getpid()));
+  if (mode == "dies") {
+    ::dprintf(2, "first line\nno such luck\n");
+    return 1;
+  }
   if (mode == "failed") {
     (void)send_handoff(kHandoffFd, HandoffKind::kFailed, "73 no certificate");
     (void)receive_handoff(kHandoffFd);
     return 1;
   }
-  (void)send_handoff(kHandoffFd, HandoffKind::kReady, "");
+  if (mode != "silent")
+    (void)send_handoff(kHandoffFd, HandoffKind::kReady, standby ? "2.0" : "1.0");
+  if (mode == "ready-dies") return 1;
   // The test hands over one descriptor in place of credential and inbound listener.
-  const int outbound = bootstrap->fds.size() > 1 ? bootstrap->fds[1] : -1;
+  const int listener = bootstrap->fds.size() > 1 ? bootstrap->fds[1] : -1;
+  int outbound = standby ? -1 : listener;
   bool ended = false;
+  int wait = -1;  // until the connections it carries are cut
   while (true) {
     pollfd ready[2] = {{kHandoffFd, POLLIN, 0}, {outbound, POLLIN, 0}};
-    if (::poll(ready, 2, -1) < 0) continue;
+    const int count = ::poll(ready, 2, wait);
+    if (count < 0) continue;
+    if (count == 0) {
+      (void)send_handoff(kHandoffFd, HandoffKind::kFinished, mode == "holds" ? "1 1" : "2 0");
+      break;
+    }
     if (ready[1].revents != 0) answer(outbound);
     if (ready[0].revents == 0) continue;
     auto message = receive_handoff(kHandoffFd);
@@ -73,6 +91,19 @@ int main() {
       break;
     }
     if (message->kind == HandoffKind::kEnd) ended = true;
+    if (message->kind == HandoffKind::kTakeOver) {
+      record("takes over");
+      if (mode == "serves-dies") return 1;
+      outbound = listener;
+    }
+    if (message->kind == HandoffKind::kRetire && mode != "deaf") {
+      if (mode == "slow") ::poll(nullptr, 0, 300);
+      record("retires " + message->text);
+      outbound = -1;
+      (void)send_handoff(kHandoffFd, HandoffKind::kRetired, "2");
+      if (mode == "retires-dies") return 1;
+      wait = mode == "holds" ? std::atoi(message->text.c_str()) : 0;
+    }
     if (message->kind == HandoffKind::kDrain) {
       record("drain");
       (void)send_handoff(kHandoffFd, HandoffKind::kDrained, "");

@@ -24,6 +24,7 @@ constexpr Verb kVerbs[] = {
     {"apply", weft::app::verb_apply},       {"get", weft::app::verb_get},
     {"describe", weft::app::verb_describe}, {"delete", weft::app::verb_delete},
     {"status", weft::app::verb_status},     {"token", weft::app::verb_token},
+    {"upgrade", weft::app::verb_upgrade},
 };
 
 constexpr std::string_view kManual = R"(weft - a service mesh in three commands
@@ -41,6 +42,7 @@ VERBS
   delete     take objects away
   status     the mesh on one screen
   token      tokens with which other machines join
+  upgrade    give running instances a new sidecar, without their programs noticing
 
 weft VERB --help is the manual of a verb. weft --version says which Weft this is.
 

@@ -1,6 +1,7 @@
 // `weft run`: the list of steps from a command line to a served app. Each step's failure has its own exit
 // status and says what to do. The process inside is forked first, while this process holds no secret and
 // has not bothered the server; from keep() on the instance lives.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -126,15 +127,22 @@ int run_instance(const RunOptions& options, const capture::CallerSignals& signal
       {.mesh4 = registered->mesh4, .mesh6 = registered->mesh6, .host_ports = options.host_ports});
   if (!sockets) return stop(kRunNoNamespaces, sockets.error().message() + std::string(kOffer));
 
+  RunDoors doors = open_doors(options);
   KeeperConfig config;
+  config.directory = directory->path;
   config.proxy_program = *proxy;
   config.proxy_output = directory->path + "/proxy.output";
   config.bootstrap = [&](bool restarted) {
-    return make_bootstrap(options, *registered, directory->path, restarted);
+    return make_bootstrap(options, *registered, doors, directory->path, restarted);
   };
   config.bootstrap_fds.push_back(std::move(*memory));
   config.bootstrap_fds.push_back(std::move(inbound->socket));
   for (Fd& socket : *sockets) config.bootstrap_fds.push_back(std::move(socket));
+  for (auto* listeners : {&doors.publishes, &doors.upstreams}) {
+    for (const Fd& listener : *listeners) {
+      if (listener) config.bootstrap_fds.emplace_back(::fcntl(listener.get(), F_DUPFD_CLOEXEC, 0));
+    }
+  }
   config.environment = {"WEFT_INSTANCE=" + registered->instance};
   config.ready_within = options.wait;
   config.log = [&](const std::string& text) { log_line(directory->path, text); };

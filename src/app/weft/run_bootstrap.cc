@@ -7,13 +7,14 @@
 #include <cerrno>
 
 #include "capture/files.h"
+#include "capture/handoff.h"
 #include "capture/resolver_files.h"
 #include "control.pb.h"
 
 namespace weft::app {
 namespace {
 
-void add_options(const RunOptions& options, v1::Bootstrap& bootstrap) {
+void add_options(const RunOptions& options, const RunDoors& doors, v1::Bootstrap& bootstrap) {
   bootstrap.set_namespace_(options.ns);
   for (const RunService& service : options.services) {
     auto* claim = bootstrap.add_services();
@@ -25,18 +26,24 @@ void add_options(const RunOptions& options, v1::Bootstrap& bootstrap) {
   }
   for (const auto& [key, value] : options.labels) (*bootstrap.mutable_labels())[key] = value;
   for (uint16_t port : options.host_ports) bootstrap.add_host_ports()->set_port(port);
+  size_t at = 0;
   for (const RunPublish& publish : options.publishes) {
     auto* door = bootstrap.add_publishes();
     door->set_address(publish.address.to_string());
     door->set_port(publish.port);
     door->set_app_port(publish.app_port);
+    door->set_proxy_protocol(publish.proxy_protocol);
+    door->set_handed_over(static_cast<bool>(doors.publishes[at++]));
   }
   bootstrap.set_explicit_mode(options.explicit_mode);
+  bootstrap.set_workers(options.workers);
+  at = 0;
   for (const RunUpstream& upstream : options.upstreams) {
     auto* way = bootstrap.add_upstreams();
     way->set_service(upstream.service);
     way->set_port(upstream.port);
     way->set_local_port(upstream.local_port);
+    way->set_handed_over(static_cast<bool>(doors.upstreams[at++]));
   }
   for (const RunProbe& probe : options.probes) {
     auto* message = bootstrap.add_probes();
@@ -56,9 +63,10 @@ void add_resolvers(v1::Bootstrap& bootstrap) {
 }  // namespace
 
 std::string make_bootstrap(const RunOptions& options, const xds::Registered& registered,
-                           const std::string& instance_dir, bool restarted) {
+                           const RunDoors& doors, const std::string& instance_dir, bool restarted) {
   v1::Bootstrap bootstrap;
-  add_options(options, bootstrap);
+  bootstrap.set_handoff_level(capture::kHandoffLevel);
+  add_options(options, doors, bootstrap);
   add_resolvers(bootstrap);
   bootstrap.set_instance(registered.instance);
   bootstrap.set_identity(registered.svid->id().uri());

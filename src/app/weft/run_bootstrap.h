@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "app/weft/run_doors.h"
 #include "app/weft/run_options.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -11,9 +12,9 @@
 
 namespace weft::app {
 
-// A serialized weft.v1.Bootstrap.
+// A serialized weft.v1.Bootstrap. The listeners of `doors` go beside it, in that order.
 std::string make_bootstrap(const RunOptions& options, const xds::Registered& registered,
-                           const std::string& instance_dir, bool restarted);
+                           const RunDoors& doors, const std::string& instance_dir, bool restarted);
 
 // A memfd with an 8-byte little-endian length and a serialized weft.v1.SvidMemory. It outlives any
 // sidecar, is never on disk, and the sidecar writes it anew at each rotation.

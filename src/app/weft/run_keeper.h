@@ -1,5 +1,5 @@
-// The keeper: what `weft run` is from the moment its instance is registered. It starts the sidecar and
-// replaces it when it dies, has the app started once the sidecar is ready, relays sockets and refusals
+// The keeper: what `weft run` is from the moment its instance is registered. It starts the sidecar,
+// replaces it when it dies or is upgraded (run_upgrade.h), has the app started once the sidecar is ready, relays sockets and refusals
 // between the two, turns SIGTERM into leave → drain → signal, and ends when the instance has ended.
 #pragma once
 
@@ -14,6 +14,7 @@
 namespace weft::app {
 
 struct KeeperConfig {
+  std::string directory;  // of the instance: for the control socket; "" = none, and no upgrades
   std::string proxy_program;
   std::string proxy_output;  // file for what the sidecar says before it has a log
   std::function<std::string(bool restarted)> bootstrap;  // a serialized weft.v1.Bootstrap

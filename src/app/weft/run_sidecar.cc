@@ -43,7 +43,7 @@ constexpr const char* kProgram = "weft-proxy";
   ::dup2(log, 2);
   ::syscall(SYS_close_range, capture::kHandoffFd + 1, ~0u, 0);
   ::execl(program, kProgram, nullptr);
-  ::_exit(127);
+  ::_exit(kCannotExecute);
 }
 
 }  // namespace
@@ -65,7 +65,8 @@ Result<std::string> find_sidecar_program() {
 }
 
 Result<Sidecar> start_sidecar(const std::string& program, const std::string& output,
-                              std::string_view bootstrap, const std::vector<Fd>& fds) {
+                              capture::HandoffKind kind, std::string_view bootstrap,
+                              const std::vector<Fd>& fds) {
   auto pair = capture::make_packet_pair();
   if (!pair) return std::unexpected(std::move(pair.error()));
   // Room for the bootstrap before the sidecar reads: search lists can be long.
@@ -81,8 +82,7 @@ Result<Sidecar> start_sidecar(const std::string& program, const std::string& out
   for (const Fd& fd : fds) numbers.push_back(fd.get());
   ::fcntl(pair->first.get(), F_SETFL, O_NONBLOCK);
   sidecar.socket = std::move(pair->first);
-  auto sent = capture::send_handoff(sidecar.socket.get(), capture::HandoffKind::kBootstrap,
-                                    bootstrap, numbers);
+  auto sent = capture::send_handoff(sidecar.socket.get(), kind, bootstrap, numbers);
   // A sidecar that died already is seen by its status, like one that dies later.
   if (!sent && sent.error().kind() != ErrorKind::kClosed)
     return std::unexpected(std::move(sent.error()).context("handing over to the sidecar"));

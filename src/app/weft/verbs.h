@@ -27,5 +27,6 @@ int verb_describe(std::span<char* const> args);
 int verb_delete(std::span<char* const> args);
 int verb_status(std::span<char* const> args);
 int verb_token(std::span<char* const> args);
+int verb_upgrade(std::span<char* const> args);
 
 }  // namespace weft::app
