@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "capture/handoff.h"
@@ -98,7 +99,7 @@ Result<void> read_doors(const v1::Bootstrap& message, Handover& handover) {
     auto app_port = port_of(publish.app_port() ? publish.app_port() : publish.port(), "--publish");
     if (!port) return std::unexpected(std::move(port.error()));
     if (!app_port) return std::unexpected(std::move(app_port.error()));
-    handover.published.push_back({{*ip, *port}, *app_port});
+    handover.published.push_back({{*ip, *port}, *app_port, publish.proxy_protocol(), {}});
   }
   for (const v1::ExplicitUpstream& upstream : message.upstreams()) {
     auto service = model::ServiceName::parse(upstream.service(), message.namespace_());
@@ -107,7 +108,7 @@ Result<void> read_doors(const v1::Bootstrap& message, Handover& handover) {
     if (!service) return std::unexpected(std::move(service.error()));
     if (!port) return std::unexpected(std::move(port.error()));
     if (!local) return std::unexpected(std::move(local.error()));
-    handover.upstreams.push_back({*service, *port, *local});
+    handover.upstreams.push_back({*service, *port, *local, {}});
   }
   return {};
 }
@@ -123,6 +124,30 @@ void read_addresses(const v1::Bootstrap& message, Handover& handover) {
       handover.nameservers.push_back(*address);
     }
   }
+}
+
+Result<void> check_level(const v1::Bootstrap& message) {
+  // Keepers of level 1 did not say so.
+  const uint32_t level = std::max(message.handoff_level(), 1u);
+  if (level >= capture::kLeastHandoffLevel) return {};
+  return fail(ErrorKind::kUnsupported,
+              "the `weft run` of this instance is too old for weft-proxy " WEFT_VERSION
+              " (hand-over level " +
+                  std::to_string(level) +
+                  ", needed: " + std::to_string(capture::kLeastHandoffLevel) +
+                  "); start the program anew with the new weft");
+}
+
+// The listeners of doors, behind the fixed descriptors.
+void take_doors(const v1::Bootstrap& message, std::vector<Fd>& owned, size_t next,
+                Handover& handover) {
+  const auto take = [&](bool handed_over, Fd& listener) {
+    if (handed_over && next < owned.size()) listener = std::move(owned[next++]);
+  };
+  for (int i = 0; i < message.publishes_size(); ++i)
+    take(message.publishes(i).handed_over(), handover.published[static_cast<size_t>(i)].listener);
+  for (int i = 0; i < message.upstreams_size(); ++i)
+    take(message.upstreams(i).handed_over(), handover.upstreams[static_cast<size_t>(i)].listener);
 }
 
 std::vector<Fd> two(std::vector<Fd>& fds, capture::BootstrapFd first) {
@@ -142,6 +167,7 @@ Result<Handover> read_handover(const std::string& text, std::vector<int> fds) {
     return fail(ErrorKind::kInvalid, "the bootstrap message is damaged");
   if (owned.size() < 2) return fail(ErrorKind::kInvalid, "the bootstrap message lacks its sockets");
 
+  if (auto level = check_level(message); !level) return std::unexpected(std::move(level.error()));
   Handover handover;
   auto self = read_self(message, handover.options.self);
   if (!self) return std::unexpected(std::move(self.error()).context("bootstrap"));
@@ -155,9 +181,20 @@ Result<Handover> read_handover(const std::string& text, std::vector<int> fds) {
   handover.options.search = {message.search().begin(), message.search().end()};
   handover.options.version = WEFT_VERSION;
   handover.restarted = message.restarted();
+  if (message.workers() > proxy::WorkerGroup::kMostWorkers) {
+    return fail(ErrorKind::kInvalid, "bootstrap: at most " +
+                                         std::to_string(proxy::WorkerGroup::kMostWorkers) +
+                                         " workers, not " + std::to_string(message.workers()));
+  }
+  handover.workers = message.workers();
 
   handover.svid_memory = std::move(owned[static_cast<size_t>(capture::BootstrapFd::kSvidMemory)]);
   handover.inbound = std::move(owned[static_cast<size_t>(capture::BootstrapFd::kInboundListen)]);
+  const size_t fixed =
+      static_cast<size_t>(handover.options.self.explicit_mode ? capture::BootstrapFd::kOutbound4
+                                                              : capture::BootstrapFd::kSockDiag) +
+      (handover.options.self.explicit_mode ? 0 : 1);
+  take_doors(message, owned, fixed, handover);
   if (handover.options.self.explicit_mode) return handover;
   handover.outbound = two(owned, capture::BootstrapFd::kOutbound4);
   handover.dns_udp = two(owned, capture::BootstrapFd::kDnsUdp4);

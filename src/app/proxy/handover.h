@@ -16,11 +16,14 @@ namespace weft::app {
 struct PublishedDoor {
   SocketAddress at;
   uint16_t app_port = 0;
+  bool proxy_protocol = false;
+  Fd listener;  // none: to be made
 };
 struct ExplicitDoor {
   model::ServiceName service;
   uint16_t port = 0;
   uint16_t local_port = 0;
+  Fd listener;  // none: to be made
 };
 
 struct Handover {
@@ -31,13 +34,15 @@ struct Handover {
   std::vector<PublishedDoor> published;
   std::vector<ExplicitDoor> upstreams;
   bool restarted = false;
+  size_t workers = 0;  // 0: default_workers()
 
   Fd svid_memory, inbound;
   std::vector<Fd> outbound, dns_udp, dns_tcp;  // none in explicit mode
   Fd sock_diag;                                // none in explicit mode
 };
 
-// `text` and `fds` of the kBootstrap message; takes the descriptors.
+// `text` and `fds` of the kBootstrap or kStandBy message; takes the descriptors. kUnsupported: the keeper
+// is too old for this sidecar.
 Result<Handover> read_handover(const std::string& text, std::vector<int> fds);
 
 // The memory that outlives a killed sidecar: an 8-byte header (low half: length, high half: offset, 0

@@ -7,9 +7,16 @@
 
 namespace weft::app {
 
-NamespaceSockets::NamespaceSockets(io::EpollLoop& loop, Fd sock_diag,
+std::vector<IpAddress> ListeningPorts::of(uint16_t port) {
+  if (!sock_diag_) return {};
+  const std::lock_guard lock(asking_);
+  auto found = capture::listening_addresses(sock_diag_.get(), port);
+  return found ? std::move(*found) : std::vector<IpAddress>();
+}
+
+NamespaceSockets::NamespaceSockets(io::EpollLoop& loop, std::shared_ptr<ListeningPorts> ports,
                                    std::function<void(const char*)> need)
-    : loop_(loop), sock_diag_(std::move(sock_diag)), need_(std::move(need)), v4_(loop), v6_(loop) {}
+    : loop_(loop), ports_(std::move(ports)), need_(std::move(need)), v4_(loop), v6_(loop) {}
 
 void NamespaceSockets::add(bool v4, std::vector<int> fds) {
   Stock& stock = v4 ? v4_ : v6_;
@@ -45,12 +52,6 @@ io::Task<Result<io::StreamPtr>> NamespaceSockets::connect(SocketAddress to,
   std::optional<SocketAddress> bind_source;
   if (source) bind_source = SocketAddress{*source, 0};
   co_return co_await io::connect_with(loop_, fd, to, bind_source, until - loop_.now());
-}
-
-std::vector<IpAddress> NamespaceSockets::listening(uint16_t port) {
-  if (!sock_diag_) return {};
-  auto found = capture::listening_addresses(sock_diag_.get(), port);
-  return found ? std::move(*found) : std::vector<IpAddress>();
 }
 
 }  // namespace weft::app

@@ -1,15 +1,11 @@
 // Order of construction is order of dependence, and destruction runs backwards: first the doors, then the
-// sidecar, then the worker thread with all it built, then logs. The worker thread builds its half on its own
-// stack and hands out a pointer; from then on the main thread speaks to it by posts only.
+// sidecar, then the worker threads with all they built, then logs.
 #include "app/proxy/program.h"
 
 #include <fcntl.h>
 
-#include <future>
-
-#include "app/proxy/usage.h"
+#include "app/proxy/cpus.h"
 #include "capture/processes.h"
-#include "proxy/worker_side.h"
 
 namespace weft::app {
 namespace {
@@ -20,37 +16,6 @@ constexpr Duration kReadyWait = Duration::seconds(10);
 constexpr Duration kDrainLimit = Duration::seconds(30);
 
 }  // namespace
-
-struct Program::WorkerThread {
-  WorkerThread(io::EpollLoop& loop, Handover& handover, Log log, telemetry::LineQueue& access,
-               std::function<void(const char*)> need)
-      : loop(loop),
-        network(loop),
-        random(SeededRandom::from_os()),
-        side(loop, network, app_side(handover, std::move(need)), random, handover.options.self,
-             std::move(log), &access,
-             {.host_ports = handover.host_ports,
-              .probes = handover.probes,
-              .usage = [reader = std::make_shared<UsageReader>()] { return reader->read(); },
-              .limits = usage_limits()}) {}
-
-  proxy::AppSide& app_side(Handover& handover, std::function<void(const char*)> need) {
-    if (handover.options.self.explicit_mode) {
-      host_app.emplace(network);
-      return *host_app;
-    }
-    sockets.emplace(loop, std::move(handover.sock_diag), std::move(need));
-    return *sockets;
-  }
-
-  io::EpollLoop& loop;
-  io::SocketNetwork network;
-  SeededRandom random;
-  std::optional<NamespaceSockets> sockets;
-  std::optional<HostApp> host_app;
-  proxy::WorkerSide side;
-  std::vector<std::unique_ptr<io::Listener>> listeners;
-};
 
 Program::Program(io::EpollLoop& loop, int keeper, Handover handover, Credential credential)
     : loop_(loop),
@@ -74,16 +39,12 @@ Result<void> Program::start() {
       log_.warn("the app cannot be ended with the keeper", {{"why", inside.error().message()}});
     network_namespace_ = inside.value_or(0);
   }
-  std::promise<WorkerThread*> built;
-  thread_ = std::make_unique<io::LoopThread>("weft-worker", [this, &built](io::EpollLoop& loop) {
-    WorkerThread worker(
-        loop, handover_, log_.named("worker"), files_.access(), [this](const char* family) {
-          loop_.post_remote([this, family] { tell_keeper(HandoffKind::kNeedSockets, family); });
-        });
-    built.set_value(&worker);
-    loop.run();
-  });
-  worker_ = built.get_future().get();
+  const size_t workers = handover_.workers > 0
+                             ? handover_.workers
+                             : default_workers(!handover_.published.empty(), usable_cpus());
+  workers_ = std::make_unique<WorkerThreads>(
+      loop_, workers, handover_, log_, files_.access(),
+      [this](const char* family) { return tell_keeper(HandoffKind::kNeedSockets, family); });
 
   forwarder_ =
       std::make_unique<proxy::DnsForwarder>(loop_, network_, random_, handover_.nameservers);
@@ -102,14 +63,14 @@ Result<void> Program::start() {
       return tell_keeper(HandoffKind::kDeclare, change);
     };
   }
-  sidecar_ = std::make_unique<proxy::Sidecar>(
-      loop_, network_, random_, disk_,
-      std::vector<proxy::Sidecar::WorkerRef>{{&thread_->loop(), &worker_->side}}, handover_.options,
-      credential_.svid, credential_.bundle, std::move(hooks), log_);
+  sidecar_ = std::make_unique<proxy::Sidecar>(loop_, network_, random_, disk_, workers_->refs(),
+                                              handover_.options, credential_.svid,
+                                              credential_.bundle, std::move(hooks), log_);
   auto started = sidecar_->start();
   if (!started) return started;
 
-  thread_->loop().post_remote([this] { open_doors(*worker_); });
+  // After certificate and snapshot were posted.
+  for (std::string& failed : workers_->open_doors()) sidecar_->note(std::move(failed));
 
   admin_ = std::make_unique<Admin>(loop_, *sidecar_);
   if (auto opened = admin_->open(network_, disk_, handover_.options.state_dir); !opened) {
@@ -122,51 +83,6 @@ Result<void> Program::start() {
   return {};
 }
 
-// On the worker's thread, after certificate and snapshot were posted to it.
-void Program::open_doors(WorkerThread& worker) {
-  proxy::Outbound& outbound = worker.side.outbound;
-  proxy::Inbound& inbound = worker.side.inbound;
-  for (Fd& fd : handover_.outbound) {
-    worker.listeners.push_back(
-        io::adopt_listener(worker.loop, fd.release(), [&outbound](io::StreamPtr client) {
-          // The listener is transparent: a connection's own address is where the app wanted to go.
-          const SocketAddress original = client->local();
-          outbound.accept(std::move(client), original);
-        }));
-  }
-  worker.listeners.push_back(
-      io::adopt_listener(worker.loop, handover_.inbound.release(),
-                         [&inbound](io::StreamPtr client) { inbound.accept(std::move(client)); }));
-  auto listen = [&](SocketAddress at, io::AcceptFn accept) {
-    auto listener = worker.network.listen(at, std::move(accept));
-    if (listener) {
-      worker.listeners.push_back(std::move(*listener));
-      return;
-    }
-    std::string text = "cannot listen on " + at.to_string() + ": " + listener.error().message();
-    loop_.post_remote([this, text] { sidecar_->note(text); });
-  };
-  worker.side.overload_watch.on_accepting([&worker](bool accept) {
-    for (const auto& listener : worker.listeners) {
-      if (accept) {
-        listener->resume();
-      } else {
-        listener->pause();
-      }
-    }
-  });
-  for (const PublishedDoor& door : handover_.published) {
-    listen(door.at, [&inbound, port = door.app_port](io::StreamPtr client) {
-      inbound.accept_plain(std::move(client), port);
-    });
-  }
-  for (const ExplicitDoor& door : handover_.upstreams) {
-    listen({IpAddress::v4(0x7f000001), door.local_port}, [&outbound, door](io::StreamPtr client) {
-      outbound.accept_for(std::move(client), door.service, door.port);
-    });
-  }
-}
-
 io::Task<void> Program::become_ready() {
   if (!co_await sidecar_->wait_ready(kReadyWait)) {
     log_.warn("starting without the index of names: the control plane does not answer");
@@ -176,8 +92,9 @@ io::Task<void> Program::become_ready() {
   dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
   for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
   for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
-  log_.info("ready",
-            {{"instance", handover_.options.self.instance}, {"restarted", handover_.restarted}});
+  log_.info("ready", {{"instance", handover_.options.self.instance},
+                      {"restarted", handover_.restarted},
+                      {"workers", workers_->refs().size()}});
   tell_keeper(HandoffKind::kReady);
 }
 
@@ -198,7 +115,8 @@ void Program::on_keeper() {
 
 void Program::on_message(capture::HandoffMessage message) {
   switch (message.kind) {
-    case HandoffKind::kSockets: return add_sockets(message.text != "6", std::move(message.fds));
+    case HandoffKind::kSockets:
+      return workers_->add_sockets(message.text != "6", std::move(message.fds));
     case HandoffKind::kEnd: ended_ = true; break;
     case HandoffKind::kDrain: tasks_.spawn(drain(message.text == "ended")); break;
     case HandoffKind::kRefused: sidecar_->note(std::move(message.text)); break;
@@ -213,12 +131,6 @@ void Program::on_message(capture::HandoffMessage message) {
     default: break;
   }
   for (int fd : message.fds) Fd(fd).close();
-}
-
-void Program::add_sockets(bool v4, std::vector<int> fds) {
-  thread_->loop().post_remote([this, v4, fds = std::move(fds)]() mutable {
-    if (worker_->sockets) worker_->sockets->add(v4, std::move(fds));
-  });
 }
 
 bool Program::tell_keeper(HandoffKind kind, std::string_view text) {

@@ -1,5 +1,5 @@
 // Program: weft-proxy put together on real loops, sockets and files: the main thread with the keeper's
-// socket, discovery, DNS and logs; the worker thread with everything a request passes.
+// socket, discovery, DNS and logs; the worker threads with everything a request passes.
 #pragma once
 
 #include <sys/types.h>
@@ -7,12 +7,11 @@
 #include "app/proxy/admin.h"
 #include "app/proxy/handover.h"
 #include "app/proxy/log_files.h"
-#include "app/proxy/namespace_sockets.h"
+#include "app/proxy/worker_threads.h"
 #include "base/random.h"
 #include "capture/handoff.h"
 #include "io/real_disk.h"
 #include "io/socket_network.h"
-#include "io/thread.h"
 #include "proxy/dns_listener.h"
 
 namespace weft::app {
@@ -27,13 +26,8 @@ class Program {
   Result<void> start();
 
  private:
-  // What the worker thread builds on its own stack.
-  struct WorkerThread;
-
-  void open_doors(WorkerThread& worker);
   void on_keeper();
   void on_message(capture::HandoffMessage message);
-  void add_sockets(bool v4, std::vector<int> fds);
   bool tell_keeper(capture::HandoffKind kind, std::string_view text = {});
   io::Task<void> become_ready();
   io::Task<void> drain(bool app_ended);
@@ -46,8 +40,7 @@ class Program {
   Log log_;
   io::SocketNetwork network_;
   SeededRandom random_;
-  WorkerThread* worker_ = nullptr;  // of the worker thread; reached by post_remote only
-  std::unique_ptr<io::LoopThread> thread_;
+  std::unique_ptr<WorkerThreads> workers_;
   std::unique_ptr<proxy::DnsForwarder> forwarder_;
   std::unique_ptr<proxy::Sidecar> sidecar_;
   std::unique_ptr<proxy::DnsListener> dns_;
