@@ -40,6 +40,16 @@ TEST(RunOptions, ReadsEveryFormOfAService) {
   }
 }
 
+TEST(RunOptions, WorkersAreANumberUpToABound) {
+  EXPECT_EQ(parse({"--service", "a", "--", "true"})->workers, 0u);
+  EXPECT_EQ(parse({"--service", "a", "--workers", "64", "--", "true"})->workers, 64u);
+  for (const char* wrong : {"0", "65", "-1", "1.5", "many", ""}) {
+    auto options = parse({"--service", "a", "--workers", wrong, "--", "true"});
+    ASSERT_FALSE(options.has_value()) << wrong;
+    EXPECT_THAT(options.error().message(), HasSubstr("from 1 to 64"));
+  }
+}
+
 TEST(RunOptions, TakesTheCommandAsItIs) {
   EXPECT_THAT(parse({"--service=a", "--", "sh", "-c", "--service"})->command,
               ElementsAre("sh", "-c", "--service"));
