@@ -16,11 +16,22 @@ namespace {
 // Four full records: no reason to gather more.
 constexpr size_t kEncryptNow = 64 * 1024;
 
+// While nothing comes the beginning of a record keeps no more memory than it needs.
+void shrink(Buffer& buffer) {
+  if (!buffer.empty()) buffer = buffer.clone();
+  buffer.release_if_empty();
+}
+
 class TlsStream final : public io::Stream, public io::StreamHandler {
  public:
-  // An established session; bytes it has decrypted already are the first to be read.
-  TlsStream(io::Loop& loop, io::StreamPtr transport, std::unique_ptr<trust::TlsSession> session)
-      : loop_(loop), transport_(std::move(transport)), session_(std::move(session)) {
+  // An established session; bytes it has decrypted already are the first to be read. `ciphertext`: what
+  // it has left of the transport's.
+  TlsStream(io::Loop& loop, io::StreamPtr transport, std::unique_ptr<trust::TlsSession> session,
+            Buffer ciphertext)
+      : loop_(loop),
+        transport_(std::move(transport)),
+        session_(std::move(session)),
+        ciphertext_(std::move(ciphertext)) {
     transport_->set_handler(this);
     loop_.at_end_of_turn(flush_);
   }
@@ -96,8 +107,8 @@ class TlsStream final : public io::Stream, public io::StreamHandler {
   io::StreamPtr transport_;
   std::unique_ptr<trust::TlsSession> session_;
   io::StreamHandler* handler_ = nullptr;
-  Buffer unsent_;  // plaintext of this turn
-  Buffer ciphertext_;
+  Buffer unsent_;      // plaintext of this turn
+  Buffer ciphertext_;  // between reads: the beginning of a record
   std::optional<Error> error_;
   Flush flush_{*this};
   Tell tell_{*this};
@@ -135,7 +146,7 @@ std::optional<io::ReadOutcome> TlsStream::pull(size_t limit) {
   switch (outcome.kind) {
     case io::ReadOutcome::kWouldBlock:
       readable_ = false;
-      ciphertext_.release_if_empty();
+      shrink(ciphertext_);
       return outcome;
     case io::ReadOutcome::kEof:
       failed(Error(ErrorKind::kReset, "the connection to " + peer().to_string() +
@@ -144,8 +155,7 @@ std::optional<io::ReadOutcome> TlsStream::pull(size_t limit) {
     case io::ReadOutcome::kError: failed(*transport_->error()); return std::nullopt;
     case io::ReadOutcome::kData: break;
   }
-  auto received = session_->receive(ciphertext_.view());
-  ciphertext_.clear();
+  auto received = session_->receive(ciphertext_);
   if (!session_->output().empty()) loop_.at_end_of_turn(flush_);
   if (!received) failed(std::move(received.error()));
   return std::nullopt;
@@ -211,6 +221,7 @@ struct Handshake {
   std::unique_ptr<trust::TlsSession> session;
   trust::TlsContextPtr context;
   bool server;
+  Buffer ciphertext{};
 
   // A client's failed handshake took nothing of a request with it.
   Error blame(Error error) const {
@@ -218,15 +229,14 @@ struct Handshake {
                   : std::move(error).with_source(ErrorSource::kUpstream).with_retry(Retry::kYes);
   }
   // Feeds the session all that the transport has.
-  Result<void> advance(io::Stream& transport) const;
+  Result<void> advance(io::Stream& transport);
   // Time has passed since the session judged the certificates.
   Result<void> check_times(WallTime now) const;
   http::ConnectionInfo info(const io::Stream& transport) const;
 };
 
-Result<void> Handshake::advance(io::Stream& transport) const {
+Result<void> Handshake::advance(io::Stream& transport) {
   if (auto started = session->start(); !started) return started;
-  Buffer ciphertext;
   while (!session->established()) {
     switch (transport.read(ciphertext).kind) {
       case io::ReadOutcome::kWouldBlock: return {};
@@ -236,8 +246,7 @@ Result<void> Handshake::advance(io::Stream& transport) const {
       case io::ReadOutcome::kError: return std::unexpected(blame(*transport.error()));
       case io::ReadOutcome::kData: break;
     }
-    if (auto received = session->receive(ciphertext.view()); !received) return received;
-    ciphertext.clear();
+    if (auto received = session->receive(ciphertext); !received) return received;
   }
   return {};
 }
@@ -290,8 +299,8 @@ io::Task<Result<TlsConnection>> shake_hands(io::Loop& loop, io::StreamPtr given,
   TlsConnection connection{.info = handshake.info(*transport),
                            .peer_not_after = handshake.session->peer().not_after};
   transport->set_handler(nullptr);
-  connection.stream =
-      std::make_unique<TlsStream>(loop, std::move(transport), std::move(handshake.session));
+  connection.stream = std::make_unique<TlsStream>(
+      loop, std::move(transport), std::move(handshake.session), std::move(handshake.ciphertext));
   co_return connection;
 }
 

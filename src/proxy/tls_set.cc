@@ -18,8 +18,11 @@ Result<TlsSetPtr> make_tls_set(uint64_t generation, std::shared_ptr<const trust:
   };
   for (Form form :
        {Form{&set->h2, kAlpnH2}, Form{&set->upgrade, kAlpnUpgrade}, Form{&set->tcp, kAlpnTcp}}) {
-    auto context = trust::make_client_context(
-        {.svid = svid, .bundle = bundle, .alpn = {std::string(form.alpn)}, .root_spki_sha256 = {}});
+    auto context = trust::make_client_context({.svid = svid,
+                                               .bundle = bundle,
+                                               .alpn = {std::string(form.alpn)},
+                                               .root_spki_sha256 = {},
+                                               .resume = true});
     if (!context) return std::unexpected(std::move(context.error()));
     *form.context = std::move(*context);
   }
@@ -31,6 +34,7 @@ Result<TlsSetPtr> make_tls_set(uint64_t generation, std::shared_ptr<const trust:
     std::optional<HopName> wanted = parse_hop_server_name(name);
     return wanted && wanted->instance == instance;
   };
+  server.resume = true;
   auto context = trust::make_server_context(server);
   if (!context) return std::unexpected(std::move(context.error()));
   set->server = std::move(*context);

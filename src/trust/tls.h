@@ -1,7 +1,7 @@
 // TLS 1.3 as bytes in and bytes out: no sockets, no blocking, no clock of its own. A session is fed
 // what the transport received and produces what the transport must send; http/tls_stream.h marries
-// it to an io::Stream. OpenSSL 3.0 underneath through memory buffers of ours: one read for many
-// records, one send for many. Cipher suite and group: TLS_AES_256_GCM_SHA384 (and
+// it to an io::Stream. OpenSSL 3.0 shakes hands; the records after that are sealed and opened between
+// buffers of ours: one read for many, one send for many. Cipher suite and group: TLS_AES_256_GCM_SHA384 (and
 // AES-128/ChaCha20), X25519 and P-256, ECDSA P-256. Peers are verified against the bundle of the
 // trust domain in the peer's SVID (RFC 5280 path, SPIFFE rules: exactly one URI SAN,
 // digitalSignature, no CA leaf; an embedded NUL is refused). Threading: a TlsContext is immutable
@@ -34,6 +34,9 @@ struct TlsServerConfig {
   // client that is refused so sees kUnauthenticated with retry kYes: the address belongs to someone
   // else now.
   std::function<bool(std::string_view)> accept_name;
+  // Peers that have shown a certificate may come again without, as whom they were (RFC 8446, section
+  // 2.2; the rules are in tls_resume.h). Both ends must want it.
+  bool resume = false;
 };
 
 struct TlsClientConfig {
@@ -45,6 +48,8 @@ struct TlsClientConfig {
   // every workload has a certificate under that root, and none of them may take a token. Servers
   // with kOptionalClient send their roots for this. Empty otherwise.
   std::string root_spki_sha256;
+  // As in TlsServerConfig; only towards an `expected_peer`, and under the same server name.
+  bool resume = false;
 };
 
 class TlsContext;
@@ -55,16 +60,16 @@ Result<TlsContextPtr> make_client_context(const TlsClientConfig& config);
 WallTime expires_at(const TlsContext& context);
 
 struct PeerIdentity {
-  std::string spiffe_id;               // "" when anonymous
-  WallTime not_after;                  // of the leaf; the end of time when anonymous
-  std::vector<std::string> chain_der;  // as the peer sent it, leaf first
+  std::string spiffe_id;  // "" when anonymous
+  WallTime not_after;     // of the leaf; the end of time when anonymous
 };
 
 class TlsSession {
  public:
   virtual ~TlsSession() = default;
-  // What arrived from the transport. Errors are final; output() may still hold an alert to send.
-  virtual Result<void> receive(std::string_view ciphertext) = 0;
+  // What arrived from the transport. Takes it from the front; what is left is the beginning of a
+  // record: come again with more behind it. Errors are final; output() may still hold an alert to send.
+  virtual Result<void> receive(Buffer& ciphertext) = 0;
   // What must go to the transport now. The session appends; the owner drains.
   virtual Buffer& output() = 0;
   // Decrypted bytes that wait for the application. The owner drains.
@@ -80,6 +85,8 @@ class TlsSession {
   // The peer said close_notify: a clean end. Without it an end of the transport is a truncation.
   virtual bool peer_closed() const = 0;
   virtual const PeerIdentity& peer() const = 0;  // valid once established
+  // No certificates were shown: peer() is whom an earlier connection has verified.
+  virtual bool resumed() const = 0;
   virtual std::string alpn() const = 0;
   virtual std::string server_name() const = 0;
 };

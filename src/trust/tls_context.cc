@@ -1,6 +1,6 @@
-// One SSL_CTX per configuration, shared by its sessions. TLS 1.3 alone; no session tickets: a
-// resumed session would skip the validation that a rotated bundle or a shorter-lived certificate
-// calls for, and connections between sidecars are long-lived, so resumption saves little.
+// One SSL_CTX per configuration, shared by its sessions. TLS 1.3 alone; no session tickets: they hold
+// certificates, live by OpenSSL's clock and outlast a context. Where connections may be resumed it is
+// by keys of tls_resume.h.
 #include "trust/tls_context.h"
 
 #include <openssl/err.h>
@@ -21,7 +21,7 @@ constexpr long kMaxPeerChainBytes = 32 * 1024;
 
 const TlsContext& context_of(void* argument) { return *static_cast<const TlsContext*>(argument); }
 
-TlsCallbacks& session_of(SSL* ssl) {
+TlsCallbacks& session_of(const SSL* ssl) {
   auto* callbacks = static_cast<TlsCallbacks*>(SSL_get_app_data(ssl));
   WEFT_ASSERT(callbacks != nullptr);
   return *callbacks;
@@ -81,6 +81,52 @@ int hello_callback(SSL* ssl, int* alert, void* argument) {
   return SSL_CLIENT_HELLO_ERROR;
 }
 
+void keylog_callback(const SSL* ssl, const char* line) {
+  // LABEL <client random> <secret>
+  const std::string_view text(line);
+  const size_t label_end = text.find(' ');
+  const size_t secret = text.rfind(' ');
+  if (label_end == std::string_view::npos || secret == label_end) return;
+  session_of(ssl).on_secret(text.substr(0, label_end), text.substr(secret + 1));
+}
+
+int use_key_callback(SSL* ssl, const EVP_MD* hash, const unsigned char** name, size_t* name_size,
+                     SSL_SESSION** session) {
+  *session = nullptr;
+  const ResumptionKey* key = session_of(ssl).key_to_offer();
+  if (key == nullptr) return 1;
+  // After a HelloRetryRequest only keys for the hash chosen by then may be offered.
+  if (hash != nullptr &&
+      EVP_MD_get_type(hash) != EVP_MD_get_type(SSL_CIPHER_get_handshake_digest(key->cipher))) {
+    return 1;
+  }
+  *session = openssl_session(*key).release();  // OpenSSL's from here
+  *name = reinterpret_cast<const unsigned char*>(key->name.data());
+  *name_size = key->name.size();
+  return 1;
+}
+
+int find_key_callback(SSL* ssl, const unsigned char* name, size_t name_size,
+                      SSL_SESSION** session) {
+  const ResumptionKey* key =
+      session_of(ssl).key_offered({reinterpret_cast<const char*>(name), name_size});
+  *session = key != nullptr ? openssl_session(*key).release() : nullptr;
+  return 1;  // without a key the handshake is a full one
+}
+
+void use_resumption(TlsContext& context) {
+  context.resumption = std::make_unique<ResumptionCache>();
+  SSL_CTX* ssl = context.ssl_context.get();
+  if (context.server) {
+    // OpenSSL resumes nothing where this is not set; what keeps contexts apart is that each has its cache.
+    static constexpr unsigned char kName[] = {'w', 'e', 'f', 't'};
+    SSL_CTX_set_session_id_context(ssl, kName, sizeof kName);
+    SSL_CTX_set_psk_find_session_callback(ssl, find_key_callback);
+  } else {
+    SSL_CTX_set_psk_use_session_callback(ssl, use_key_callback);
+  }
+}
+
 Result<std::string> alpn_to_wire(const std::vector<std::string>& names) {
   std::string wire;
   for (const std::string& name : names) {
@@ -97,7 +143,6 @@ Result<void> use_protocols(SSL_CTX* ssl) {
   SSL_CTX_set_security_level(ssl, 2);
   SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_max_cert_list(ssl, kMaxPeerChainBytes);
   if (SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) != 1 ||
       SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) != 1 ||
@@ -165,6 +210,7 @@ Result<std::shared_ptr<TlsContext>> make_context(bool server,
     return std::unexpected(std::move(done.error()));
   }
   SSL_CTX_set_cert_verify_callback(ssl, verify_callback, nullptr);
+  SSL_CTX_set_keylog_callback(ssl, keylog_callback);
   return context;
 }
 
@@ -188,6 +234,7 @@ Result<TlsContextPtr> make_server_context(const TlsServerConfig& config) {
   if (!(*context)->alpn_wire.empty()) {
     SSL_CTX_set_alpn_select_cb(ssl, alpn_callback, context->get());
   }
+  if (config.resume && !joining) use_resumption(**context);
   return TlsContextPtr(std::move(*context));
 }
 
@@ -212,6 +259,7 @@ Result<TlsContextPtr> make_client_context(const TlsClientConfig& config) {
                               static_cast<unsigned int>(alpn.size())) != 0) {
     return openssl_failure("offering protocols");
   }
+  if (config.resume && config.svid && !pinned) use_resumption(**context);
   return TlsContextPtr(std::move(*context));
 }
 

@@ -10,6 +10,7 @@
 
 #include "trust/openssl.h"
 #include "trust/tls.h"
+#include "trust/tls_resume.h"
 
 namespace weft::trust {
 
@@ -24,6 +25,7 @@ class TlsContext {
   std::string root_spki_sha256;
   std::string alpn_wire;  // length-prefixed names, RFC 7301, section 3.1
   std::function<bool(std::string_view)> accept_name;
+  std::unique_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
 };
 
 // Checks the peer's certificates in the middle of the handshake (X509_STORE_CTX holds them).
@@ -38,6 +40,12 @@ class TlsCallbacks {
   virtual bool on_verify(X509_STORE_CTX* store) = 0;
   // Why the handshake is being refused by a callback, in our own words.
   virtual void on_refused(Error error) = 0;
+  // A secret of this connection: label as in the SSLKEYLOGFILE format, and hexadecimal digits.
+  virtual void on_secret(std::string_view label, std::string_view hex) = 0;
+  // A client's key to offer; null for a full handshake.
+  virtual const ResumptionKey* key_to_offer() = 0;
+  // A server's key of this name; null when it has none.
+  virtual const ResumptionKey* key_offered(std::string_view name) = 0;
 };
 
 Owned<BIO_METHOD> make_bio_method();

@@ -33,6 +33,7 @@ struct Mesh {
 struct Pair {
   std::unique_ptr<TlsSession> client, server;
   Result<void> client_outcome, server_outcome;
+  Buffer to_client, to_server;
 
   Pair(const TlsServerConfig& server_config, const TlsClientConfig& client_config,
        std::string_view expected = kCart, WallTime now = kNow, std::string_view name = "") {
@@ -43,19 +44,27 @@ struct Pair {
     server = make_server_session(*server_context, now);
     client = make_client_session(*client_context, name, expected, now);
   }
+  // Of contexts that other pairs use too.
+  Pair(const TlsContextPtr& server_context, const TlsContextPtr& client_context,
+       std::string_view expected, WallTime now, std::string_view name)
+      : client(make_client_session(client_context, name, expected, now)),
+        server(make_server_session(server_context, now)) {}
 
-  static void move_bytes(TlsSession& from, TlsSession& to, Result<void>& outcome, size_t segment) {
+  // `left`: what `to` has not taken yet.
+  static void move_bytes(TlsSession& from, TlsSession& to, Buffer& left, Result<void>& outcome,
+                         size_t segment) {
     const Buffer bytes = std::move(from.output());
     for (size_t at = 0; at < bytes.size(); at += segment) {
-      if (auto done = to.receive(bytes.view().substr(at, segment)); !done) outcome = done;
+      left.append(bytes.view().substr(at, segment));
+      if (auto done = to.receive(left); !done) outcome = done;
     }
   }
   // Lets both talk until neither has anything to say.
   void talk(size_t segment = 1 << 20) {
     if (auto started = client->start(); !started) client_outcome = started;
     while (!client->output().empty() || !server->output().empty()) {
-      move_bytes(*client, *server, server_outcome, segment);
-      move_bytes(*server, *client, client_outcome, segment);
+      move_bytes(*client, *server, to_server, server_outcome, segment);
+      move_bytes(*server, *client, to_client, client_outcome, segment);
     }
   }
   bool both_established() const { return client->established() && server->established(); }

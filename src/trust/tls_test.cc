@@ -22,8 +22,6 @@ TEST(TlsTest, TwoWorkloadsShakeHands) {
   EXPECT_EQ(pair.client->peer().spiffe_id, kCart);
   EXPECT_EQ(pair.server->peer().spiffe_id, kWeb);
   EXPECT_EQ(pair.client->peer().not_after, kNow + Duration::hours(1));
-  EXPECT_EQ(pair.client->peer().chain_der.size(), 2u);
-  EXPECT_EQ(pair.server->peer().chain_der.size(), 2u);
   EXPECT_EQ(pair.client->alpn(), "h2");
   EXPECT_EQ(pair.server->alpn(), "h2");
   EXPECT_EQ(pair.server->server_name(), "p8080.cart-1.mesh");
@@ -148,8 +146,8 @@ TEST(TlsTest, ATruncatedTransportIsNoClose) {
   Pair pair(mesh.server(), mesh.client());
   pair.talk();
   ASSERT_TRUE(pair.client->send("half of a rec"));
-  const Buffer bytes = std::move(pair.client->output());
-  ASSERT_TRUE(pair.server->receive(bytes.view().substr(0, bytes.size() - 1)));
+  Buffer bytes = pair.client->output().take(pair.client->output().size() - 1);
+  ASSERT_TRUE(pair.server->receive(bytes));
   EXPECT_TRUE(pair.server->plaintext().empty());
   EXPECT_FALSE(pair.server->peer_closed());
 }
@@ -159,12 +157,13 @@ TEST(TlsTest, ADamagedRecordIsFinal) {
   Pair pair(mesh.server(), mesh.client());
   pair.talk();
   ASSERT_TRUE(pair.client->send("hello"));
-  std::string bytes = pair.client->output().to_string();
-  bytes.back() ^= 1;
+  std::string text = pair.client->output().to_string();
+  text.back() ^= 1;
+  Buffer bytes(text);
   const auto damaged = pair.server->receive(bytes);
   ASSERT_FALSE(damaged);
   EXPECT_EQ(damaged.error().kind(), ErrorKind::kProtocol);
-  EXPECT_FALSE(pair.server->receive("more"));
+  EXPECT_FALSE(pair.server->receive(bytes));
   EXPECT_FALSE(pair.server->send("more"));
 }
 
@@ -174,7 +173,8 @@ TEST(TlsTest, GarbageInsteadOfAHelloIsAnError) {
        {std::string("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), std::string("\x16\x03\x01\0\5hello", 10),
         std::string("*1\r\n$4\r\nPING\r\n")}) {
     Pair pair(mesh.server(), mesh.client());
-    const auto outcome = pair.server->receive(text);
+    Buffer bytes(text);
+    const auto outcome = pair.server->receive(bytes);
     ASSERT_FALSE(outcome) << text;
     EXPECT_EQ(outcome.error().kind(), ErrorKind::kProtocol);
     EXPECT_EQ(outcome.error().source(), ErrorSource::kDownstream);
