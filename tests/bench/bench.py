@@ -2,8 +2,9 @@
 """What Weft costs beside haproxy, nginx and Envoy: alternating runs in one job, medians, spread, ratios.
 
     bench.py --bin FOLDER --out FOLDER [--full] [--only ROW,…] [--rounds 5] [--scale 1.0]
+             [--workers N]
 
-Writes OUT/results.json: {"rows": [{"name", "unit", "weft", "peers": {NAME: figure}, "ratio": {NAME: weft/peer},
+Writes OUT/results.json (with more than one worker OUT/results-N-workers.json): {"rows": [{"name", "unit", "weft", "peers": {NAME: figure}, "ratio": {NAME: weft/peer},
 "n", "spread"}], "machine", …}; spread = (largest − smallest)/median of Weft's rounds. What stands in
 docs/bench.md is made of that file by report.py, on demand. Loopback charges the receiver's part of the
 kernel's TCP work to the sender; the `direct` peer is client and origin together, without a proxy."""
@@ -56,6 +57,7 @@ def machine():
 def command_of(arguments):
     given = [f"--{name} {getattr(arguments, name)}" for name in ("only", "rounds")
              if getattr(arguments, name) is not None]
+    given += [f"--workers {arguments.workers}"] if arguments.workers != 1 else []
     given += [f"--scale {arguments.scale}"] if arguments.scale != 1.0 else []
     return f"make bench{'-full' if arguments.full else ''}" + (f' BENCH_ARGS="{" ".join(given)}"' if given else "")
 
@@ -67,6 +69,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="more rows, 9 rounds")
     parser.add_argument("--only", help="rows to take, by name or prefix, comma separated")
     parser.add_argument("--rounds", type=int, help="alternations (default 5, with --full 9)")
+    parser.add_argument("--workers", type=int, default=1, help="of each proxy, Weft and the others")
     parser.add_argument("--scale", type=float, default=1.0, help="size of each load")
     arguments = parser.parse_args()
     os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -78,7 +81,7 @@ def main():
         rows = {name: row for name, row in {**ROWS, **FULL_ROWS}.items() if any(name.startswith(w) for w in words)}
     rounds = arguments.rounds or (9 if arguments.full else 5)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="weft-bench-"))
-    bench, results, failed, faults = Bench(arguments.bin, folder), [], False, []
+    bench, results, failed, faults = Bench(arguments.bin, folder, arguments.workers), [], False, []
     try:
         if bench.no_envoy:
             print(f"bench: Envoy is not to be had here, its rows are left out: {bench.no_envoy}")
@@ -99,9 +102,10 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
     done = {"rows": results, "machine": machine(), "command": command_of(arguments),
-            "date": time.strftime("%Y-%m-%d")}
-    (arguments.out / "results.json").write_text(json.dumps(done, indent=1) + "\n")
-    print(f"\nwritten: {arguments.out}/results.json")
+            "date": time.strftime("%Y-%m-%d"), "workers": arguments.workers}
+    file = arguments.out / ("results.json" if arguments.workers == 1 else f"results-{arguments.workers}-workers.json")
+    file.write_text(json.dumps(done, indent=1) + "\n")
+    print(f"\nwritten: {file}")
     for fault in faults:
         print(f"bench: {fault}", file=sys.stderr)
     return 1 if faults or failed else 0

@@ -1,23 +1,27 @@
 """Configurations of the proxies Weft is compared with: one hop and the pair of sidecars, for haproxy, nginx
-and Envoy. All get one worker thread, keep-alive, request ids, an access log and their own metrics; between
+and Envoy. All get as many workers as the bench says, keep-alive, request ids, an access log and their own metrics; between
 the two of a pair TLS 1.3, mutual, P-256 certificates, X25519, AES-256-GCM (Envoy's BoringSSL picks
-AES-128-GCM and cannot be told otherwise), no session resumption.
+AES-128-GCM and cannot be told otherwise), sessions resumed as each of them does by itself.
 
 Each class writes its files into a folder and has `ports` and `commands`: one command for a hop, two
 (far side, near side) for a pair."""
 
 import json
+import os
 
 from weftlib import free_port
 
 BODIES = {"/0": 0, "/1k": 1024, "/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
 
 
-def nginx_frame(folder, servers, http="", workers=4000):
+def nginx_frame(folder, servers, http="", connections=4000, workers=1):
     paths = "\n".join(f"  {kind}_temp_path {folder}/{kind};" for kind in
                       ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    return f"""daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections {workers}; }}
+    processes = "master_process off;" if workers == 1 else f"worker_processes {workers};"
+    if workers > 1 and os.geteuid() == 0:
+        processes += " user root;"  # the folder is not for others
+    return f"""daemon off; {processes} pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections {connections}; }}
 http {{
 {paths}
   keepalive_requests 100000000; keepalive_timeout 600; sendfile on;
@@ -48,13 +52,12 @@ def write_origin(folder, port, rpc_port):
 
 
 HAPROXY = """global
-    nbthread 1
+    nbthread {workers}
     maxconn 8000
     log stdout format raw local0
     ssl-default-bind-ciphersuites TLS_AES_256_GCM_SHA384
     ssl-default-server-ciphersuites TLS_AES_256_GCM_SHA384
     ssl-default-bind-curves X25519
-    tune.ssl.cachesize 0
 defaults
     mode http
     log global
@@ -72,7 +75,7 @@ defaults
 class Haproxy:
     """kind: hop, h1 or h2 (what is spoken between the two)."""
 
-    def __init__(self, folder, kind, origin, rpc, sink, certs, services=0):
+    def __init__(self, folder, kind, origin, rpc, sink, certs, workers=1, services=0):
         folder.mkdir()
         self.ports = {"http": free_port(), "rpc": free_port(), "tcp": free_port()}
         front = {"http": "mode http", "rpc": "mode http", "tcp": "mode tcp\n    option tcplog"}
@@ -84,14 +87,14 @@ class Haproxy:
             alpn = {"http": "http/1.1" if kind == "h1" else "h2", "rpc": "h2", "tcp": "tcp"}
             hops = {name: free_port() for name in front}
             base = f"ca-file {certs}/ca.pem crt {certs}/both.pem verify required ssl-min-ver TLSv1.3"
-            out = {name: f"127.0.0.1:{hops[name]} ssl {base} verifyhost bench sni str(bench) no-ssl-reuse "
+            out = {name: f"127.0.0.1:{hops[name]} ssl {base} verifyhost bench sni str(bench) "
                          f"alpn {alpn[name]}" for name in front}
-            bind = {name: f"{hops[name]} ssl {base} no-tls-tickets alpn {alpn[name]}" for name in front}
+            bind = {name: f"{hops[name]} ssl {base} alpn {alpn[name]}" for name in front}
             sections = {"far": [(name, bind[name], origins[name]) for name in front],
                         "near": [(name, str(self.ports[name]), out[name]) for name in front]}
         self.commands = []
         for side, entries in sections.items():
-            text = HAPROXY + extra
+            text = HAPROXY.replace("{workers}", str(workers)) + extra
             for name, bound, server in entries:
                 text += (f"frontend {name}\n    {front[name]}\n    bind 127.0.0.1:{bound}\n    default_backend b{name}\n"
                          f"backend b{name}\n    {front[name].split(chr(10))[0]}\n    server s {server}\n")
@@ -102,7 +105,7 @@ class Haproxy:
 class Nginx:
     """One hop over HTTP/1.1; HTTP/2 in front on a port of its own."""
 
-    def __init__(self, folder, origin, services=0):
+    def __init__(self, folder, origin, workers=1, services=0):
         folder.mkdir()
         self.ports = {"http": free_port(), "h2": free_port()}
         extra = "".join(f"  upstream extra{i} {{ server 127.0.0.1:{origin}; }}\n"
@@ -116,7 +119,7 @@ class Nginx:
       proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header Host $host; proxy_set_header X-Request-Id $request_id; proxy_buffers 8 64k;
     }} }}
-{extra}""", f"{names}  access_log {folder}/access.log combined buffer=64k flush=1s;", workers=8000))
+{extra}""", f"{names}  access_log {folder}/access.log combined buffer=64k flush=1s;", connections=8000, workers=workers))
         self.commands = [["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]]
 
 
@@ -131,9 +134,9 @@ def envoy_type(name, **fields):
 class Envoy:
     """kind as for Haproxy."""
 
-    def __init__(self, binary, folder, kind, origin, rpc, sink, certs, services=0):
+    def __init__(self, binary, folder, kind, origin, rpc, sink, certs, workers=1, services=0):
         folder.mkdir()
-        self.folder, self.certs = folder, certs
+        self.folder, self.certs, self.workers = folder, certs, workers
         self.ports = {"http": free_port(), "rpc": free_port(), "tcp": free_port()}
         origins = {"http": origin, "rpc": rpc, "tcp": sink}
         extra = [self.cluster(f"extra{i}", origin, h2=False) for i in range(services)]
@@ -156,11 +159,10 @@ class Envoy:
                   "validation_context": {"trusted_ca": {"filename": file(self.certs, "ca.pem")}}}
         name = f"transport_sockets.tls.v3.{side}TlsContext"
         if side == "Upstream":
-            config = envoy_type(name, common_tls_context=common, sni="bench", max_session_keys=0)
+            config = envoy_type(name, common_tls_context=common, sni="bench")
         else:
             common["alpn_protocols"] = ["h2", "http/1.1"]
-            config = envoy_type(name, common_tls_context=common, require_client_certificate=True,
-                                disable_stateless_session_resumption=True)
+            config = envoy_type(name, common_tls_context=common, require_client_certificate=True)
         return {"name": "envoy.transport_sockets.tls", "typed_config": config}
 
     def cluster(self, name, port, h2, tls=False):
@@ -202,5 +204,5 @@ class Envoy:
             "clusters": [self.cluster(name, to, h2, tls_out) for name, _, to, h2, _, tls_out in entries] + extra}}
         file = self.folder / f"{side}.json"
         file.write_text(json.dumps(config))
-        self.commands.append([str(binary), "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id",
+        self.commands.append([str(binary), "-c", str(file), "--concurrency", str(self.workers), "--use-dynamic-base-id",
                               "--log-level", "error"])

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes docs/bench.md and docs/bench.svg of a bench's results:  report.py build/bench/results.json docs"""
+"""Makes docs/bench.md and docs/bench.svg of a bench's results:  report.py build/bench/results.json docs
+What was measured with more workers lies beside it (results-2-workers.json) and gets a table of its own."""
 
 import json
 import pathlib
@@ -49,7 +50,19 @@ def picture(results):
             f'(less is better)</text>{"".join(out)}</svg>\n')
 
 
-def page(results):
+def more_workers(results):
+    return f"""
+## With {results['workers']} workers
+
+`{results['command']}` on {results['machine']}, {results['date']}: all proxies with {results['workers']} workers (Weft `--workers`,
+haproxy `nbthread`, nginx `worker_processes`, Envoy `--concurrency`). Where there are not more CPUs than workers, proxies,
+client and app share them all.
+
+{table(results)}
+"""
+
+
+def page(results, more=()):
     return f"""# The bench
 
 `{results['command']}` on {results['machine']}, {results['date']}. This page is written by `make bench-report` from
@@ -59,17 +72,19 @@ Names: `hop-…` one plain proxy between client and app; `pair-…` the two side
 them; then the body (`1k`) and the number of requests under way (`64`). Figures are medians of n alternations, in
 brackets Weft's figure divided by the peer's; spread is (largest − smallest)/median of Weft's. `haproxy-h1` and
 `-h2`: what the pair speaks between its halves. `direct` is client and app together, without a proxy. All proxies
-run one worker, with keep-alive, request ids or trace context, metrics and an access log.
+run one worker here, with keep-alive, request ids or trace context, metrics and an access log.
 
 {table(results)}
 
 ![CPU per request](bench.svg)
-"""
+{"".join(map(more_workers, more))}"""
 
 
 if __name__ == "__main__":
-    results = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    file = pathlib.Path(sys.argv[1])
+    results = json.loads(file.read_text())
+    more = [json.loads(other.read_text()) for other in sorted(file.parent.glob("results-*-workers.json"))]
     docs = pathlib.Path(sys.argv[2])
-    (docs / "bench.md").write_text(page(results))
+    (docs / "bench.md").write_text(page(results, more))
     (docs / "bench.svg").write_text(picture(results))
     print(f"written: {docs}/bench.md, {docs}/bench.svg")

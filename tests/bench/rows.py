@@ -5,7 +5,7 @@ import re
 import signal
 import time
 
-from ways import cpu_ns, pin, rss_kb, settle
+from ways import cpu_ns, kill, pin, rss_kb, settle
 from weftlib import MeshError, free_port, wait_until
 
 HOP = ["haproxy", "nginx", "envoy"]
@@ -44,11 +44,11 @@ def cost(weft, peers, path, clients, requests, kind="http", streams=1, one_cpu=F
         (bench.folder / "request.grpc").write_bytes(b"\0" + (8).to_bytes(4, "big") + b"x" * 8)
         for way in chosen.values():
             way.grpc_request = bench.folder / "request.grpc"
-            pin(way.pids(), 0 if one_cpu else 1)
+            pin(way.pids(), {0} if one_cpu else bench.cpus)
             h2load(way, kind, path, max(clients * 2, n // 4), clients, streams, 0)  # past all handshakes
         yield {name: (lambda way=way: h2load(way, kind, path, n, clients, streams, 0)) for name, way in chosen.items()}
         for way in chosen.values():
-            pin(way.pids(), 1)
+            pin(way.pids(), bench.cpus)
     row.unit, row.digits = "cpu us/request", 1
     return row
 
@@ -125,8 +125,7 @@ def fresh(bench, name, services):
         raise MeshError(f"{name} did not start: {(bench.folder / f'{name}{tag}-0.out').read_text()[-500:]}")
     found = max(rss_kb(process.pid) for process in processes) / 1024
     for process in processes:
-        process.kill()
-        process.wait()
+        kill(process)
     return found
 
 
@@ -145,7 +144,8 @@ def rss(services):
                 bench.mesh.apply(service_objects(services))
                 bench.applied = True
             bench.count += 1
-            program = bench.mesh.run(f"fresh{bench.count}", ["sleep", "600"], [f"fresh{bench.count}"])
+            program = bench.mesh.run(f"fresh{bench.count}", ["sleep", "600"], [f"fresh{bench.count}"],
+                                     options=bench.options)
             pid = wait_until("its proxy", program.proxy_pid, 20)
             settle(QUIET_S)
             found = rss_kb(pid) / 1024
@@ -190,8 +190,7 @@ def ready():
             processes = bench.start_peer(f"{name}-ready{bench.count}", made)
             took = until_answer(f"http://127.0.0.1:{made.ports['http']}", begin)
             for process in processes:
-                process.kill()
-                process.wait()
+                kill(process)
             return took
         peers = [name for name in ("haproxy", "nginx", "envoy") if name in bench.peer_names()]
         yield {"weft": weft, **{name: (lambda name=name: peer(name)) for name in peers}}

@@ -1,7 +1,8 @@
 """Everything that runs during the bench: origin, peers and the mesh, all at once, so that what the machine
 does meanwhile hits all alike; and the ways a load can take through them.
 
-Layout on two CPUs: load generator and origins on CPU 0, proxies on CPU 1; Way.pin() moves the proxies."""
+Layout on two CPUs: load generator and origins on CPU 0, proxies on CPU 1; pin() moves the proxies. With more
+than one worker each worker gets a CPU behind the first, if there are enough, else the proxies may use all."""
 
 import contextlib
 import json
@@ -9,41 +10,65 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 
 from get_envoy import envoy
 from peers import Envoy, Haproxy, Nginx, write_origin
-from weftlib import Mesh, MeshError, free_port, wait_until
+from weftlib import Mesh, MeshError, children_of, free_port, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = HERE / "clients.py"
 TWO_CPUS = (os.cpu_count() or 1) > 1
 
 
-def threads(pid):
-    return pathlib.Path(f"/proc/{pid}/task").iterdir()
+def family(pid):
+    """A proxy's processes: nginx has one for each worker."""
+    return [pid, *children_of(pid)]
+
+
+def threads(pids):
+    for pid in pids:
+        for member in family(pid):
+            with contextlib.suppress(OSError):
+                yield from pathlib.Path(f"/proc/{member}/task").iterdir()
 
 
 def cpu_ns(pids):
     total = 0
-    for pid in pids:
-        for thread in threads(pid):
-            with contextlib.suppress(OSError):
-                total += int((thread / "schedstat").read_text().split()[0])
+    for thread in threads(pids):
+        with contextlib.suppress(OSError):
+            total += int((thread / "schedstat").read_text().split()[0])
     return total
 
 
 def rss_kb(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))
+    """Resident memory of a proxy; of several processes what each has and its part of what they share."""
+    members = family(pid)
+    if len(members) == 1:
+        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))
+    return sum(int(re.search(r"Pss:\s+(\d+)", pathlib.Path(f"/proc/{member}/smaps_rollup").read_text()).group(1))
+               for member in members)
 
 
-def pin(pids, cpu):
+def kill(process):
+    for member in reversed(family(process.pid)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
+    process.wait()
+
+
+def pin(pids, cpus):
     if TWO_CPUS:
-        for pid in pids:
-            for thread in threads(pid):
-                os.sched_setaffinity(int(thread.name), {cpu})
+        for thread in threads(pids):
+            os.sched_setaffinity(int(thread.name), cpus)
+
+
+def cpus_for(workers):
+    count = os.cpu_count() or 1
+    return set(range(1, 1 + workers)) if workers == 1 or workers < count else set(range(count))
 
 
 class Host:
@@ -57,11 +82,11 @@ class Host:
 class Inside:
     """Runs a client in the caller's namespace: through a shell that `weft run` started."""
 
-    def __init__(self, folder, mesh, name="caller"):
+    def __init__(self, folder, mesh, options, name="caller"):
         self.folder, self.count = folder, 0
         read, write = os.pipe()
         self.shell = os.fdopen(write, "w")
-        self.program = mesh.run(name, ["sh"], [name], stdin=read)
+        self.program = mesh.run(name, ["sh"], [name], options=options, stdin=read)
         os.close(read)
         wait_until("the caller's sidecar", self.program.proxy_pid, 20)
 
@@ -110,17 +135,19 @@ class Way:
 
 
 class Bench:
-    def __init__(self, bin_dir, folder):
-        self.folder, self.processes = folder, []
+    def __init__(self, bin_dir, folder, workers=1):
+        self.folder, self.processes, self.workers = folder, [], workers
+        self.cpus = cpus_for(workers)
+        self.options = ["--workers", str(workers)]
         self.host = Host()
         self.mesh = Mesh(bin_dir, folder / "mesh")
         self.envoy, self.no_envoy = envoy()
 
-    def start(self, name, command, cpu=1):
+    def start(self, name, command, cpus=None):
         with open(self.folder / f"{name}.out", "ab") as out:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         self.processes.append(process)
-        pin([process.pid], cpu)
+        pin([process.pid], cpus or self.cpus)
         return process
 
     def start_peer(self, name, peer):
@@ -144,10 +171,10 @@ class Bench:
         folder = self.folder / f"{name}{tag}"
         kind = name.partition("-")[2] or "hop"
         if name == "nginx":
-            return Nginx(folder, origin, services)
+            return Nginx(folder, origin, self.workers, services)
         if name.startswith("haproxy"):
-            return Haproxy(folder, kind, origin, rpc, sink, self.folder, services)
-        return Envoy(self.envoy, folder, kind, origin, rpc, sink, self.folder, services)
+            return Haproxy(folder, kind, origin, rpc, sink, self.folder, self.workers, services)
+        return Envoy(self.envoy, folder, kind, origin, rpc, sink, self.folder, self.workers, services)
 
     def peer_names(self):
         return ["haproxy", "nginx", "haproxy-h1", "haproxy-h2"] + \
@@ -158,8 +185,8 @@ class Bench:
         self.origin = free_port(), free_port(), free_port()
         origin, rpc, sink = self.origin
         url = "http://127.0.0.1:{}".format
-        app = self.start("origin", write_origin(self.folder / "origin", origin, rpc), cpu=0)
-        self.start("sink", [sys.executable, str(CLIENTS), "sink", str(sink)], cpu=0)
+        app = self.start("origin", write_origin(self.folder / "origin", origin, rpc), {0})
+        self.start("sink", [sys.executable, str(CLIENTS), "sink", str(sink)], {0})
         self.ways = {"direct": Way("direct", self.host, lambda: [app.pid], http=url(origin), h2=None, rpc=url(rpc),
                                    tcp=url(sink))}
         for name in self.peer_names():
@@ -181,24 +208,23 @@ class Bench:
         nginx = write_origin(self.folder / "inside", 8080, 8081)
         app = mesh.run("origin", ["sh", "-c", f"{sys.executable} {CLIENTS} sink 8082 & exec {' '.join(nginx)}"],
                        ["origin:80:8080/http", "rpc:81:8081/grpc", "sink:82:8082/tcp"],
-                       options=["--publish", f"{door}:8080"])
+                       options=["--publish", f"{door}:8080", *self.options])
         mesh.wait_serving("origin", 1, 30, [app])
-        caller = Inside(self.folder, mesh)
+        caller = Inside(self.folder, mesh, self.options)
         self.far, self.near = app.proxy_pid, caller.program.proxy_pid
         self.ways["weft"] = Way("weft", self.host, lambda: [self.far()], http=f"http://127.0.0.1:{door}",
                                 h2=f"http://127.0.0.1:{door}")
         self.ways["weft-pair"] = Way("weft", caller, lambda: [self.near(), self.far()], http="http://origin:80",
                                      h2="http://origin:80", rpc="http://rpc:81", tcp="tcp://sink:82")
-        pin([self.near(), self.far()], 1)
-        pin(app.app_pids("nginx") + app.app_pids("clients.py"), 0)
+        pin([self.near(), self.far()], self.cpus)
+        pin(app.app_pids("nginx") + app.app_pids("clients.py"), {0})
 
     def close(self):
         if "weft-pair" in getattr(self, "ways", {}):
             self.ways["weft-pair"].runner.shell.close()
         faults = self.mesh.close()
         for process in self.processes:
-            process.kill()
-            process.wait()
+            kill(process)
         return faults
 
 
