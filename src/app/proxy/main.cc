@@ -40,11 +40,13 @@ int main(int argc, char**) {
 
   auto message = capture::receive_handoff(capture::kHandoffFd);
   if (!message) return give_up(message.error());
-  if (message->kind != capture::HandoffKind::kBootstrap) {
+  const bool standby = message->kind == capture::HandoffKind::kStandBy;
+  if (message->kind != capture::HandoffKind::kBootstrap && !standby) {
     return give_up(Error(ErrorKind::kProtocol, "the keeper's first message is no bootstrap"));
   }
   auto handover = app::read_handover(message->text, std::move(message->fds));
   if (!handover) return give_up(handover.error());
+  handover->options.standby = standby;
   auto credential = app::read_credential(handover->svid_memory.get());
   if (!credential) return give_up(credential.error());
 

@@ -14,6 +14,11 @@ using capture::HandoffKind;
 
 constexpr Duration kReadyWait = Duration::seconds(10);
 constexpr Duration kDrainLimit = Duration::seconds(30);
+// A standby knows enough from disk; what the control plane has to add comes within moments, if it is there.
+constexpr Duration kHeardWait = Duration::millis(1500);
+// For names asked for before the doors closed.
+constexpr Duration kAnswerLimit = Duration::seconds(8);
+constexpr Duration kAnswerLook = Duration::millis(20);
 
 }  // namespace
 
@@ -69,13 +74,7 @@ Result<void> Program::start() {
   auto started = sidecar_->start();
   if (!started) return started;
 
-  // After certificate and snapshot were posted.
-  for (std::string& failed : workers_->open_doors()) sidecar_->note(std::move(failed));
-
-  admin_ = std::make_unique<Admin>(loop_, *sidecar_);
-  if (auto opened = admin_->open(network_, disk_, handover_.options.state_dir); !opened) {
-    log_.warn("no admin port", {{"why", opened.error().message()}});
-  }
+  if (!handover_.options.standby) serve();
   ::fcntl(keeper_.get(), F_SETFL, ::fcntl(keeper_.get(), F_GETFL) | O_NONBLOCK);
   keeper_watch_ =
       std::make_unique<io::FdWatch>(loop_, keeper_.get(), [this](uint32_t) { on_keeper(); });
@@ -83,19 +82,73 @@ Result<void> Program::start() {
   return {};
 }
 
+void Program::serve() {
+  // After certificate and snapshot were posted.
+  for (std::string& failed : workers_->open_doors()) sidecar_->note(std::move(failed));
+  admin_ = std::make_unique<Admin>(loop_, *sidecar_);
+  if (auto opened = admin_->open(network_, disk_, handover_.options.state_dir); !opened) {
+    log_.warn("no admin port", {{"why", opened.error().message()}});
+  }
+}
+
+// What waits in the sockets then is for the next process that has them.
+io::Task<void> Program::close_doors() {
+  co_await workers_->close_doors();
+  if (dns_) dns_->stop();
+}
+
 io::Task<void> Program::become_ready() {
-  if (!co_await sidecar_->wait_ready(kReadyWait)) {
+  const bool names_known = co_await sidecar_->wait_ready(kReadyWait);
+  if (handover_.options.standby) {
+    if (!names_known) {
+      tell_keeper(
+          HandoffKind::kFailed,
+          "1 neither the control plane nor the last good state on disk told it the names of "
+          "the mesh");
+      co_return;
+    }
+    co_await sidecar_->wait_heard(kHeardWait);
+    log_.info("ready to take over", {{"instance", handover_.options.self.instance}});
+    tell_keeper(HandoffKind::kReady, WEFT_VERSION);
+    co_return;
+  }
+  if (!names_known) {
     log_.warn("starting without the index of names: the control plane does not answer");
   }
   // Questions asked while a killed sidecar is being replaced wait in the socket: SERVFAIL is final to most
   // programs.
-  dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
-  for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
-  for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
+  answer_names();
   log_.info("ready", {{"instance", handover_.options.self.instance},
                       {"restarted", handover_.restarted},
                       {"workers", workers_->refs().size()}});
-  tell_keeper(HandoffKind::kReady);
+  tell_keeper(HandoffKind::kReady, WEFT_VERSION);
+}
+
+void Program::answer_names() {
+  dns_ = std::make_unique<proxy::DnsListener>(loop_, sidecar_->dns());
+  for (Fd& fd : handover_.dns_udp) dns_->adopt_udp(fd.release());
+  for (Fd& fd : handover_.dns_tcp) dns_->adopt_tcp(fd.release());
+}
+
+void Program::take_over() {
+  serve();
+  answer_names();
+  sidecar_->take_over();
+  log_.info("took over", {{"instance", handover_.options.self.instance}});
+}
+
+io::Task<void> Program::retire(Duration limit) {
+  log_.info("retiring");
+  co_await close_doors();
+  const proxy::Sidecar::Retired retired = co_await sidecar_->retire(
+      limit, [this](size_t open) { tell_keeper(HandoffKind::kRetired, std::to_string(open)); });
+  const Instant until = loop_.now() + kAnswerLimit;
+  while (dns_ && dns_->unanswered() > 0 && loop_.now() < until)
+    co_await io::sleep_for(loop_, kAnswerLook);
+  tell_keeper(HandoffKind::kFinished,
+              std::to_string(retired.ended) + " " + std::to_string(retired.cut));
+  ended_ = true;  // of this process only: the instance goes on
+  loop_.stop();
 }
 
 void Program::on_keeper() {
@@ -118,6 +171,16 @@ void Program::on_message(capture::HandoffMessage message) {
     case HandoffKind::kSockets:
       return workers_->add_sockets(message.text != "6", std::move(message.fds));
     case HandoffKind::kEnd: ended_ = true; break;
+    case HandoffKind::kTakeOver: take_over(); break;
+    case HandoffKind::kRetire: {
+      const Duration limit = Duration::millis(std::atoll(message.text.c_str()));
+      if (std::exchange(retiring_, true)) {
+        sidecar_->retire_within(limit);
+      } else {
+        tasks_.spawn(retire(limit));
+      }
+      break;
+    }
     case HandoffKind::kDrain: tasks_.spawn(drain(message.text == "ended")); break;
     case HandoffKind::kRefused: sidecar_->note(std::move(message.text)); break;
     case HandoffKind::kRefusedPort: sidecar_->refused_port(message.text); break;

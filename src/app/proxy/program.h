@@ -26,11 +26,17 @@ class Program {
   Result<void> start();
 
  private:
+  // Accepts: at once, or when the keeper says so.
+  void serve();
+  io::Task<void> close_doors();
   void on_keeper();
   void on_message(capture::HandoffMessage message);
   bool tell_keeper(capture::HandoffKind kind, std::string_view text = {});
+  void answer_names();
+  void take_over();
   io::Task<void> become_ready();
   io::Task<void> drain(bool app_ended);
+  io::Task<void> retire(Duration limit);
 
   io::EpollLoop& loop_;
   Fd keeper_;
@@ -48,6 +54,7 @@ class Program {
   std::unique_ptr<io::FdWatch> keeper_watch_;
   ino_t network_namespace_ = 0;  // of the instance; 0: none of its own
   bool ended_ = false;           // the keeper said so
+  bool retiring_ = false;
   io::TaskScope tasks_;
   Credential credential_;
 };
