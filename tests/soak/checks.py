@@ -4,7 +4,8 @@ import statistics
 import subprocess
 import time
 
-from stage import ECHO, HERE, PYTHON, ROOT, Client, descriptors, rss_kib
+import upgrades
+from stage import ECHO, HERE, PYTHON, ROOT, Client, Mesh, descriptors, rss_kib
 
 SLACK_KIB = 4096  # what a sidecar may take besides, however few they are
 
@@ -170,5 +171,22 @@ def churn(soak):
     client.end()
 
 
+def upgrade(soak):
+    if not upgrades.modules():
+        return soak.check("upgrade", False, "examples/shop has no node_modules (tools/setup.sh demo)")
+    # A mesh of its own: its sidecars are replaced.
+    with Mesh(soak.mesh.bin) as mesh:
+        mesh.start_server()
+        found = upgrades.under_load(mesh, 10, soak.seconds(180), 0)
+    lost = {kind: row["faults"][:3] for kind, row in found["load"].items() if row["faults"]}
+    counts = ", ".join(f"{kind} {row['done']}" for kind, row in found["load"].items())
+    soak.check("upgrade: 10 under load, nothing is lost", not lost, f"{found['requests']} in {found['seconds']} s: {counts} {lost or ''}")
+    soak.check("upgrade: none is cut", all(one["cut"] == 0 for one in found["upgrades"]),
+               f"{sum(one['drained'] for one in found['upgrades'])} connections drained; {[one.get('why') for one in found['upgrades'] if 'why' in one] or ''}")
+    times = sorted(one["ms"] for one in found["upgrades"])
+    soak.check("upgrade: requests in all", found["requests"] >= 200_000 * min(1, soak.scale), f"{found['requests']}")
+    return soak.check("upgrade: time until the new one serves", times[-1] < 3000, f"{times[0]} to {times[-1]} ms")
+
+
 ALL = {"idle": idle, "relay": relay, "slow": slow, "slowloris": slowloris, "grpc": grpc, "websocket": websocket,
-       "short": short, "churn": churn}
+       "short": short, "upgrade": upgrade, "churn": churn}
