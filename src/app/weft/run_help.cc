@@ -61,6 +61,8 @@ SIGNALS
   SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2 are passed on.
   If weft run is killed, nothing of the instance is left.
 
+`weft upgrade` gives a running instance a new sidecar; weft run itself stays the one that was started.
+
 A program that goes into the background keeps its instance (and weft run) until its last process ends.
 
 ENVIRONMENT
