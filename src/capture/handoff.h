@@ -81,7 +81,8 @@ enum class HandoffKind : uint8_t {
   kFinished = 18,
 };
 
-constexpr uint32_t kHandoffLevel = 2;       // of this page; 1 had no upgrade
+// 1 had no upgrade, and listeners that were redirected to instead of transparent ones.
+constexpr uint32_t kHandoffLevel = 2;       // of this page
 constexpr uint32_t kLeastHandoffLevel = 2;  // of a keeper that this proxy can live under
 
 // Order of descriptors with kBootstrap. Those marked * are absent in --explicit mode. Behind them come the

@@ -32,6 +32,7 @@ struct InstanceStatus {
   std::string id, ns, identity;
   std::string machine;  // "" = the server's host
   std::string address;  // where its sidecar accepts mTLS
+  std::string sidecar_version;
   std::string mesh4, mesh6;
   Labels labels;
   std::vector<std::string> services;  // "cart.default:80"

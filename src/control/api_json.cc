@@ -111,6 +111,7 @@ Node instance_map(const InstanceStatus& row) {
   out.add("machine", row.machine);
   out.add("address", row.address);
   out.add("meshAddresses", strings({row.mesh4, row.mesh6}));
+  out.add("sidecarVersion", row.sidecar_version);
   out.add("labels", labels_map(row.labels));
   out.add("services", strings(row.services));
   out.add("state", row.state);

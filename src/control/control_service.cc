@@ -295,6 +295,11 @@ Result<std::string> ControlService::report(const Caller& caller, std::string_vie
     return denied(fmt::format("the instance {} is not {}'s", request->instance(), caller.id.uri()));
   }
   response.set_known(true);
+  if (request->retiring()) {
+    parts_.registry->retiring(request->instance(), request->version());
+    take_edges(*request, caller.id);
+    return response.SerializeAsString();
+  }
   auto changed = parts_.registry->report(request->instance(), read_health(*request));
   if (!changed) return std::unexpected(changed.error());
   if (*changed) parts_.changed({request->instance()});

@@ -164,6 +164,7 @@ Result<bool> Registry::report(const std::string& id, const HealthReport& health)
   record.svid_expires = health.svid_expires;
   record.stale_tcp_connections = health.stale_tcp_connections;
   record.notes = health.notes;
+  record.sidecar_version = health.version;
 
   std::map<uint16_t, bool> ready;
   record.why_not_ready.clear();
@@ -181,6 +182,13 @@ Result<bool> Registry::report(const std::string& id, const HealthReport& health)
     changed = true;
   }
   return changed;
+}
+
+void Registry::retiring(const std::string& id, std::string version) {
+  auto it = records_.find(id);
+  if (it == records_.end()) return;
+  it->second.retiring_version = std::move(version);
+  it->second.retiring_heard = clock_.now();
 }
 
 Result<bool> Registry::leave(const std::string& id) {

@@ -62,6 +62,7 @@ struct HealthReport {
   WallTime svid_expires{};
   uint32_t stale_tcp_connections = 0;
   std::vector<std::string> notes;
+  std::string version;  // of the sidecar
 };
 
 // An instance with what only the server needs to know of it.
@@ -77,6 +78,10 @@ struct InstanceRecord {
   WallTime svid_expires{};
   uint32_t stale_tcp_connections = 0;
   std::vector<std::string> notes;
+  std::string sidecar_version;
+  // The sidecar before this one, while it still carries something (`weft upgrade`).
+  std::string retiring_version;
+  std::optional<Instant> retiring_heard;
 };
 
 class Registry {
@@ -101,6 +106,8 @@ class Registry {
                                     IpAddress seen_from);
   // Renews the lease. kNotFound: the lease is gone, register again. True: the Instance changed.
   Result<bool> report(const std::string& id, const HealthReport& health);
+  // A sidecar that another has replaced still carries something; the other reports for the instance.
+  void retiring(const std::string& id, std::string version);
   // No new requests for it from now on. kNotFound as above.
   Result<bool> leave(const std::string& id);
   // A sidecar with this identity hung up. True: its instance had left, and is gone now.

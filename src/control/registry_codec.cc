@@ -127,6 +127,7 @@ HealthReport read_health(const v1::ReportRequest& request) {
   int64_t expires = request.svid_not_after();
   if (expires > 0 && expires < kYear2200) out.svid_expires = WallTime::from_unix_seconds(expires);
   out.stale_tcp_connections = request.stale_tcp_connections();
+  out.version = request.version().substr(0, kNoteBytes);
   for (const auto& note : request.notes()) {
     if (out.notes.size() < kNotes) out.notes.push_back(note.substr(0, kNoteBytes));
   }

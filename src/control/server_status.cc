@@ -11,6 +11,8 @@ namespace weft::control {
 namespace {
 
 constexpr Duration kWindow = Duration::minutes(1);
+// Three reports.
+constexpr Duration kRetiringShown = Duration::seconds(6);
 // A certificate that lives an hour is renewed after half of it; less than this left means trouble.
 constexpr Duration kExpiryWarning = Duration::minutes(10);
 
@@ -46,6 +48,11 @@ InstanceStatus instance_status(const StatusSources& s, const InstanceRecord& rec
   out.silent_for = s.clock.now() - record.heard;
   out.stale_tcp_connections = record.stale_tcp_connections;
   out.notes = record.notes;
+  out.sidecar_version = record.sidecar_version;
+  if (record.retiring_heard && s.clock.now() - *record.retiring_heard < kRetiringShown) {
+    out.notes.push_back("upgraded; the sidecar before (" + record.retiring_version +
+                        ") still carries connections");
+  }
   return out;
 }
 

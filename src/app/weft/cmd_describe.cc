@@ -147,7 +147,8 @@ void describe_workload(const Node& status, const Node& row) {
   field("identity", text(row, "identity"));
   field("services", joined(row.find("services")));
   field("mesh addresses", joined(row.find("meshAddresses")));
-  field("sidecar", text(row, "address"));
+  const std::string version = text(row, "sidecarVersion");
+  field("sidecar", text(row, "address") + (version.empty() ? "" : ", weft-proxy " + version));
   field("machine", text(row, "machine").empty() ? "the server's own" : text(row, "machine"));
   std::string labels;
   if (const Node* map = row.find("labels")) {
