@@ -177,7 +177,7 @@ def upgrade(soak):
     # A mesh of its own: its sidecars are replaced.
     with Mesh(soak.mesh.bin) as mesh:
         mesh.start_server()
-        found = upgrades.under_load(mesh, 10, soak.seconds(180), 0)
+        found = upgrades.under_load(mesh, 10, soak.seconds(300), 0)
     lost = {kind: row["faults"][:3] for kind, row in found["load"].items() if row["faults"]}
     counts = ", ".join(f"{kind} {row['done']}" for kind, row in found["load"].items())
     soak.check("upgrade: 10 under load, nothing is lost", not lost, f"{found['requests']} in {found['seconds']} s: {counts} {lost or ''}")

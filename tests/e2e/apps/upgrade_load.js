@@ -12,7 +12,7 @@ const grpc = require('@grpc/grpc-js');
 const host = process.argv[2];
 const pace = Number(process.argv[3]);
 const HTTP1 = 12, HTTP2_SESSIONS = 3, HTTP2_EACH = 4, UNARY = 4, STREAMS = 6, SHORT = 3;
-const STREAM_MS = 1500, HELD_MS = 100, PATIENCE_MS = 20000;
+const STREAM_MS = 1500, HELD_MS = 500, PATIENCE_MS = 20000;
 
 let ending = false;
 const found = {};
