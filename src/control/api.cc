@@ -112,6 +112,11 @@ class Api {
     return json(outcome->errors.empty() ? 200 : 422, json_outcome(*outcome));
   }
 
+  // KIND/NAMESPACE/NAME; of a kind without namespaces whatever stands there is passed over.
+  static ObjectKey key_of(const std::string& kind, std::span<const std::string_view> path) {
+    return {kind, find_kind(kind)->namespaced ? std::string(path[1]) : "", std::string(path[2])};
+  }
+
   Answer objects(std::span<const std::string_view> path) const {
     std::optional<std::string> kind;
     if (!path.empty()) {
@@ -119,12 +124,12 @@ class Api {
       if (!kind) return json(404, json_error(fmt::format("Weft knows no kind '{}'", path[0])));
     }
     if (path.size() > 3) return json(404, json_error("objects are KIND/NAMESPACE/NAME"));
-    if (path.size() == 3) return one_object({*kind, std::string(path[1]), std::string(path[2])});
+    if (path.size() == 3) return one_object(key_of(*kind, path));
     Node out = Node::map();
     Node& items = out.add("items", Node::list());
     for (const Object* object : compiler().objects()) {
       if (kind && object->kind() != *kind) continue;
-      if (path.size() == 2 && object->meta.ns != path[1]) continue;
+      if (path.size() == 2 && object->meta.ns != path[1] && !object->meta.ns.empty()) continue;
       items.items.push_back(show(*object));
     }
     for (const model::ServiceName& name : compiler().services()) {
@@ -151,7 +156,7 @@ class Api {
     if (path.size() != 3) return json(404, json_error("objects are KIND/NAMESPACE/NAME"));
     const auto kind = parse_kind(path[0]);
     if (!kind) return json(404, json_error(fmt::format("Weft knows no kind '{}'", path[0])));
-    const ObjectKey key{*kind, std::string(path[1]), std::string(path[2])};
+    const ObjectKey key = key_of(*kind, path);
     const model::ServiceName name{key.ns, key.name};
     // A Service without an object exists by the claims of workloads.
     if (key.kind == "Service" && !compiler().object(key) && compiler().exists(name)) {

@@ -45,11 +45,12 @@ Node parents_list(const std::vector<ParentState>& parents) {
   for (const ParentState& parent : parents) {
     Node one = Node::map();
     Node& ref = one.add("parentRef", Node::map());
-    ref.add("group", "");
-    ref.add("kind", "Service");
+    ref.add("group", parent.ref.group);
+    ref.add("kind", parent.ref.kind);
     ref.add("namespace", parent.ref.service.ns);
     ref.add("name", parent.ref.service.name);
     if (parent.ref.port != 0) ref.add("port", number(parent.ref.port));
+    if (!parent.ref.section.empty()) ref.add("sectionName", parent.ref.section);
     one.add("controllerName", kControllerName);
     one.add("conditions", conditions_list(parent.conditions));
     out.items.push_back(std::move(one));
@@ -110,8 +111,8 @@ Node instance_map(const InstanceStatus& row) {
   out.add("identity", row.identity);
   out.add("machine", row.machine);
   out.add("address", row.address);
-  out.add("meshAddresses", strings({row.mesh4, row.mesh6}));
   out.add("sidecarVersion", row.sidecar_version);
+  out.add("meshAddresses", strings({row.mesh4, row.mesh6}));
   out.add("labels", labels_map(row.labels));
   out.add("services", strings(row.services));
   out.add("state", row.state);
@@ -196,17 +197,18 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
   }
   Node status = Node::map();
   const Served by = served_of(compiler, object, served);
-  if (std::holds_alternative<ServiceSpec>(object.spec)) {
-    add_service_state(status, object.service_name(), compiler);
+  const bool service = std::holds_alternative<ServiceSpec>(object.spec);
+  std::vector<ParentState> parents = parent_states(compiler, object, served);
+  if (service) add_service_state(status, object.service_name(), compiler);
+  if (parents.empty()) {
     std::vector<Condition> conditions = full_conditions(compiler, object, served);
-    conditions.push_back(served_condition(by, object.meta.generation));
+    if (service) conditions.push_back(served_condition(by, object.meta.generation));
     times.stamp(object.key().to_string(), conditions);
     status.add("conditions", conditions_list(conditions));
   } else {
-    std::vector<ParentState> parents = parent_states(compiler, object, served);
     for (ParentState& parent : parents) {
-      times.stamp(fmt::format("{} {}:{}", object.key().to_string(), parent.ref.service.to_string(),
-                              parent.ref.port),
+      times.stamp(fmt::format("{} {} {}:{}{}", object.key().to_string(), parent.ref.kind,
+                              parent.ref.service.to_string(), parent.ref.port, parent.ref.section),
                   parent.conditions);
     }
     status.add("parents", parents_list(parents));

@@ -288,7 +288,7 @@ TEST_F(ApiTest, HasStatusMetricsAndNothingElse) {
   EXPECT_THAT(text_, HasSubstr(R"("trustDomain":"mesh-1")"));
   EXPECT_EQ(ask("GET", "/metrics"), 200);
   EXPECT_EQ(text_, "weft_up 1\n");
-  for (const char* path : {"/", "/v1", "/v2/status", "/v1/status/x", "/v1/objects/gateway"}) {
+  for (const char* path : {"/", "/v1", "/v2/status", "/v1/status/x", "/v1/objects/pod"}) {
     EXPECT_EQ(ask("GET", path), 404) << path;
   }
 }

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "control/compile_routes.h"
 #include "control/compile_state.h"
+#include "control/compile_tcp_routes.h"
 
 namespace weft::control {
 namespace {
@@ -234,11 +234,14 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
     std::tie(out.service.vip4, out.service.vip6) = address->second;
   }
   out.service.ports = state_->ports(name);
-  const auto known = [&](const model::ServiceName& n, uint16_t p) {
-    return state_->has_port(n, p);
+  const auto usable = [&](const Object& route, const model::ServiceName& parent,
+                          const BackendRef& ref) {
+    return resolve_backend(*state_, route, {parent}, ref).reason.empty();
   };
   for (model::ServicePort& port : out.service.ports) {
-    if (!out.service.headless) compile_rules(name, state_->routes(name), known, port);
+    if (out.service.headless) continue;
+    compile_rules(name, state_->routes(name), usable, port);
+    compile_tcp_rules(name, state_->routes(name), usable, port);
   }
   out.endpoints.service = name;
   for (const Instance* instance : state_->members(name)) {

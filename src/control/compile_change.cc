@@ -7,18 +7,27 @@ namespace weft::control {
 namespace {
 
 void index_route(Compiler::State& state, const Object& object, bool add) {
-  const auto* route = std::get_if<HttpRouteSpec>(&object.spec);
-  if (!route) return;
+  const std::vector<ParentRef>* parents = parents_of(object);
+  if (!parents) return;
   const ObjectKey key = object.key();
   const auto touch = [&](auto& index, const model::ServiceName& name) {
     auto& keys = index[name];
     add ? (void)keys.insert(key) : (void)keys.erase(key);
     if (keys.empty()) index.erase(name);
   };
-  for (const ParentRef& parent : route->parents) touch(state.routes_of_parent, parent.service);
-  for (const HttpRouteRule& rule : route->rules) {
-    for (const model::Backend& backend : rule.backends)
-      touch(state.routes_to_backend, backend.service);
+  for (const ParentRef& parent : *parents) {
+    if (parent.is_service()) touch(state.routes_of_parent, parent.service);
+  }
+  const auto refer = [&](const BackendRef& ref) {
+    if (ref.is_service()) touch(state.routes_to_backend, ref.backend.service);
+  };
+  if (const auto* tcp = std::get_if<TcpRouteSpec>(&object.spec)) {
+    for (const BackendRef& ref : tcp->backends) refer(ref);
+    return;
+  }
+  for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(object.spec).rules) {
+    for (const BackendRef& ref : rule.backends) refer(ref);
+    for (const MirrorRef& mirror : rule.mirrors) refer(mirror.to);
   }
 }
 
@@ -34,24 +43,38 @@ void index_instance(Compiler::State& state, const Instance& instance, bool add) 
   }
 }
 
+void add_parents(const Object& object, Affected& out) {
+  const std::vector<ParentRef>* parents = parents_of(object);
+  if (!parents) return;
+  for (const ParentRef& parent : *parents) {
+    if (parent.is_service()) out.insert(parent.service);
+  }
+}
+
 // The service and everything whose rules name it as a backend.
 void add_with_referrers(const Compiler::State& state, const model::ServiceName& name,
                         Affected& out) {
   out.insert(name);
   const auto it = state.routes_to_backend.find(name);
   if (it == state.routes_to_backend.end()) return;
-  for (const ObjectKey& key : it->second) {
-    for (const ParentRef& parent : std::get<HttpRouteSpec>(state.objects.at(key).spec).parents) {
-      out.insert(parent.service);
-    }
+  for (const ObjectKey& key : it->second) add_parents(state.objects.at(key), out);
+}
+
+// What routes refer to in the grant's namespace may have become allowed, or may not be any more.
+void add_granted(const Compiler::State& state, const std::string& ns, Affected& out) {
+  for (auto it = state.routes_to_backend.lower_bound({ns, ""});
+       it != state.routes_to_backend.end() && it->first.ns == ns; ++it) {
+    for (const ObjectKey& key : it->second) add_parents(state.objects.at(key), out);
   }
 }
 
 void add_affected(const Compiler::State& state, const Object& object, Affected& out) {
-  if (const auto* route = std::get_if<HttpRouteSpec>(&object.spec)) {
-    for (const ParentRef& parent : route->parents) out.insert(parent.service);
-  } else {
+  if (std::holds_alternative<ServiceSpec>(object.spec)) {
     add_with_referrers(state, object.service_name(), out);
+  } else if (std::holds_alternative<ReferenceGrantSpec>(object.spec)) {
+    add_granted(state, object.meta.ns, out);
+  } else {
+    add_parents(object, out);
   }
 }
 

@@ -4,47 +4,64 @@
 
 #include <algorithm>
 
-#include "control/compile_routes.h"
 #include "control/compile_state.h"
+#include "control/compile_tcp_routes.h"
 
 namespace weft::control {
 namespace {
 
-std::string port_list(const std::vector<model::ServicePort>& ports) {
-  std::string out;
-  for (const model::ServicePort& port : ports) {
-    out += (out.empty() ? "" : ", ") + std::to_string(port.port);
-  }
-  return out;
-}
+// Why something is not in force: the reason of Accepted=False and its message; no reason = it is.
+struct Refusal {
+  std::string reason;
+  std::string message;
+};
 
-// Why the route cannot be attached to this parent; "" when it is.
-std::string parent_problem(const Compiler::State& state, const ParentRef& parent) {
+// Why the route cannot be attached to this parent.
+Refusal parent_problem(const Compiler::State& state, const Object& route, const ParentRef& parent) {
+  if (!route.unsupported.empty()) {
+    return {"UnsupportedValue", fmt::format("{}", fmt::join(route.unsupported, "; "))};
+  }
   const std::string name = parent.service.to_string();
+  if (!parent.is_service()) {
+    return {
+        "UnsupportedValue",
+        fmt::format("parent {} {}: Weft carries routes out for Services only", parent.kind, name)};
+  }
+  const auto refused = [](std::string message) {
+    return Refusal{"NoMatchingParent", std::move(message)};
+  };
   const auto ports = state.ports(parent.service);
-  if (ports.empty()) return fmt::format("there is no Service {}", name);
+  if (ports.empty()) return refused(fmt::format("there is no Service {}", name));
   const ServiceSpec* service = state.service(parent.service);
   if (service && service->headless) {
-    return fmt::format("{} is headless: a route needs a Service with an address", name);
+    return refused(fmt::format("{} is headless: a route needs a Service with an address", name));
   }
   // This reference alone: another of the route's may name another port of the same Service.
-  const HttpRouteSpec only{.parents = {parent}, .rules = {}};
-  if (std::ranges::any_of(ports,
-                          [&](const auto& p) { return attaches(only, parent.service, p); })) {
-    return "";
+  const bool tcp = std::holds_alternative<TcpRouteSpec>(route.spec);
+  if (std::ranges::any_of(ports, [&](const auto& p) {
+        return tcp ? attaches_opaque(parent, parent.service, p)
+                   : attaches(parent, parent.service, p);
+      })) {
+    const Object* taker =
+        tcp ? all_taken_by(route, parent, ports, state.routes(parent.service)) : nullptr;
+    if (!taker) return {};
+    return {"Conflicted", fmt::format("{} {}/{} is older and takes the same connections of {}",
+                                      taker->kind(), taker->meta.ns, taker->meta.name, name)};
   }
   if (parent.port != 0 && !state.has_port(parent.service, parent.port)) {
-    return fmt::format("{} has no port {} (ports: {})", name, parent.port, port_list(ports));
+    return refused(
+        fmt::format("{} has no port {} (ports: {})", name, parent.port, port_list(ports)));
   }
-  return fmt::format("{} speaks opaque TCP there: an HTTPRoute needs http, h2c or grpc", name);
-}
-
-std::string backend_problem(const Compiler::State& state, const model::Backend& backend) {
-  const auto ports = state.ports(backend.service);
-  if (ports.empty()) return fmt::format("there is no Service {}", backend.service.to_string());
-  if (state.has_port(backend.service, backend.port)) return "";
-  return fmt::format("{} has no port {} (ports: {})", backend.service.to_string(), backend.port,
-                     port_list(ports));
+  if (!parent.section.empty() &&
+      std::ranges::none_of(ports, [&](const auto& p) { return p.name == parent.section; })) {
+    return refused(fmt::format("{} has no port named '{}'", name, parent.section));
+  }
+  if (tcp) {
+    return refused(fmt::format("{} speaks HTTP there: a {} needs tcp, tls or an undeclared port",
+                               name, route.kind()));
+  }
+  return refused(
+      fmt::format("{} speaks opaque TCP there: an {} needs http, h2c or grpc", name, route.kind()));
 }
 
 void append(std::string& text, const std::string& more) {
@@ -52,40 +69,67 @@ void append(std::string& text, const std::string& more) {
   text += (text.empty() ? "" : "; ") + more;
 }
 
-Condition accepted_condition(const std::string& problem) {
+Condition accepted_condition(const Refusal& problem) {
   return {.type = "Accepted",
-          .ok = problem.empty(),
-          .reason = problem.empty() ? "Accepted" : "NoMatchingParent",
-          .message = problem};
+          .ok = problem.reason.empty(),
+          .reason = problem.reason.empty() ? "Accepted" : problem.reason,
+          .message = problem.message};
 }
 
-Condition resolved_condition(const Compiler::State& state, const HttpRouteSpec& spec) {
-  std::string problem;
-  for (const HttpRouteRule& rule : spec.rules) {
-    for (const model::Backend& backend : rule.backends) {
-      append(problem, backend_problem(state, backend));
+// Of the route as attached to `parents`; the first problem's reason is the condition's.
+Condition resolved_condition(const Compiler::State& state, const Object& route,
+                             const std::vector<model::ServiceName>& parents) {
+  BackendProblem first;
+  std::string shares, copies;
+  const auto look = [&](const BackendRef& ref, std::string& messages) {
+    BackendProblem problem = resolve_backend(state, route, parents, ref);
+    append(messages, problem.message);
+    if (first.reason.empty()) first = std::move(problem);
+  };
+  const char* fate = ": its share of requests gets 500";
+  if (const auto* tcp = std::get_if<TcpRouteSpec>(&route.spec)) {
+    for (const BackendRef& ref : tcp->backends) look(ref, shares);
+    fate = ": its share of connections is reset";
+  } else {
+    for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(route.spec).rules) {
+      for (const BackendRef& ref : rule.backends) look(ref, shares);
+      for (const MirrorRef& mirror : rule.mirrors) look(mirror.to, copies);
     }
   }
+  std::string message = shares.empty() ? "" : shares + fate;
+  if (!copies.empty()) append(message, copies + ": it gets no copies");
   return {.type = "ResolvedRefs",
-          .ok = problem.empty(),
-          .reason = problem.empty() ? "ResolvedRefs" : "BackendNotFound",
-          .message = problem.empty() ? "" : problem + ": its share of requests gets 500"};
+          .ok = first.reason.empty(),
+          .reason = first.reason.empty() ? "ResolvedRefs" : first.reason,
+          .message = message};
 }
 
-std::vector<Condition> route_conditions(const Compiler::State& state, const HttpRouteSpec& spec) {
-  std::string problems;
+std::vector<Condition> route_conditions(const Compiler::State& state, const Object& route) {
+  Refusal problems;
   bool addressed = false;
-  for (const ParentRef& parent : spec.parents) {
-    append(problems, parent_problem(state, parent));
+  std::vector<model::ServiceName> services;
+  for (const ParentRef& parent : *parents_of(route)) {
+    const Refusal one = parent_problem(state, route, parent);
+    if (problems.reason.empty()) problems.reason = one.reason;
+    append(problems.message, one.message);
     addressed = addressed || state.addresses.contains(parent.service);
+    if (parent.is_service()) services.push_back(parent.service);
   }
-  const bool programmed = problems.empty() && addressed;
+  const bool programmed = problems.reason.empty() && addressed;
   return {accepted_condition(problems),
-          resolved_condition(state, spec),
+          resolved_condition(state, route, services),
           {.type = "Programmed",
            .ok = programmed,
            .reason = programmed ? "Programmed" : "Pending",
            .message = programmed ? "" : "no parent carries it out yet"}};
+}
+
+// Kinds that are stored only.
+Condition stored_condition(const Object& object) {
+  const auto* stored = std::get_if<StoredSpec>(&object.spec);
+  std::string message = stored ? stored->not_carried_out : "";
+  append(message, fmt::format("{}", fmt::join(object.unsupported, "; ")));
+  return accepted_condition({message.empty() ? "" : "UnsupportedValue", message});
 }
 
 std::vector<Condition> service_conditions(const Compiler::State& state,
@@ -121,10 +165,12 @@ std::vector<Condition> service_conditions(const Compiler::State& state,
 
 std::vector<Condition> Compiler::conditions(const Object& object) const {
   std::vector<Condition> out;
-  if (const auto* route = std::get_if<HttpRouteSpec>(&object.spec)) {
-    out = route_conditions(*state_, *route);
+  if (parents_of(object)) {
+    out = route_conditions(*state_, object);
+  } else if (const auto* service = std::get_if<ServiceSpec>(&object.spec)) {
+    out = service_conditions(*state_, object.service_name(), *service);
   } else {
-    out = service_conditions(*state_, object.service_name(), std::get<ServiceSpec>(object.spec));
+    out.push_back(stored_condition(object));
   }
   for (Condition& condition : out) condition.generation = object.meta.generation;
   return out;
@@ -132,17 +178,24 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
 
 std::vector<ParentState> Compiler::parents(const Object& route) const {
   std::vector<ParentState> out;
-  const auto* spec = std::get_if<HttpRouteSpec>(&route.spec);
-  if (!spec) return out;
-  for (const ParentRef& ref : spec->parents) {
-    const std::string problem = parent_problem(*state_, ref);
-    ParentState one{.ref = ref,
-                    .conditions = {accepted_condition(problem), resolved_condition(*state_, *spec)},
-                    .carriers = {}};
-    for (Condition& condition : one.conditions) condition.generation = route.meta.generation;
+  const auto add = [&](const ParentRef& ref, std::vector<Condition> conditions) {
+    for (Condition& condition : conditions) condition.generation = route.meta.generation;
+    out.push_back({.ref = ref, .conditions = std::move(conditions), .carriers = {}});
+  };
+  if (const auto* stored = std::get_if<StoredSpec>(&route.spec)) {
+    for (const ParentRef& ref : stored->parents) add(ref, {stored_condition(route)});
+  }
+  const std::vector<ParentRef>* carried = parents_of(route);
+  if (!carried) return out;
+  for (const ParentRef& ref : *carried) {
+    const Refusal problem = parent_problem(*state_, route, ref);
+    std::vector<model::ServiceName> parents;
+    if (ref.is_service()) parents.push_back(ref.service);
+    add(ref, {accepted_condition(problem), resolved_condition(*state_, route, parents)});
     const bool consumer = ref.service.ns != route.meta.ns;
-    if (problem.empty()) one.carriers = {{ref.service, consumer ? route.meta.ns : ""}};
-    out.push_back(std::move(one));
+    if (problem.reason.empty()) {
+      out.back().carriers = {{ref.service, consumer ? route.meta.ns : ""}};
+    }
   }
   return out;
 }

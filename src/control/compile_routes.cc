@@ -45,16 +45,15 @@ struct Candidate {
   model::RouteRule rule;
 };
 
-model::RouteRule make_rule(const Object& route, const HttpRouteRule& rule, size_t index,
-                           const BackendExists& exists) {
+model::RouteRule make_rule(const model::ServiceName& service, const Object& route,
+                           const HttpRouteRule& rule, size_t index, const BackendUsable& usable) {
   model::RouteRule out;
   out.route = route.meta.ns + "/" + route.meta.name;
   out.rule = rule.name.empty() ? std::to_string(index) : rule.name;
   out.request_headers = rule.request_headers;
   out.response_headers = rule.response_headers;
-  out.backends = rule.backends;
-  for (model::Backend& backend : out.backends) {
-    backend.invalid = !exists(backend.service, backend.port);
+  for (const BackendRef& ref : rule.backends) {
+    out.backends.push_back(compiled_backend(ref, usable(route, service, ref)));
   }
   out.request_timeout = rule.request_timeout;
   out.backend_timeout = rule.backend_timeout;
@@ -63,11 +62,11 @@ model::RouteRule make_rule(const Object& route, const HttpRouteRule& rule, size_
 }
 
 void add_candidates(const model::ServiceName& service, const Object& route,
-                    const BackendExists& exists, std::vector<Candidate>& out) {
+                    const BackendUsable& usable, std::vector<Candidate>& out) {
   const auto& spec = std::get<HttpRouteSpec>(route.spec);
   const bool consumer = route.meta.ns != service.ns;
   for (size_t r = 0; r < spec.rules.size(); ++r) {
-    model::RouteRule rule = make_rule(route, spec.rules[r], r, exists);
+    model::RouteRule rule = make_rule(service, route, spec.rules[r], r, usable);
     if (consumer) rule.consumer_namespace = route.meta.ns;
     for (size_t m = 0; m < spec.rules[r].matches.size(); ++m) {
       rule.match = spec.rules[r].matches[m];
@@ -88,20 +87,34 @@ void add_candidates(const model::ServiceName& service, const Object& route,
 
 }  // namespace
 
-bool attaches(const HttpRouteSpec& route, const model::ServiceName& service,
+bool names_port(const ParentRef& parent, const model::ServiceName& service,
+                const model::ServicePort& port) {
+  return parent.is_service() && parent.service == service &&
+         (parent.port == 0 || parent.port == port.port) &&
+         (parent.section.empty() || parent.section == port.name);
+}
+
+bool attaches(const ParentRef& parent, const model::ServiceName& service,
               const model::ServicePort& port) {
-  return std::ranges::any_of(route.parents, [&](const ParentRef& parent) {
-    return parent.service == service && port.protocol != model::Protocol::kTcp &&
-           (parent.port == 0 || parent.port == port.port);
-  });
+  return port.protocol != model::Protocol::kTcp && names_port(parent, service, port);
+}
+
+model::Backend compiled_backend(const BackendRef& ref, bool usable) {
+  model::Backend out = ref.backend;
+  out.invalid = !usable;
+  if (!model::is_dns_label(out.service.name)) out.service.name = "invalid";
+  return out;
 }
 
 void compile_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
-                   const BackendExists& exists, model::ServicePort& port) {
+                   const BackendUsable& usable, model::ServicePort& port) {
   std::vector<Candidate> candidates;
   for (const Object* route : routes) {
-    if (attaches(std::get<HttpRouteSpec>(route->spec), service, port)) {
-      add_candidates(service, *route, exists, candidates);
+    const auto* spec = std::get_if<HttpRouteSpec>(&route->spec);
+    if (!spec || !route->unsupported.empty()) continue;
+    if (std::ranges::any_of(spec->parents,
+                            [&](const ParentRef& p) { return attaches(p, service, port); })) {
+      add_candidates(service, *route, usable, candidates);
     }
   }
   if (candidates.empty()) return;

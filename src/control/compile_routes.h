@@ -10,16 +10,22 @@
 
 namespace weft::control {
 
-// Does the route apply to this port of this Service? Without a port in the parentRef: to every port but
-// those declared to speak opaque TCP.
-bool attaches(const HttpRouteSpec& route, const model::ServiceName& service,
+// Does the reference name this port of this Service? Without a port or section: every port.
+bool names_port(const ParentRef& parent, const model::ServiceName& service,
+                const model::ServicePort& port);
+// The same, and the port is not declared to speak opaque TCP: it may get requests.
+bool attaches(const ParentRef& parent, const model::ServiceName& service,
               const model::ServicePort& port);
 
-// Is there such a port of such a Service?
-using BackendExists = std::function<bool(const model::ServiceName&, uint16_t port)>;
+// May requests of this route, seen as attached to `parent`, go there?
+using BackendUsable = std::function<bool(const Object& route, const model::ServiceName& parent,
+                                         const BackendRef& backend)>;
+
+// As sidecars know it; a name that no Service can have is not told to them.
+model::Backend compiled_backend(const BackendRef& ref, bool usable);
 
 // Fills port.rules and port.routed from the routes that attach to it.
 void compile_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
-                   const BackendExists& exists, model::ServicePort& port);
+                   const BackendUsable& usable, model::ServicePort& port);
 
 }  // namespace weft::control

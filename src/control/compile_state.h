@@ -38,6 +38,19 @@ struct Compiler::State {
                const Instance& instance) const;
 };
 
+// Why a backend of a route cannot be used: reason and message of ResolvedRefs=False; no reason = it can.
+// `parents` are Services the route is attached to: a consumer route may send to the namespace it calls,
+// anything else across namespaces needs a ReferenceGrant.
+struct BackendProblem {
+  std::string reason;
+  std::string message;
+};
+BackendProblem resolve_backend(const Compiler::State& state, const Object& route,
+                               const std::vector<model::ServiceName>& parents,
+                               const BackendRef& backend);
+
+std::string port_list(const std::vector<model::ServicePort>& ports);  // "80, 443"
+
 Labels effective_labels(const Instance& instance);
 // Services that the instance's claims or labels concern, and what refers to those as a backend.
 void add_services_of(const Compiler::State& state, const Instance& instance, Affected& out);

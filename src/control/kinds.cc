@@ -14,13 +14,75 @@
 namespace weft::control {
 namespace {
 
+constexpr const char* kGateway = "gateway.networking.k8s.io/v1";
+constexpr const char* kBeta[] = {"gateway.networking.k8s.io/v1beta1"};
+constexpr const char* kAlpha3[] = {"gateway.networking.k8s.io/v1alpha3"};
+constexpr const char* kAlpha2[] = {"gateway.networking.k8s.io/v1alpha2"};
+constexpr const char* kAlpha2And3[] = {"gateway.networking.k8s.io/v1alpha2",
+                                       "gateway.networking.k8s.io/v1alpha3"};
+
 constexpr const char* kServiceNames[] = {"service", "services", "svc"};
+constexpr const char* kNamespaceNames[] = {"namespace", "namespaces", "ns"};
 constexpr const char* kHttpRouteNames[] = {"httproute", "httproutes", "route", "routes"};
+constexpr const char* kGrpcRouteNames[] = {"grpcroute", "grpcroutes"};
+constexpr const char* kTlsRouteNames[] = {"tlsroute", "tlsroutes"};
+constexpr const char* kTcpRouteNames[] = {"tcproute", "tcproutes"};
+constexpr const char* kUdpRouteNames[] = {"udproute", "udproutes"};
+constexpr const char* kGatewayNames[] = {"gateway", "gateways", "gtw"};
+constexpr const char* kGatewayClassNames[] = {"gatewayclass", "gatewayclasses", "gc"};
+constexpr const char* kListenerSetNames[] = {"listenerset", "listenersets", "lset"};
+constexpr const char* kGrantNames[] = {"referencegrant", "referencegrants", "refgrant"};
+constexpr const char* kTlsPolicyNames[] = {"backendtlspolicy", "backendtlspolicies", "btlspolicy"};
+
+constexpr Kind gateway_kind(const char* kind, const char* plural,
+                            std::span<const char* const> aliases, const Schema& schema,
+                            ReadKind* read, std::span<const char* const> other_versions = {}) {
+  return {.kind = kind,
+          .plural = plural,
+          .aliases = aliases,
+          .api_version = kGateway,
+          .schema = &schema,
+          .read = read,
+          .other_versions = other_versions,
+          .holds_unsupported = true};
+}
+constexpr Kind cluster_wide(Kind kind) {
+  kind.namespaced = false;
+  return kind;
+}
 
 constexpr Kind kKinds[] = {
-    {"Service", "services", kServiceNames, "v1", &kServiceDocument, read_service},
-    {"HTTPRoute", "routes", kHttpRouteNames, "gateway.networking.k8s.io/v1", &kHttpRouteDocument,
-     read_http_route},
+    {.kind = "Service",
+     .plural = "services",
+     .aliases = kServiceNames,
+     .api_version = "v1",
+     .schema = &kServiceDocument,
+     .read = read_service,
+     .origin = "Kubernetes core/v1"},
+    cluster_wide({.kind = "Namespace",
+                  .plural = "namespaces",
+                  .aliases = kNamespaceNames,
+                  .api_version = "v1",
+                  .schema = &kNamespaceDocument,
+                  .read = read_namespace,
+                  .origin = "Kubernetes core/v1"}),
+    gateway_kind("HTTPRoute", "routes", kHttpRouteNames, kHttpRouteDocument, read_http_route,
+                 kBeta),
+    gateway_kind("GRPCRoute", "grpcroutes", kGrpcRouteNames, kGrpcRouteDocument, read_grpc_route),
+    gateway_kind("TLSRoute", "tlsroutes", kTlsRouteNames, kTlsRouteDocument, read_tls_route,
+                 kAlpha2And3),
+    gateway_kind("TCPRoute", "tcproutes", kTcpRouteNames, kTcpRouteDocument, read_tcp_route,
+                 kAlpha2),
+    gateway_kind("UDPRoute", "udproutes", kUdpRouteNames, kUdpRouteDocument, read_udp_route),
+    gateway_kind("Gateway", "gateways", kGatewayNames, kGatewayDocument, read_gateway, kBeta),
+    cluster_wide(gateway_kind("GatewayClass", "gatewayclasses", kGatewayClassNames,
+                              kGatewayClassDocument, read_gateway_class, kBeta)),
+    gateway_kind("ListenerSet", "listenersets", kListenerSetNames, kListenerSetDocument,
+                 read_listener_set),
+    gateway_kind("ReferenceGrant", "referencegrants", kGrantNames, kReferenceGrantDocument,
+                 read_reference_grant, kBeta),
+    gateway_kind("BackendTLSPolicy", "backendtlspolicies", kTlsPolicyNames,
+                 kBackendTlsPolicyDocument, read_backend_tls_policy, kAlpha3),
 };
 
 constexpr Field metadata_name(const Format* format, int64_t longest) {
@@ -54,14 +116,18 @@ constexpr Field server_set(const char* name) {
   return {.name = name, .type = FieldType::kIgnored, .description = "Set by the server."};
 }
 
-constexpr auto metadata_fields(const Field& name) {
-  return std::to_array<Field>({name, kNamespace, kLabels, kAnnotations, server_set("uid"),
+// What follows the name, and the namespace where there is one.
+template <typename... First>
+constexpr auto metadata_fields(const First&... first) {
+  return std::to_array<Field>({first..., kLabels, kAnnotations, server_set("uid"),
                                server_set("generation"), server_set("creationTimestamp"),
                                server_set("resourceVersion"), server_set("managedFields"),
                                server_set("selfLink")});
 }
-constexpr auto kServiceMetadataFields = metadata_fields(metadata_name(&kDnsLabel, 63));
-constexpr auto kHttpRouteMetadataFields = metadata_fields(metadata_name(&kDnsSubdomain, 253));
+constexpr auto kServiceMetadataFields = metadata_fields(metadata_name(&kDnsLabel, 63), kNamespace);
+constexpr auto kNamedMetadataFields =
+    metadata_fields(metadata_name(&kDnsSubdomain, 253), kNamespace);
+constexpr auto kClusterMetadataFields = metadata_fields(metadata_name(&kDnsSubdomain, 253));
 
 Position place_of(const Node& document, std::string_view field) {
   const Node* node = document.find(field);
@@ -167,7 +233,9 @@ class FileDecoder {
 }  // namespace
 
 const Schema kServiceMetadata{"metadata", "Who the object is.", kServiceMetadataFields};
-const Schema kHttpRouteMetadata{"metadata", "Who the object is.", kHttpRouteMetadataFields};
+const Schema kNamedMetadata{"metadata", "Who the object is.", kNamedMetadataFields};
+
+const Schema kClusterMetadata{"metadata", "Who the object is.", kClusterMetadataFields};
 
 std::span<const Kind> kinds() { return kKinds; }
 

@@ -71,12 +71,17 @@ constexpr auto document_fields(const char* api_version, const char* kind, const 
         .object = &spec},
        {.name = "status", .type = FieldType::kIgnored, .description = "Written by the server."}});
 }
-extern const Schema kServiceMetadata;    // its name is a DNS label
-extern const Schema kHttpRouteMetadata;  // its name is a DNS subdomain
-void read_service(const Node& document, std::string_view file, Object& object, Problems& problems);
-void read_http_route(const Node& document, std::string_view file, Object& object,
-                     Problems& problems);
-extern const Schema kServiceDocument;
-extern const Schema kHttpRouteDocument;
+extern const Schema kServiceMetadata;  // its name is a DNS label
+extern const Schema kNamedMetadata;    // its name is a DNS subdomain
+extern const Schema kClusterMetadata;  // the same, of an object without a namespace
+
+using ReadKind = void(const Node& document, std::string_view file, Object& object,
+                      Problems& problems);
+ReadKind read_service, read_namespace, read_http_route, read_grpc_route, read_tls_route,
+    read_tcp_route, read_udp_route, read_gateway, read_gateway_class, read_listener_set,
+    read_reference_grant, read_backend_tls_policy;
+extern const Schema kServiceDocument, kNamespaceDocument, kHttpRouteDocument, kGrpcRouteDocument,
+    kTlsRouteDocument, kTcpRouteDocument, kUdpRouteDocument, kGatewayDocument,
+    kGatewayClassDocument, kListenerSetDocument, kReferenceGrantDocument, kBackendTlsPolicyDocument;
 
 }  // namespace weft::control

@@ -62,38 +62,83 @@ struct ServiceSpec {
   std::vector<ServicePortSpec> ports;
 };
 
-// --- gateway.networking.k8s.io/v1 HTTPRoute ---
+// --- gateway.networking.k8s.io/v1 routes ---
 
 struct ParentRef {
-  model::ServiceName service;
-  uint16_t port = 0;  // 0 = every port
+  model::ServiceName service;  // namespace and name, whatever the kind
+  uint16_t port = 0;           // 0 = every port
+  std::string group;           // "" = core
+  std::string kind = "Service";
+  std::string section;  // sectionName: a listener, a named port; "" = all
+  bool is_service() const { return group.empty() && kind == "Service"; }
+  friend bool operator==(const ParentRef&, const ParentRef&) = default;
 };
 
+struct BackendRef {
+  std::string group;  // "" = core
+  std::string kind = "Service";
+  model::Backend backend;  // `invalid` is decided by the compiler
+  bool is_service() const { return group.empty() && kind == "Service"; }
+};
+
+struct MirrorRef {
+  BackendRef to;
+  uint32_t numerator = 1, denominator = 1;
+};
+
+// A rule of an HTTPRoute or a GRPCRoute.
 struct HttpRouteRule {
   std::string name;
   std::vector<model::RouteMatch> matches;  // never empty: the default match is PathPrefix /
   model::HeaderModifier request_headers, response_headers;
-  std::vector<model::Backend> backends;  // `invalid` is decided by the compiler
+  std::optional<model::Redirect> redirect;
+  model::UrlRewrite rewrite;
+  std::vector<MirrorRef> mirrors;
+  std::optional<model::Cors> cors;
+  std::vector<BackendRef> backends;
   Duration request_timeout{};
   Duration backend_timeout{};
   std::optional<model::RetryPolicy> retry;
 };
 
+// HTTPRoute and GRPCRoute: the latter's methods are paths.
 struct HttpRouteSpec {
   std::vector<ParentRef> parents;
+  std::vector<std::string> hostnames;  // lower case; none = any
   std::vector<HttpRouteRule> rules;
+};
+
+// TLSRoute and TCPRoute: where opaque connections go.
+struct TcpRouteSpec {
+  std::vector<ParentRef> parents;
+  std::vector<std::string> hostnames;  // of a TLSRoute, never none; a TCPRoute has none
+  std::string rule;                    // name of its one rule, or "0"
+  std::vector<BackendRef> backends;
 };
 
 // --- kinds that are checked and stored; what they mean is read from the body by those who use it ---
 struct StoredSpec {
   // Why nothing is done with it yet; "" = there is nothing to carry out.
   std::string not_carried_out;
+  std::vector<ParentRef> parents;  // of routes
+};
+
+// --- gateway.networking.k8s.io/v1 ReferenceGrant: who may refer to objects of its namespace ---
+struct ReferenceGrantSpec {
+  struct From {
+    std::string group, kind, ns;
+  };
+  struct To {
+    std::string group, kind, name;  // name "" = all
+  };
+  std::vector<From> from;
+  std::vector<To> to;
 };
 
 struct Object {
   std::string kind_name;
   ObjectMeta meta;
-  std::variant<StoredSpec, ServiceSpec, HttpRouteSpec> spec;
+  std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec> spec;
   // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
   std::vector<std::string> unsupported;
   // {"apiVersion":…,"kind":…,"metadata":{name,namespace,labels,annotations},"spec":…}: canonical (table
@@ -104,6 +149,13 @@ struct Object {
   ObjectKey key() const { return {kind_name, meta.ns, meta.name}; }
   model::ServiceName service_name() const { return {meta.ns, meta.name}; }  // Services only
 };
+
+// Of a route that is carried out; null for other objects.
+inline const std::vector<ParentRef>* parents_of(const Object& object) {
+  if (const auto* route = std::get_if<HttpRouteSpec>(&object.spec)) return &route->parents;
+  if (const auto* route = std::get_if<TcpRouteSpec>(&object.spec)) return &route->parents;
+  return nullptr;
+}
 
 // What `weft get` shows under status.conditions (Kubernetes words).
 struct Condition {

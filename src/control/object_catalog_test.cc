@@ -97,9 +97,9 @@ TEST_F(CatalogTest, SaysWhatBecameOfEachObject) {
 }
 
 TEST_F(CatalogTest, AppliesNothingUnlessAllIsValid) {
-  EXPECT_THAT(
-      apply(std::string(kCart) + "---\n{kind: Wrong}\n"),
-      ElementsAre("f.yaml:3:8: kind: Weft knows no kind 'Wrong' (kinds: Service, HTTPRoute)"));
+  EXPECT_THAT(apply(std::string(kCart) + "---\n{kind: Wrong}\n"),
+              ElementsAre(testing::StartsWith(
+                  "f.yaml:3:8: kind: Weft knows no kind 'Wrong' (kinds: Service, ")));
   EXPECT_THAT(
       apply(std::string(kCart) + "---\n" + kCart),
       ElementsAre("f.yaml:3:1: Service/default/cart is there twice, first at f.yaml:1 (keep one of "

@@ -26,12 +26,12 @@ std::string match_text(const model::RouteMatch& match) {
   return out;
 }
 
-std::string backends_text(const std::vector<model::Backend>& backends) {
+std::string backends_text(const std::vector<BackendRef>& backends) {
   uint64_t total = 0;
-  for (const model::Backend& backend : backends) total += backend.weight;
+  for (const BackendRef& ref : backends) total += ref.backend.weight;
   if (total == 0) return "nobody (status 500)";
   std::string out;
-  for (const model::Backend& backend : backends) {
+  for (const auto& [group, kind, backend] : backends) {
     out +=
         fmt::format("{}{}:{}", out.empty() ? "" : ", ", backend.service.to_string(), backend.port);
     if (backends.size() > 1) {
@@ -84,7 +84,8 @@ std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& serve
     RouteRow row;
     row.key = object->key();
     for (const ParentRef& parent : spec->parents) {
-      row.parents.push_back(parent.service.to_string() +
+      row.parents.push_back((parent.is_service() ? "" : parent.kind + " ") +
+                            parent.service.to_string() +
                             (parent.port ? ":" + std::to_string(parent.port) : ""));
     }
     for (const HttpRouteRule& rule : spec->rules) {

@@ -41,6 +41,10 @@ struct PathMatch {
 
 // All parts must hold (AND).
 struct RouteMatch {
+  // By the request's Host without port, lower case: "shop.example.com", "*.example.com" (any name below,
+  // RFC 6125 labels do not count), "" = any.
+  std::string host = {};
+  bool grpc = false;  // only gRPC requests (by content-type)
   PathMatch path;
   std::string method;  // "" = any
   std::vector<StringMatch> headers;
@@ -54,6 +58,42 @@ struct HeaderModifier {
   std::vector<Pair> set, add;
   std::vector<std::string> remove;
   bool empty() const { return set.empty() && add.empty() && remove.empty(); }
+};
+
+// What replaces the path of a request; the query stays.
+struct PathRewrite {
+  // kPrefix: in place of the prefix that the rule matched.
+  enum Kind : uint8_t { kNone, kFull, kPrefix } kind = kNone;
+  std::string value;
+};
+
+struct UrlRewrite {
+  std::string hostname;  // "" = stays
+  PathRewrite path;
+  bool empty() const { return hostname.empty() && path.kind == PathRewrite::kNone; }
+};
+
+// The answer instead of a backend's. What is empty or 0 is taken from the request.
+struct Redirect {
+  std::string scheme, hostname;
+  PathRewrite path;
+  uint16_t port = 0;
+  int status = 302;
+};
+
+// A copy of `numerator` of `denominator` requests.
+struct Mirror {
+  ServiceName service;
+  uint16_t port = 0;
+  uint32_t numerator = 1, denominator = 1;
+};
+
+// The Fetch standard's CORS, answered by the sidecar.
+struct Cors {
+  std::vector<std::string> origins;  // "https://shop.example", "https://*.example", "*"
+  std::vector<std::string> methods, headers, expose;  // "*" = all
+  bool credentials = false;
+  uint32_t max_age_s = 5;
 };
 
 struct Backend {
@@ -76,6 +116,10 @@ struct RouteRule {
   std::string rule;   // its rule's name, or its index in decimal
   RouteMatch match;   // one rule object per match, already in order of precedence
   HeaderModifier request_headers, response_headers;
+  std::optional<Redirect> redirect;  // then there are no backends
+  UrlRewrite rewrite;
+  std::vector<Mirror> mirrors;
+  std::optional<Cors> cors;
   std::vector<Backend> backends;  // none, or all of weight 0: 500
   Duration request_timeout{};     // 0 = none
   Duration backend_timeout{};     // per try; 0 = none
