@@ -10,12 +10,15 @@ namespace weft::proxy {
 namespace {
 
 constexpr int64_t kRotationShare = 4;
+constexpr uint32_t kHopStreams = 200;
 
-http::ServerLimits hop_limits() {
+// A caller's sidecar keeps to one connection as long as that takes its requests, and one worker serves it: with
+// several workers it is to open another sooner.
+http::ServerLimits hop_limits(size_t workers) {
   http::ServerLimits limits;
   limits.header_lines = 120;  // an app's 100, and ours
   limits.header_bytes = 72 * 1024;
-  limits.concurrent_streams = 200;
+  limits.concurrent_streams = std::max<uint32_t>(kHopStreams / static_cast<uint32_t>(workers), 50);
   // One app that abandons its requests must not cost the others their shared connection.
   limits.reset_burst = 10'000;
   limits.idle_timeout = Duration::minutes(10);
@@ -80,9 +83,10 @@ void Inbound::serve_http(io::StreamPtr stream, http::ConnectionInfo info,
   if (slot->certificate_ends < worker_.tls->svid->not_after()) replace_in_time(*slot);
   slot->connection = http::serve(
       worker_.loop, std::move(stream), protocol, std::move(info),
-      peer->plain ? http::ServerLimits{} : hop_limits(),
+      peer->plain ? http::ServerLimits{} : hop_limits(worker_.group->size()),
       [this, peer](http::ServerStreamPtr stream) { return serve(std::move(stream), peer); },
       [this, slot] { served_.erase(slot); });
+  if (retiring_) slot->connection->retire();
 }
 
 void Inbound::accept_plain(io::StreamPtr client, uint16_t app_port) {
@@ -90,7 +94,6 @@ void Inbound::accept_plain(io::StreamPtr client, uint16_t app_port) {
   bool http =
       declared != worker_.self.app_ports.end() &&
       (declared->second == model::Protocol::kHttp || declared->second == model::Protocol::kH2c ||
-  if (retiring_) slot->connection->retire();
        declared->second == model::Protocol::kGrpc);
   if (!http || worker_.draining) {
     conversations_.spawn(carry_plain(std::move(client), app_port));
@@ -124,7 +127,6 @@ void Inbound::drain() {
   for (const Served& served : served_) served.connection->drain();
 }
 
-}  // namespace weft::proxy
 void Inbound::retire() {
   retiring_ = true;
   for (const Served& served : served_) served.connection->retire();
@@ -141,3 +143,4 @@ size_t Inbound::busy() const {
   return count;
 }
 
+}  // namespace weft::proxy
