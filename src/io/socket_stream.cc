@@ -1,7 +1,7 @@
 // Edge-triggered: the kernel says once that something changed, the stream remembers it. Reading goes
 // straight into the caller's buffer; the size asked for follows what the connection has been sending,
-// between 4 and 64 KiB, so that a chatty idle connection pins little memory and a bulk transfer few
-// calls.
+// between 4 KiB and what the caller takes, up to 128 KiB, so that a chatty idle connection pins little
+// memory and a bulk transfer few calls.
 #include "io/socket_stream.h"
 
 #include <linux/sockios.h>
@@ -22,7 +22,7 @@ namespace weft::io {
 namespace {
 
 constexpr uint32_t kSmallestRead = 4 * 1024;
-constexpr uint32_t kLargestRead = 64 * 1024;
+constexpr uint32_t kLargestRead = 128 * 1024;
 // So much leaves at once instead of at the end of the turn: it fills its segments by itself, and a queue
 // that stays small stays in the cache.
 constexpr size_t kSendNow = 32 * 1024;

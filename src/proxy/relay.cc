@@ -11,6 +11,9 @@ namespace weft::proxy {
 namespace {
 
 constexpr int kBurst = 8;
+// Large enough that a bulk transfer costs few calls, small enough for the cache; with the beginning of a
+// TLS record before it, or with the records' heads and tags, it fits a buffer of 128 KiB.
+constexpr size_t kBulk = 108 * 1024;
 // How long what is queued may take to leave before a reset follows it.
 constexpr Duration kFlushWait = Duration::millis(2);
 constexpr int kFlushWaits = 250;
@@ -91,7 +94,7 @@ class Relay {
     for (int burst = 0; !done_.is_set() && !from.ended && !to.full; ++burst) {
       if (burst == kBurst) return loop_.ready(from);
       Buffer bytes;
-      io::ReadOutcome outcome = from.stream->read(bytes);
+      io::ReadOutcome outcome = from.stream->read(bytes, kBulk);
       switch (outcome.kind) {
         case io::ReadOutcome::kWouldBlock: return;
         case io::ReadOutcome::kData:
