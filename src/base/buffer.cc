@@ -16,7 +16,6 @@ namespace weft {
 
 namespace {
 
-constexpr size_t kSmallest = 256;
 // What a bulk transfer takes from the allocator in such sizes comes back as page faults: glibc returns it
 // to the kernel at once.
 constexpr size_t kLargestPooled = 256 * 1024;
@@ -72,9 +71,9 @@ class BlockPool {
     Block* next;
   };
   static constexpr size_t kSizes =
-      std::countr_zero(kLargestPooled) - std::countr_zero(kSmallest) + 1;
+      std::countr_zero(kLargestPooled) - std::countr_zero(kSmallestBlock) + 1;
   static size_t index_of(size_t capacity) {
-    return static_cast<size_t>(std::countr_zero(capacity) - std::countr_zero(kSmallest));
+    return static_cast<size_t>(std::countr_zero(capacity) - std::countr_zero(kSmallestBlock));
   }
   std::array<Block*, kSizes> free_{};
   size_t kept_ = 0;
@@ -83,6 +82,9 @@ class BlockPool {
 thread_local BlockPool pool;
 
 }  // namespace
+
+char* take_block(size_t capacity) { return pool.allocate(capacity); }
+void give_block(char* memory, size_t capacity) noexcept { pool.free(memory, capacity); }
 
 void Buffer::release() {
   if (memory_) pool.free(memory_, capacity_);
@@ -110,7 +112,7 @@ std::span<char> Buffer::prepare(size_t size) {
     if (begin_ > 0 && capacity_ - used >= size && begin_ >= used) {
       std::memcpy(memory_, memory_ + begin_, used);
     } else {
-      const size_t capacity = std::bit_ceil(std::max({used + size, capacity_ * 2, kSmallest}));
+      const size_t capacity = std::bit_ceil(std::max({used + size, capacity_ * 2, kSmallestBlock}));
       char* memory = pool.allocate(capacity);
       if (used > 0) std::memcpy(memory, memory_ + begin_, used);
       release();

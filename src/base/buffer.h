@@ -14,6 +14,12 @@
 
 namespace weft {
 
+// A block of that pool, for others that hold bytes by the thousand. `capacity` is a power of two, at least
+// kSmallestBlock, and the same when the block is given back; which may happen on another thread.
+inline constexpr size_t kSmallestBlock = 256;
+char* take_block(size_t capacity);
+void give_block(char* memory, size_t capacity) noexcept;
+
 class Buffer {
  public:
   Buffer() = default;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 namespace weft {
@@ -190,6 +191,26 @@ bool is_c1_control(std::string_view text) {
 // Stands for itself in a JSON string, and is a character by itself.
 bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
+// The same for eight octets at once: access lines are mostly such text.
+bool all_plain(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x80 * kOnes;
+  const auto zeros = [](uint64_t w) { return (w - kOnes) & ~w; };
+  const uint64_t below_space = word - 0x20 * kOnes;
+  return ((word | below_space | zeros(word ^ 0x7f * kOnes) | zeros(word ^ '"' * kOnes) |
+           zeros(word ^ '\\' * kOnes)) &
+          kHigh) == 0;
+}
+
+size_t plain_prefix(std::string_view text) {
+  size_t at = 0;
+  for (uint64_t word = 0; text.size() - at >= sizeof word; at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if (!all_plain(word)) break;
+  }
+  while (at < text.size() && is_plain(text[at])) ++at;
+  return at;
+}
+
 // The letter after the backslash, or 0.
 char short_escape(unsigned char c) {
   switch (c) {
@@ -208,8 +229,7 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
     // Nearly all text is printable ASCII without quotes: that goes in one piece.
-    const size_t plain =
-        static_cast<size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin());
+    const size_t plain = plain_prefix(text);
     out.append(text.data(), plain);
     text.remove_prefix(plain);
     if (text.empty()) break;

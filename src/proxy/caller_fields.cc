@@ -26,11 +26,11 @@ std::string uuid4(Random& random) {
   std::array<uint64_t, 2> bits{random.next(), random.next()};
   bits[0] = (bits[0] & ~uint64_t{0xf000}) | 0x4000;
   bits[1] = (bits[1] & ~(uint64_t{3} << 62)) | (uint64_t{2} << 62);
-  std::string out;
-  out.reserve(36);
+  std::string out(36, '-');
+  char* at = out.data();
   for (size_t i = 0; i < 32; ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) out += '-';
-    out += kHex[bits[i / 16] >> (60 - i % 16 * 4) & 15];
+    if (i == 8 || i == 12 || i == 16 || i == 20) ++at;
+    *at++ = kHex[bits[i / 16] >> (60 - i % 16 * 4) & 15];
   }
   return out;
 }
@@ -54,7 +54,7 @@ void say_identity(wire::Fields& fields, std::string_view caller, std::string_vie
 
 void present_request(wire::RequestHead& head, const http::ConnectionInfo& from) {
   wire::Fields& fields = head.fields;
-  std::erase_if(fields.lines(), [](const wire::Fields::Line& line) { return is_claim(line.name); });
+  fields.remove_if([](const wire::Fields::Line& line) { return is_claim(line.name); });
   const bool old = head.version == wire::Version::kHttp10;
   // RFC 9110 section 10.1.1: from HTTP/1.0 the expectation means nothing.
   if (old) fields.remove("expect");

@@ -63,7 +63,9 @@ TEST(CallerFields, AGatewayReplacesWhatAStrangerClaims) {
   from.peer = {IpAddress::v4(0x0a000001), 999};
   present_request(head, from);
   std::string text;
-  for (const auto& line : head.fields) text += line.name + ": " + line.value + "\n";
+  for (const auto& line : head.fields) {
+    text.append(line.name).append(": ").append(line.value).append("\n");
+  }
   EXPECT_EQ(text,
             "X-Mine: 192.0.2.66\nVia: 1.0 fred\nvia: 1.1 weft\nx-forwarded-for: 10.0.0.1\n"
             "x-forwarded-proto: http\n");

@@ -21,15 +21,21 @@ constexpr std::string_view kNoAuthority = "weft.invalid";
 constexpr char kEmptyHost = '=';
 
 bool is_weft(std::string_view name) {
-  return name.size() >= 5 && equal_ignoring_case(name.substr(0, 5), "weft-");
+  return name.size() >= 5 && (name[0] == 'w' || name[0] == 'W') &&
+         equal_ignoring_case(name.substr(0, 5), "weft-");
 }
 
+// Compares lengths first: most names miss there.
 bool is_hop_by_hop(std::string_view name) {
-  for (std::string_view word :
-       {"connection", "keep-alive", "proxy-connection", "te", "upgrade", "http2-settings"}) {
-    if (equal_ignoring_case(name, word)) return true;
+  switch (name.size()) {
+    case 2: return equal_ignoring_case(name, "te");
+    case 7: return equal_ignoring_case(name, "upgrade");
+    case 10:
+      return equal_ignoring_case(name, "connection") || equal_ignoring_case(name, "keep-alive");
+    case 14: return equal_ignoring_case(name, "http2-settings");
+    case 16: return equal_ignoring_case(name, "proxy-connection");
+    default: return false;
   }
-  return false;
 }
 
 // What a Connection header may not take from a message: without them it would mean something else.
@@ -89,20 +95,37 @@ std::string percent_decode(std::string_view text) {
   return out;
 }
 
+// Which of a list of lines were used; of the first 64 without allocating.
+class Used {
+ public:
+  explicit Used(size_t size) : more_(size > 64 ? size - 64 : 0) {}
+  bool operator[](size_t i) const { return i < 64 ? (first_ >> i & 1) != 0 : more_[i - 64]; }
+  void mark(size_t i) {
+    if (i < 64) {
+      first_ |= uint64_t{1} << i;
+    } else {
+      more_[i - 64] = true;
+    }
+  }
+
+ private:
+  uint64_t first_ = 0;
+  std::vector<bool> more_;
+};
+
 // Puts lines into the order and spelling of `names`; the rest follows. "host" and "transfer-encoding"
 // come from `authority` and from the name alone.
 void restore_lines(Fields& fields, std::string_view names, const std::string* authority) {
-  std::vector<Fields::Line>& from = fields.lines();
-  std::vector<Fields::Line> to;
-  to.reserve(from.size() + 2);
-  std::vector<bool> used(from.size());
+  const Fields from = std::move(fields);
+  fields = Fields();
+  Used used(from.size());
   size_t first = 0;
   auto take = [&](std::string_view name) {
     for (size_t i = first; i < from.size(); ++i) {
       if (used[i] || !equal_ignoring_case(from[i].name, name)) continue;
-      used[i] = true;
+      used.mark(i);
       while (first < from.size() && used[first]) ++first;
-      to.push_back({std::string(name), std::move(from[i].value)});
+      fields.add(name, from[i].value);
       return;
     }
   };
@@ -114,19 +137,16 @@ void restore_lines(Fields& fields, std::string_view names, const std::string* au
     const bool empty = name.ends_with(kEmptyHost);
     if (empty) name.remove_suffix(1);
     if (authority && equal_ignoring_case(name, "host")) {
-      if (!std::exchange(hosted, true)) {
-        to.push_back({std::string(name), empty ? std::string() : *authority});
-      }
+      if (!std::exchange(hosted, true)) fields.add(name, empty ? std::string_view() : *authority);
     } else if (equal_ignoring_case(name, "transfer-encoding")) {
-      to.push_back({std::string(name), "chunked"});
+      fields.add(name, "chunked");
     } else {
       take(name);
     }
   }
   for (size_t i = first; i < from.size(); ++i) {
-    if (!used[i]) to.push_back(std::move(from[i]));
+    if (!used[i]) fields.add(from[i].name, from[i].value);
   }
-  from = std::move(to);
 }
 
 std::string take_value(Fields& fields, std::string_view name) {
@@ -136,25 +156,30 @@ std::string take_value(Fields& fields, std::string_view name) {
 }
 
 void remove_one_hop(Fields& fields, bool keep_upgrade) {
-  std::vector<Fields::Line>& lines = fields.lines();
-  // Copies, because the lines that hold the names go as well; rare enough to be cheap.
-  std::vector<std::string> nominations;
-  for (const Fields::Line& line : lines) {
-    if (equal_ignoring_case(line.name, "connection")) nominations.push_back(line.value);
+  // Looks into lines that may go as well, whose text stays until a line is added. What nearly every
+  // message has names nothing.
+  std::vector<std::string_view> nominations;
+  for (const Fields::Line& line : fields) {
+    if (equal_ignoring_case(line.name, "connection") &&
+        !equal_ignoring_case(line.value, "keep-alive")) {
+      nominations.push_back(line.value);
+    }
   }
   bool connected = false;
-  std::erase_if(lines, [&](Fields::Line& line) {
+  fields.remove_if([&](const Fields::Line& line) {
     if (keep_upgrade && equal_ignoring_case(line.name, "upgrade")) return false;
     if (keep_upgrade && equal_ignoring_case(line.name, "connection")) {
-      if (!equal_ignoring_case(line.value, "upgrade")) line.value = "Upgrade";
       return std::exchange(connected, true);
     }
     if (is_hop_by_hop(line.name)) return true;
-    for (const std::string& list : nominations) {
+    for (const std::string_view list : nominations) {
       if (list_has_token(list, line.name) && !is_protected(line.name)) return true;
     }
     return false;
   });
+  if (connected && !equal_ignoring_case(*fields.get("connection"), "upgrade")) {
+    fields.set("connection", "Upgrade");
+  }
 }
 
 BodyLength restored_length(const Fields& fields, BodyLength carried, BodyLength unframed) {
@@ -168,7 +193,7 @@ void remove_hop_by_hop(Fields& fields) { remove_one_hop(fields, false); }
 void remove_hop_by_hop_but_upgrade(Fields& fields) { remove_one_hop(fields, true); }
 
 void remove_weft_fields(Fields& fields) {
-  std::erase_if(fields.lines(), [](const Fields::Line& line) { return is_weft(line.name); });
+  fields.remove_if([](const Fields::Line& line) { return is_weft(line.name); });
 }
 
 void encode_for_hop(RequestHead& head) {
@@ -198,8 +223,7 @@ void encode_for_hop(ResponseHead& head) {
 
 void encode_trailers_for_hop(Fields& trailers) {
   remove_weft_fields(trailers);
-  std::erase_if(trailers.lines(),
-                [](const Fields::Line& line) { return forbidden_in_trailers(line.name); });
+  trailers.remove_if([](const Fields::Line& line) { return forbidden_in_trailers(line.name); });
   if (!trailers.empty()) trailers.add(kH1Names, names_of(trailers));
 }
 

@@ -48,7 +48,9 @@ class Transcript {
 
  private:
   void lines(const Fields& fields) {
-    for (const auto& line : fields) text_ += line.name + ": " + line.value + "\n";
+    for (const auto& line : fields) {
+      text_.append(line.name).append(": ").append(line.value).append("\n");
+    }
   }
   void head() {
     static constexpr const char* kKinds[] = {"none", "sized", "streamed", "to-close", "tunnel"};

@@ -86,9 +86,6 @@ void list_fields(const Fields& fields, const BodyLength& length, std::string_vie
   if (!framed) lines.push_back({"content-length", size});
 }
 
-// Fits most messages: one allocation for the list of lines.
-constexpr size_t kUsualLines = 12;
-
 bool take_length(const Fields& fields, bool end, BodyLength& length) {
   const auto size = fields.get("content-length");
   if (!size) {
@@ -128,7 +125,6 @@ void Http2Section::add(std::string_view name, std::string_view value, uint8_t st
     malformed_ = true;
     return;
   }
-  if (fields_.empty()) fields_.lines().reserve(kUsualLines);
   if (name == "cookie") ++cookies_;
   fields_.add(name, value);
 }

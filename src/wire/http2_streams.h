@@ -1,8 +1,8 @@
 // The streams of one HTTP/2 session: records, found by id. Inside of Http2Session; nobody else includes it.
 //
 // Records are pooled: a stream costs no allocation once the connection has carried as many at a time. The
-// table is open-addressed by id, whose low bits are consecutive, so that probes seldom collide. A record
-// lives from add() to remove(), never moving.
+// table is open-addressed by the id's hash: ids themselves are consecutive and would stand in one run, through
+// which every removal would have to go. A record lives from add() to remove(), never moving.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,7 @@ class Http2Streams {
   }
 
  private:
-  size_t home(uint32_t id) const { return (id >> 1) & (slots_.size() - 1); }
+  size_t home(uint32_t id) const { return ((id >> 1) * 0x9e3779b1u >> 16) & (slots_.size() - 1); }
   void grow();
 
   std::vector<std::unique_ptr<Http2Stream>> slots_;  // a power of two, at most half full

@@ -34,7 +34,9 @@ using plain::Message;
 
 // HTTP/2 carries names in lower case.
 void lower_names(wire::Fields& fields) {
-  for (auto& line : fields) line.name = to_lower(line.name);
+  wire::Fields lowered;
+  for (const auto& line : fields) lowered.add(to_lower(line.name), line.value);
+  fields = std::move(lowered);
 }
 
 void forward(wire::RequestHead& head, bool end, Buffer& out) {

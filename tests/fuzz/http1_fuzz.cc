@@ -17,7 +17,9 @@ using namespace weft::wire;
 
 std::string text_of(const Fields& fields) {
   std::string out;
-  for (const auto& line : fields) out += line.name + ":" + line.value + "\n";
+  for (const auto& line : fields) {
+    out.append(line.name).append(":").append(line.value).append("\n");
+  }
   return out;
 }
 

@@ -55,13 +55,15 @@ TEST_F(WhoCalls, AnHttp2ClientAtAPublishedDoorIsServedByAnHttp1App) {
     auto answer = co_await (*opened)->read_head();
     if (!answer) co_return answer.error().message();
     std::string text = std::to_string(answer->status);
-    for (const auto& line : answer->fields) text += " " + line.name;
+    for (const auto& line : answer->fields) text.append(" ").append(line.name);
     text += " ";
     while (true) {
       auto piece = co_await (*opened)->read_body();
       if (!piece) co_return text + " cut: " + piece.error().message();
       text += piece->data.to_string();
-      for (const auto& line : piece->trailers) text += " " + line.name + "=" + line.value;
+      for (const auto& line : piece->trailers) {
+        text.append(" ").append(line.name).append("=").append(line.value);
+      }
       if (piece->end) break;
     }
     opened->reset();
