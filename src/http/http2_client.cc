@@ -18,6 +18,7 @@ wire::Http2Limits session_limits(const ClientLimits& limits) {
   out.connection_window = limits.connection_window;
   out.header_bytes = limits.header_bytes;
   out.header_lines = limits.header_lines;
+  out.plain_literals = limits.plain_literals;
   return out;
 }
 

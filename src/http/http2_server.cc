@@ -22,6 +22,7 @@ wire::Http2Limits session_limits(const ServerLimits& limits) {
   out.header_bytes = limits.header_bytes;
   out.header_lines = limits.header_lines;
   out.reset_burst = limits.reset_burst;
+  out.plain_literals = limits.plain_literals;
   return out;
 }
 

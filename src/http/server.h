@@ -23,6 +23,8 @@ struct ServerLimits {
   uint32_t reset_burst = 100;
   uint32_t stream_window = 64 * 1024;
   uint32_t connection_window = 1024 * 1024;
+  // HTTP/2: saves time rather than octets, for a peer that is near (see wire/hpack_encoder.h).
+  bool plain_literals = false;
   // From the first octet of a head to its last; 408.
   Duration header_timeout = Duration::seconds(10);
   // A connection without a request.

@@ -19,6 +19,7 @@ http::ServerLimits hop_limits(size_t workers) {
   limits.header_lines = 120;  // an app's 100, and ours
   limits.header_bytes = 72 * 1024;
   limits.concurrent_streams = std::max<uint32_t>(kHopStreams / static_cast<uint32_t>(workers), 50);
+  limits.plain_literals = true;
   // One app that abandons its requests must not cost the others their shared connection.
   limits.reset_burst = 10'000;
   limits.idle_timeout = Duration::minutes(10);

@@ -58,8 +58,8 @@ char* put_integer(char* out, uint8_t pattern, unsigned prefix, size_t value) {
 }
 
 // §5.2
-char* put_string(char* out, std::string_view text) {
-  const size_t huffman = huffman_size(text);
+char* put_string(char* out, std::string_view text, bool squeezed) {
+  const size_t huffman = squeezed ? huffman_size(text) : text.size();
   if (huffman < text.size()) {
     return huffman_encode(text, put_integer(out, 0x80, 7, huffman));
   }
@@ -145,8 +145,8 @@ void HpackEncoder::encode(Buffer& out, std::string_view name, std::string_view v
                                                 name_hash, hash);
   char* at = inserts ? put_integer(start, 0x40, 6, name_index)
                      : put_integer(start, secret ? 0x10 : 0, 4, name_index);
-  if (name_index == 0) at = put_string(at, name);
-  commit(put_string(at, value));
+  if (name_index == 0) at = put_string(at, name, true);
+  commit(put_string(at, value, inserts || !plain_literals_));
   if (!inserts) return;
   table_.insert(name, value);
   const auto number = static_cast<uint32_t>(table_.inserted());

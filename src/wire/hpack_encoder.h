@@ -19,6 +19,9 @@ namespace weft::wire {
 
 class HpackEncoder {
  public:
+  // `plain_literals`: what comes anew in every message (ids, paths) is not squeezed. By Huffman's code it
+  // would be a fifth shorter, at some 5 ns an octet on either end.
+  explicit HpackEncoder(bool plain_literals = false) : plain_literals_(plain_literals) {}
   // The peer's SETTINGS_HEADER_TABLE_SIZE; takes effect with the next block. More than 4096 is not used.
   void set_limit(size_t limit);
   // Begins a block: appends the table size updates that are due (§4.2).
@@ -38,6 +41,7 @@ class HpackEncoder {
   bool should_insert(uint8_t static_name, size_t name_index, size_t size, uint32_t name_hash,
                      uint32_t hash);
 
+  const bool plain_literals_;
   HpackTable table_{kHpackDefaultTable};
   size_t lowest_limit_ = kHpackDefaultTable;  // since the last block
   size_t limit_ = kHpackDefaultTable;

@@ -207,6 +207,15 @@ TEST(HpackEncoder, NeverIndexesSecrets) {
   }
 }
 
+TEST(HpackEncoder, LeavesLiteralsPlainForWhoIsNear) {
+  HpackEncoder encoder(/*plain_literals=*/true);
+  const Lines lines = {{":path", "/aaaaaaaaaaaa"}};
+  // RFC 7541 §6.2.2: without indexing, the name by its index 4, then 13 octets as they are.
+  EXPECT_EQ(encode(encoder, lines), octets("040d") + "/aaaaaaaaaaaa");
+  HpackEncoder squeezing;
+  EXPECT_LT(encode(squeezing, lines).size(), 15u);
+}
+
 TEST(HpackEncoder, TellsBothEndsOfAChangeOfTheTable) {
   HpackEncoder encoder;
   const Lines lines = {{"user-agent", "weft"}};

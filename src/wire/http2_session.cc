@@ -22,7 +22,8 @@ Http2Session::Impl::Impl(Role r, const Http2Limits& l, const Clock& c, Http2Even
       preface_left(kHttp2Preface.size()),
       section(l.header_bytes, l.header_lines),
       // A peer may use the default until it has acknowledged our settings.
-      stream_window(std::max<int64_t>(kDefaultWindow, l.stream_window)) {
+      stream_window(std::max<int64_t>(kDefaultWindow, l.stream_window)),
+      encoder(l.plain_literals) {
   WEFT_ASSERT(l.frame_bytes >= kDefaultFrameSize && l.frame_bytes <= kLargestFrameSize);
   WEFT_ASSERT(l.header_table <= kHpackDefaultTable);
   write_opening();

@@ -50,6 +50,7 @@ struct Http2Limits {
   uint32_t frame_bytes = 64 * 1024;
   uint32_t header_table = 4096;   // of HPACK, for what we receive
   bool extended_connect = false;  // server: announce RFC 8441
+  bool plain_literals = false;    // see HpackEncoder
   // Streams that end by a reset, whoever sent it, where the peer caused it; then GOAWAY.
   uint32_t reset_burst = 100;
   Duration reset_period = Duration::seconds(30);
