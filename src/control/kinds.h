@@ -44,7 +44,6 @@ struct Kind {
   // Valid fields that are not carried out are stored and told in the status, instead of refused.
   bool holds_unsupported = false;
   const char* origin = "Gateway API v1.6";  // for the reference
-  const char* example = "";                 // YAML, for the reference; it is valid
 };
 std::span<const Kind> kinds();
 const Kind* find_kind(std::string_view kind);

@@ -24,7 +24,7 @@ constexpr Verb kVerbs[] = {
     {"apply", weft::app::verb_apply},       {"get", weft::app::verb_get},
     {"describe", weft::app::verb_describe}, {"delete", weft::app::verb_delete},
     {"status", weft::app::verb_status},     {"token", weft::app::verb_token},
-    {"upgrade", weft::app::verb_upgrade},
+    {"upgrade", weft::app::verb_upgrade},   {"reference", weft::app::verb_reference},
 };
 
 constexpr std::string_view kManual = R"(weft - a service mesh in three commands

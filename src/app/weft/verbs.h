@@ -28,5 +28,6 @@ int verb_delete(std::span<char* const> args);
 int verb_status(std::span<char* const> args);
 int verb_token(std::span<char* const> args);
 int verb_upgrade(std::span<char* const> args);
+int verb_reference(std::span<char* const> args);  // hidden: writes docs/reference
 
 }  // namespace weft::app

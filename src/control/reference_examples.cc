@@ -1,0 +1,142 @@
+// One valid object of each kind, for its reference page. A test reads them all.
+#include <utility>
+
+#include "control/reference.h"
+
+namespace weft::control {
+namespace {
+
+constexpr std::pair<std::string_view, std::string_view> kExamples[] = {
+    {"Service", R"(apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: shop}
+spec:
+  selector: {app: cart}
+  ports:
+  - {name: http, port: 80, targetPort: 8080, appProtocol: http}
+)"},
+    {"Namespace", R"(apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {team: web}}
+)"},
+    {"HTTPRoute", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: cart-canary, namespace: shop}
+spec:
+  parentRefs:
+  - {group: "", kind: Service, name: cart, port: 80}
+  rules:
+  - matches:
+    - path: {type: PathPrefix, value: /items}
+      headers: [{name: x-canary, value: "yes"}]
+    backendRefs:
+    - {name: cart-v2, port: 80}
+  - backendRefs:
+    - {name: cart-v1, port: 80, weight: 90}
+    - {name: cart-v2, port: 80, weight: 10}
+    timeouts: {request: 10s, backendRequest: 2s}
+)"},
+    {"GRPCRoute", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: ledger, namespace: shop}
+spec:
+  parentRefs:
+  - {group: "", kind: Service, name: ledger}
+  rules:
+  - matches:
+    - method: {service: shop.v1.Ledger, method: Append}
+    backendRefs:
+    - {name: ledger-writer, port: 7070}
+  - backendRefs:
+    - {name: ledger, port: 7070}
+)"},
+    {"TLSRoute", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: bank, namespace: shop}
+spec:
+  parentRefs:
+  - {group: "", kind: Service, name: bank}
+  hostnames: [api.bank.example]
+  rules:
+  - backendRefs:
+    - {name: bank-v2, port: 443}
+)"},
+    {"TCPRoute", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: {name: database, namespace: shop}
+spec:
+  parentRefs:
+  - {group: "", kind: Service, name: database, port: 5432}
+  rules:
+  - backendRefs:
+    - {name: database-new, port: 5432, weight: 1}
+    - {name: database-old, port: 5432, weight: 9}
+)"},
+    {"UDPRoute", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: UDPRoute
+metadata: {name: time, namespace: shop}
+spec:
+  parentRefs:
+  - {name: edge, sectionName: time}
+  rules:
+  - backendRefs:
+    - {name: time, port: 123}
+)"},
+    {"Gateway", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  gatewayClassName: weft
+  listeners:
+  - name: https
+    port: 443
+    protocol: HTTPS
+    hostname: "*.shop.example"
+    tls:
+      certificateRefs: [{name: shop-certificate}]
+)"},
+    {"GatewayClass", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: weft}
+spec:
+  controllerName: weft.dev/gateway
+)"},
+    {"ListenerSet", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: shop}
+spec:
+  parentRef: {name: edge}
+  listeners:
+  - {name: metrics, port: 9090, protocol: HTTP}
+)"},
+    {"ReferenceGrant", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: routes-of-shop, namespace: payments}
+spec:
+  from:
+  - {group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}
+  to:
+  - {group: "", kind: Service, name: ledger}
+)"},
+    {"BackendTLSPolicy", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: bank, namespace: shop}
+spec:
+  targetRefs:
+  - {group: "", kind: Service, name: bank}
+  validation:
+    wellKnownCACertificates: System
+    hostname: api.bank.example
+)"},
+};
+
+}  // namespace
+
+std::string_view reference_example(std::string_view kind) {
+  for (const auto& [name, text] : kExamples) {
+    if (name == kind) return text;
+  }
+  return "";
+}
+
+}  // namespace weft::control
