@@ -11,7 +11,8 @@
 //                    descriptor comes with the answer when the kernel refused to make any. kDiagSocket is
 //                    answered with one socket as kSockDiag: a dump is for one reader alone.
 //   keeper → proxy   kDrain{"" or "ended", when the app has}: leave the registry and refuse new work;
-//                    answered by kDrained.
+//                    answered by kDrained. To one that retires: answer when nothing is in hand that
+//                    callers brought.
 //   keeper → proxy   kRefused{text}: a datagram or loopback connect that was refused inside, one
 //                    sentence for the log; each destination is named once.
 //   keeper → proxy   kRefusedPort{"240.240.0.9:81"}: a connect to a port that is not declared was

@@ -160,7 +160,8 @@ Result<void> Sidecar::use_certificate(std::shared_ptr<const trust::Svid> svid,
   std::vector<TlsSetPtr> sets;
   ++tls_generation_;
   for (size_t i = 0; i < workers_.size(); ++i) {
-    auto set = make_tls_set(tls_generation_, svid, bundle, options_.self.instance);
+    auto set = make_tls_set(tls_generation_, svid, bundle, options_.self.instance,
+                            sets.empty() ? nullptr : sets.front());
     if (!set) return std::unexpected(std::move(set.error()));
     sets.push_back(std::move(*set));
   }
@@ -308,12 +309,7 @@ io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
   if (serves && !app_ended) co_await io::sleep_for(loop_, kLeaveSettles);
 
   to_workers([](WorkerSide& worker) { worker.inbound.drain(); });
-  size_t left = 0;
-  while (true) {
-    left = co_await ask_workers([](WorkerSide& worker) { return worker.inbound.active(); });
-    if (left == 0 || loop_.now() >= until) break;
-    co_await io::sleep_for(loop_, kDrainLook);
-  }
+  const size_t left = co_await inbound_ended(until);
   // The app's own connections end with it; what they carried belongs into the last report.
   const Instant enough = loop_.now() + kOutboundEnds;
   while (app_ended && loop_.now() < enough) {
@@ -323,6 +319,15 @@ io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
   }
   co_await link_.report_now(kLastReport);
   log_.info("drained", {{"left", left}});
+}
+
+io::Task<size_t> Sidecar::inbound_ended(Instant until) {
+  while (true) {
+    const size_t left =
+        co_await ask_workers([](WorkerSide& worker) { return worker.inbound.active(); });
+    if (left == 0 || loop_.now() >= until) co_return left;
+    co_await io::sleep_for(loop_, kDrainLook);
+  }
 }
 
 void Sidecar::note(std::string text) {

@@ -81,6 +81,8 @@ class Sidecar {
   };
   io::Task<Retired> retire(Duration limit, std::function<void(size_t)> left);
   void retire_within(Duration limit);
+  // Waits until nothing is in hand that others brought; how much still is.
+  io::Task<size_t> inbound_ended(Instant until);
 
   DnsServer& dns() { return dns_; }
   // The answer to the change under way: "" or why it could not be made.

@@ -3,6 +3,8 @@
 // one before it.
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 #include "app/weft/instance_control.h"
 #include "capture/packet.h"
 #include "weft_run.h"
@@ -221,6 +223,19 @@ TEST(Upgrade, WhatOutlivesTheDeadlineIsCutAndCountedAndOthersMayFollow) {
     // The second drains for a minute, but not longer than the instance lives.
     ::kill(test.run().pid(), SIGKILL);
     EXPECT_EQ(test.run().exit_status(), 1000 + SIGKILL);
+  });
+}
+
+TEST(Upgrade, WhatAnOldOneStillCarriesOutwardsHoldsNobodyUpAtTheEnd) {
+  as_root_and_as_user([] {
+    Upgrading test("holds");
+    const Fd asked = test.ask(test.proxy(""), "60000");
+    EXPECT_EQ(test.answer(asked).front(), "serving");
+    const auto begin = std::chrono::steady_clock::now();
+    ::kill(test.run().pid(), SIGTERM);
+    EXPECT_EQ(test.run().exit_status(), 143);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+    EXPECT_THAT(test.answer(asked), ElementsAre("done", "1", "1")) << "cut with the instance";
   });
 }
 

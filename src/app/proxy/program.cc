@@ -204,7 +204,11 @@ bool Program::tell_keeper(HandoffKind kind, std::string_view text) {
 
 io::Task<void> Program::drain(bool app_ended) {
   log_.info("draining");
-  co_await sidecar_->drain(kDrainLimit, app_ended);
+  if (retiring_) {
+    co_await sidecar_->inbound_ended(loop_.now() + kDrainLimit);
+  } else {
+    co_await sidecar_->drain(kDrainLimit, app_ended);
+  }
   tell_keeper(HandoffKind::kDrained);
 }
 

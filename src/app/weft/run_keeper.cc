@@ -161,11 +161,15 @@ void Keeper::begin_stop() {
   if (phase_ == Phase::kRunning && sidecar_.ready && !drained_) {
     phase_ = Phase::kDraining;
     drain_by_ = now() + kDrainLimit;
-    tell_sidecar(HandoffKind::kDrain, "");
-    return;
+    return begin_drain();
   }
   if (phase_ == Phase::kRunning || phase_ == Phase::kDraining || phase_ == Phase::kStopping)
     signal_app(SIGTERM);
+}
+
+void Keeper::begin_drain() {
+  tell_sidecar(HandoffKind::kDrain, "");
+  upgrades_.drain();
 }
 
 void Keeper::signal_app(int number) {
@@ -246,7 +250,7 @@ void Keeper::begin_leave() {
   upgrades_.abandon("the app has ended");
   upgrades_.hurry(kRetiredEnd);
   if ((!sidecar_.ready || drained_) && !upgrades_.any_retired()) return end(status_);
-  if (phase_ != Phase::kDraining) tell_sidecar(HandoffKind::kDrain, "ended");
+  if (phase_ != Phase::kDraining && !drained_) tell_sidecar(HandoffKind::kDrain, "ended");
   phase_ = Phase::kLeaving;
   drain_by_.reset();
   kill_at_.reset();

@@ -64,6 +64,7 @@ class Keeper {
   void on_ready();
 
   void begin_stop();
+  void begin_drain();
   void signal_app(int number);
   void stop_with_app();
   void begin_leave();

@@ -115,9 +115,9 @@ void Keeper::on_serving(const capture::HandoffMessage& message) {
 
 // What retired sidecars still carry is in the instance's hand as well.
 void Keeper::on_drained() {
-  if (!drained_ || upgrades_.any_retired()) return;
-  if (phase_ == Phase::kDraining) signal_app(SIGTERM);
-  if (phase_ == Phase::kLeaving) end(status_);
+  if (!drained_) return;
+  if (phase_ == Phase::kDraining && !upgrades_.still_serving()) signal_app(SIGTERM);
+  if (phase_ == Phase::kLeaving && !upgrades_.any_retired()) end(status_);
 }
 
 void Keeper::on_ready() {
@@ -150,7 +150,7 @@ Upgrades::Hooks Keeper::hooks() {
               [this](const std::string& program) {
                 config_.proxy_program = program;
                 started_at_ = now();
-                if (phase_ == Phase::kDraining) tell_sidecar(HandoffKind::kDrain, "");
+                if (phase_ == Phase::kDraining) begin_drain();
               },
           .none_serves = [this] { on_sidecar_death(); },
           .retired_ended = [this] { on_drained(); },

@@ -207,6 +207,10 @@ void Upgrades::on_message(Sidecar& from, const capture::HandoffMessage& message)
     if (&from != &retired->sidecar) continue;
     if (message.kind == HandoffKind::kRetired) retired->open = message.text;
     if (message.kind == HandoffKind::kFinished) retired->last_word = message.text;
+    if (message.kind == HandoffKind::kDrained) {
+      retired->drained = true;
+      return hooks_.retired_ended();
+    }
   }
 }
 
@@ -279,6 +283,14 @@ void Upgrades::on_deadline() {
     ::kill(retired->sidecar.pid, SIGKILL);
     retired->kill_at += kPastDeadline;
   }
+}
+
+void Upgrades::drain() {
+  for (const auto& retired : retired_) tell(retired->sidecar, HandoffKind::kDrain, "");
+}
+
+bool Upgrades::still_serving() const {
+  return !std::ranges::all_of(retired_, [](const auto& retired) { return retired->drained; });
 }
 
 void Upgrades::hurry(Millis limit) {

@@ -46,6 +46,7 @@ class Upgrades {
     std::function<void(const std::string& program)> took_over;
     // The serving one has retired, but the next one died: there is none.
     std::function<void()> none_serves;
+    // Of a retired one less is left to wait for: it has ended, or still_serving() says otherwise.
     std::function<void()> retired_ended;
     std::function<void(const std::string&)> log;
   };
@@ -71,6 +72,10 @@ class Upgrades {
   // The next one is given up, the serving one stays; unless that has been told to accept no more: then the
   // next one takes over all the same.
   void abandon(std::string_view why);
+  // The instance is being stopped: still_serving() says whether retired ones have something in hand that
+  // callers brought.
+  void drain();
+  bool still_serving() const;
   // Retired ones get no more than this.
   void hurry(Millis limit);
   bool any_retired() const { return !retired_.empty(); }
@@ -93,6 +98,7 @@ class Upgrades {
     Fd asker;
     SteadyTime kill_at;
     std::string open, last_word;
+    bool drained = false;
   };
 
   void on_asked(Fd asker, std::string_view request);
