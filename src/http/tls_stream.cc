@@ -297,7 +297,8 @@ io::Task<Result<TlsConnection>> shake_hands(io::Loop& loop, io::StreamPtr given,
     co_return std::unexpected(std::move(error));
   }
   TlsConnection connection{.info = handshake.info(*transport),
-                           .peer_not_after = handshake.session->peer().not_after};
+                           .peer_not_after = handshake.session->peer().not_after,
+                           .resumed = handshake.session->resumed()};
   transport->set_handler(nullptr);
   connection.stream = std::make_unique<TlsStream>(
       loop, std::move(transport), std::move(handshake.session), std::move(handshake.ciphertext));

@@ -14,6 +14,7 @@ struct TlsConnection {
   io::StreamPtr stream;
   ConnectionInfo info;      // tls, peer_spiffe_id, server_name, alpn filled in
   WallTime peer_not_after;  // when the peer's certificate ends
+  bool resumed = false;  // as whom an earlier connection has verified: no certificates were shown
 };
 
 // Handshakes; the error says whose fault (kUnauthenticated: the wrong or no identity).

@@ -7,7 +7,8 @@
 namespace weft::proxy {
 
 Result<TlsSetPtr> make_tls_set(uint64_t generation, std::shared_ptr<const trust::Svid> svid,
-                               const trust::TrustBundle& bundle, const std::string& instance) {
+                               const trust::TrustBundle& bundle, const std::string& instance,
+                               const TlsSetPtr& other) {
   auto set = std::make_shared<TlsSet>();
   set->generation = generation;
   set->svid = svid;
@@ -35,6 +36,7 @@ Result<TlsSetPtr> make_tls_set(uint64_t generation, std::shared_ptr<const trust:
     return wanted && wanted->instance == instance;
   };
   server.resume = true;
+  if (other) server.resume_with = other->server;
   auto context = trust::make_server_context(server);
   if (!context) return std::unexpected(std::move(context.error()));
   set->server = std::move(*context);

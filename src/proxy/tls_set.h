@@ -27,7 +27,10 @@ struct TlsSet {
 };
 using TlsSetPtr = std::shared_ptr<const TlsSet>;
 
+// `other`: another worker's set of the same certificate and bundle, or null. Callers it has verified are
+// known here too.
 Result<TlsSetPtr> make_tls_set(uint64_t generation, std::shared_ptr<const trust::Svid> svid,
-                               const trust::TrustBundle& bundle, const std::string& instance);
+                               const trust::TrustBundle& bundle, const std::string& instance,
+                               const TlsSetPtr& other = nullptr);
 
 }  // namespace weft::proxy

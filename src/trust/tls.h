@@ -25,6 +25,9 @@ namespace weft::trust {
 // hold a credential (kOptionalClient: joining).
 enum class ClientAuth { kMutual, kOptionalClient };
 
+class TlsContext;
+using TlsContextPtr = std::shared_ptr<const TlsContext>;
+
 struct TlsServerConfig {
   std::shared_ptr<const Svid> svid;
   TrustBundle bundle;
@@ -37,6 +40,9 @@ struct TlsServerConfig {
   // Peers that have shown a certificate may come again without, as whom they were (RFC 8446, section
   // 2.2; the rules are in tls_resume.h). Both ends must want it.
   bool resume = false;
+  // A context with the same credential and bundle, of another worker: who was verified by one may come
+  // to the other. Null: none.
+  TlsContextPtr resume_with;
 };
 
 struct TlsClientConfig {
@@ -52,8 +58,6 @@ struct TlsClientConfig {
   bool resume = false;
 };
 
-class TlsContext;
-using TlsContextPtr = std::shared_ptr<const TlsContext>;
 Result<TlsContextPtr> make_server_context(const TlsServerConfig& config);
 Result<TlsContextPtr> make_client_context(const TlsClientConfig& config);
 // When the credential of this context ends (no handshake succeeds with an expired certificate).

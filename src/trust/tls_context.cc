@@ -114,8 +114,8 @@ int find_key_callback(SSL* ssl, const unsigned char* name, size_t name_size,
   return 1;  // without a key the handshake is a full one
 }
 
-void use_resumption(TlsContext& context) {
-  context.resumption = std::make_unique<ResumptionCache>();
+void use_resumption(TlsContext& context, std::shared_ptr<ResumptionCache> cache) {
+  context.resumption = std::move(cache);
   SSL_CTX* ssl = context.ssl_context.get();
   if (context.server) {
     // OpenSSL resumes nothing where this is not set; what keeps contexts apart is that each has its cache.
@@ -234,7 +234,12 @@ Result<TlsContextPtr> make_server_context(const TlsServerConfig& config) {
   if (!(*context)->alpn_wire.empty()) {
     SSL_CTX_set_alpn_select_cb(ssl, alpn_callback, context->get());
   }
-  if (config.resume && !joining) use_resumption(**context);
+  if (config.resume && !joining) {
+    const bool shared = config.resume_with && config.resume_with->resumption;
+    WEFT_ASSERT(!shared || config.resume_with->svid == config.svid);
+    use_resumption(**context,
+                   shared ? config.resume_with->resumption : std::make_shared<ResumptionCache>());
+  }
   return TlsContextPtr(std::move(*context));
 }
 
@@ -259,7 +264,9 @@ Result<TlsContextPtr> make_client_context(const TlsClientConfig& config) {
                               static_cast<unsigned int>(alpn.size())) != 0) {
     return openssl_failure("offering protocols");
   }
-  if (config.resume && config.svid && !pinned) use_resumption(**context);
+  if (config.resume && config.svid && !pinned) {
+    use_resumption(**context, std::make_shared<ResumptionCache>());
+  }
   return TlsContextPtr(std::move(*context));
 }
 

@@ -25,7 +25,7 @@ class TlsContext {
   std::string root_spki_sha256;
   std::string alpn_wire;  // length-prefixed names, RFC 7301, section 3.1
   std::function<bool(std::string_view)> accept_name;
-  std::unique_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
+  std::shared_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
 };
 
 // Checks the peer's certificates in the middle of the handshake (X509_STORE_CTX holds them).

@@ -4,8 +4,8 @@
 // Hellman exchange of its own (psk_dhe_ke); early data is never offered nor taken.
 //
 // What keeps it as safe as a full handshake:
-// - a cache belongs to one context, so to one credential and one trust bundle: a rotation or a change
-//   of the roots makes new contexts, and everything kept before is gone with the old ones;
+// - a cache belongs to one context, or to the workers' contexts of one credential and one trust bundle:
+//   a rotation or a change of the roots makes new contexts, and what was kept before goes with the old;
 // - a key stands for the identity that was verified when it was made, and ends with the first of
 //   both ends' certificates or after kMostAge, when certificates are shown again;
 // - a client offers a key only where it asks for the same identity under the same name; who does not

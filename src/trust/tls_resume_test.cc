@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "trust/tls_fixture.h"
@@ -224,6 +225,30 @@ TEST_F(TlsResumeTest, AJoiningServerRemembersNobody) {
   renew_server();
   EXPECT_FALSE(resumes());
   EXPECT_FALSE(resumes());
+}
+
+TEST_F(TlsResumeTest, WhomOneWorkerHasVerifiedTheOthersKnow) {
+  EXPECT_FALSE(resumes());
+  server_config_.resume_with = server_;
+  renew_server();
+  EXPECT_TRUE(resumes());
+}
+
+TEST_F(TlsResumeTest, WorkersShareACacheFromTheirThreads) {
+  server_config_.resume_with = server_;
+  const TlsContextPtr other = *make_server_context(server_config_);
+  std::vector<std::jthread> workers;
+  for (const TlsContextPtr& server : {server_, other}) {
+    workers.emplace_back([this, server] {
+      for (int i = 0; i < 20; ++i) {
+        Pair pair(server, client_, kCart, kNow, kName);
+        pair.talk();
+        EXPECT_TRUE(pair.both_established());
+        EXPECT_EQ(pair.server->peer().spiffe_id, kWeb);
+        if (i > 0) EXPECT_TRUE(pair.client->resumed());
+      }
+    });
+  }
 }
 
 TEST(ResumptionCacheTest, KeepsTheNewestAndNoMoreThanItsBound) {
