@@ -17,10 +17,16 @@ constexpr const char* kTypes[] = {"ClusterIP"};
 constexpr const char* kOtherTypes[] = {"NodePort", "LoadBalancer", "ExternalName"};
 constexpr const char* kAffinities[] = {"None"};
 constexpr const char* kOtherAffinities[] = {"ClientIP"};
-constexpr const char* kAppProtocols[] = {
-    "http", "h2c", "grpc", "tcp", "kubernetes.io/h2c", "kubernetes.io/ws"};
-constexpr const char* kOtherAppProtocols[] = {
-    "https", "tls", "kubernetes.io/wss", "http2", "redis", "mysql", "mongo", "udp"};
+constexpr const char* kAppProtocols[] = {"http",
+                                         "h2c",
+                                         "grpc",
+                                         "tcp",
+                                         "tls",
+                                         "https",
+                                         "kubernetes.io/h2c",
+                                         "kubernetes.io/ws",
+                                         "kubernetes.io/wss"};
+constexpr const char* kOtherAppProtocols[] = {"http2", "redis", "mysql", "mongo", "udp"};
 
 constexpr Field kPortFields[] = {
     {.name = "name",
@@ -186,6 +192,9 @@ ServicePortSpec read_port(const Node& node) {
   const std::string_view protocol = node.text_of("appProtocol");
   if (protocol == "kubernetes.io/ws") {
     port.protocol = model::Protocol::kHttp;
+  } else if (protocol == "tls" || protocol == "https" || protocol == "kubernetes.io/wss") {
+    // The app's own TLS: carried unopened, and a TLSRoute may steer it.
+    port.protocol = model::Protocol::kTcp;
   } else if (!protocol.empty()) {
     port.protocol = model::parse_protocol(protocol).value_or(model::Protocol::kAuto);
   }

@@ -97,7 +97,8 @@ TEST(WrongObjects, ServicesSayWherePathWhatAndHint) {
       {service("  ports: [{port: 80, appProtocol: htp}]\n"),
        "f.yaml:5:35: spec.ports[0].appProtocol: the text 'htp' is not allowed here (did you mean "
        "'http'? "
-       "allowed: http, h2c, grpc, tcp, kubernetes.io/h2c, kubernetes.io/ws)"},
+       "allowed: http, h2c, grpc, tcp, tls, https, kubernetes.io/h2c, kubernetes.io/ws, "
+       "kubernetes.io/wss)"},
       {service("  type: LoadBalancer\n  ports: [{port: 80}]\n"),
        "f.yaml:5:9: spec.type: 'LoadBalancer' is not supported yet (supported: ClusterIP)"},
       {service("  clusterIP: 10.0.0.1\n  ports: [{port: 80}]\n"),
