@@ -250,6 +250,40 @@ TEST_F(ControlServiceTest, GarbageIsInvalidAndUnknownMethodsAreUnsupported) {
             ErrorKind::kUnsupported);
 }
 
+TEST_F(ControlServiceTest, ASidecarThatRetiresSpeaksForItsCountsOnly) {
+  const Caller cart = caller(Caller::kWorkload, "/ns/default/sa/cart");
+  auto id = enroll(caller(Caller::kLocal), registration("cart"));
+  const auto says = [&](const char* version, uint64_t sequence, bool ready, bool retiring) {
+    v1::ReportRequest request;
+    request.set_instance(*id);
+    request.set_sequence(sequence);
+    request.set_version(version);
+    request.set_retiring(retiring);
+    auto* port = request.add_ports();
+    port->set_app_port(80);
+    port->set_ready(ready);
+    auto* edge = request.add_edges();
+    edge->set_source("spiffe://weft.local/ns/default/sa/web");
+    edge->set_destination(cart.id.uri());
+    edge->set_service("cart.default");
+    edge->set_inbound(true);
+    edge->set_requests(10);
+    EXPECT_TRUE(report(cart, request)->known());
+  };
+  says("0.3.1", 7000, true, false);
+  says("0.3.0", 12, false, true);
+  says("0.3.1", 7001, true, false);
+  const InstanceRecord& record = *registry_->find(*id);
+  EXPECT_TRUE(record.instance.ready.at(80));
+  EXPECT_EQ(record.sidecar_version, "0.3.1");
+  EXPECT_EQ(record.retiring_version, "0.3.0");
+  EXPECT_EQ(record.retiring_heard, clock_.now());
+  uint64_t requests = 0;
+  for (const auto& row : edges_.rows(Duration::minutes(1), clock_.now()))
+    requests += row.total.requests;
+  EXPECT_EQ(requests, 30u);
+}
+
 TEST_F(ControlServiceTest, LeavingTwiceIsFineAndLeavingForOthersIsNot) {
   auto id = enroll(caller(Caller::kLocal), registration("cart"));
   v1::LeaveRequest request;

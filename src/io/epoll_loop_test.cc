@@ -263,6 +263,32 @@ TEST(UdpSocket, SurvivesTheNewsThatNobodyListens) {
   EXPECT_TRUE(loop.run_for_test([&] { return got == 1; }, kLimit));
 }
 
+TEST(UdpSocket, LeavesWhatComesToAnotherHolderButStillAnswers) {
+  EpollLoop loop;
+  std::string heard, answer;
+  auto first = *UdpSocket::bind(loop, *SocketAddress::parse("127.0.0.1:0"),
+                                [&](std::string_view bytes, const SocketAddress&) {
+                                  heard += "first:" + std::string(bytes) + " ";
+                                });
+  auto client =
+      *UdpSocket::bind(loop, *SocketAddress::parse("127.0.0.1:0"),
+                       [&](std::string_view bytes, const SocketAddress&) { answer += bytes; });
+  const SocketAddress place = first->local();
+  ASSERT_TRUE(client->send_to("a", place));
+  ASSERT_TRUE(loop.run_for_test([&] { return !heard.empty(); }, kLimit));
+  first->stop_receiving();
+  ASSERT_TRUE(client->send_to("b", place));
+  loop.run_for_test([] { return false; }, Duration::millis(20));
+  EXPECT_EQ(heard, "first:a ");
+  ASSERT_TRUE(first->send_to("answer", client->local()));
+  auto second = UdpSocket::adopt(loop, ::dup(first->descriptor()),
+                                 [&](std::string_view bytes, const SocketAddress&) {
+                                   heard += "second:" + std::string(bytes);
+                                 });
+  ASSERT_TRUE(loop.run_for_test([&] { return heard != "first:a " && !answer.empty(); }, kLimit));
+  EXPECT_EQ(heard, "first:a second:b");
+}
+
 TEST(UdpSocket, MayBeDestroyedInItsCallback) {
   EpollLoop loop;
   std::unique_ptr<UdpSocket> socket;

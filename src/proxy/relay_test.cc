@@ -110,6 +110,17 @@ TEST_F(RelayTest, AResetStaysAResetButFollowsWhatWasSaid) {
   EXPECT_TRUE(result->reset);
 }
 
+TEST_F(RelayTest, CuttingItIsNoEndOfWhatWasSent) {
+  client->write("one");
+  EXPECT_EQ(read(*server), "one");
+  tasks.cancel_all();
+  io::ReadOutcome::Kind last{};
+  read(*server, &last);
+  EXPECT_EQ(last, io::ReadOutcome::kError);
+  read(*client, &last);
+  EXPECT_EQ(last, io::ReadOutcome::kError);
+}
+
 TEST_F(RelayTest, WhatOneSideCannotTakeIsNotReadFromTheOther) {
   std::string piece(64 * 1024, 'x');
   size_t sent = 0;
