@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <barrier>
+#include <thread>
+#include <vector>
+
 namespace weft::proxy {
 namespace {
 
@@ -73,6 +78,31 @@ TEST(EndpointHealth, CountsWhatIsInFlight) {
     EXPECT_EQ(health.active(), 2u);
   }
   EXPECT_EQ(health.active(), 0u);
+}
+
+TEST(EndpointHealth, OfFailuresThatWorkersSeeAtOnceOneCountsAndOneOfThemTriesAgain) {
+  constexpr int kWorkers = 4, kRounds = 500;
+  std::vector<EndpointHealth> endpoints(kRounds);
+  std::vector<std::atomic<int>> trials(kRounds);
+  std::barrier together(kWorkers);
+  std::vector<std::thread> workers;
+  for (int i = 0; i < kWorkers; ++i) {
+    workers.emplace_back([&] {
+      for (int round = 0; round < kRounds; ++round) {
+        EndpointHealth& health = endpoints[static_cast<size_t>(round)];
+        const InFlight in_flight(health);
+        together.arrive_and_wait();
+        health.failed(at(0));
+        together.arrive_and_wait();
+        if (health.claim(at(500))) ++trials[static_cast<size_t>(round)];
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  for (size_t round = 0; round < kRounds; ++round) {
+    EXPECT_EQ(trials[round].load(), 1);
+    EXPECT_EQ(endpoints[round].active(), 0u);
+  }
 }
 
 }  // namespace
