@@ -36,8 +36,7 @@ WHAT IT REACHES
 
 THE SIDECAR
   --workers NUMBER           how many threads carry requests, 1 to 64. Default: 1; with --publish one for
-                             each CPU that may be used (affinity, CPU quota of the cgroup), 4 at most.
-                             Each costs some 1.5 MB of memory
+                             each CPU that may be used (affinity, CPU quota of the cgroup), 4 at most
 
 THE SERVER
   --server ADDRESS[:PORT]    where `weft server` is (port 7443), when it is on another machine
