@@ -1,6 +1,7 @@
 // The tables between three worlds: our error kinds, gRPC's codes and HTTP's statuses.
 #include "http/grpc_status.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -97,6 +98,24 @@ std::optional<Duration> parse_grpc_timeout(std::string_view text) {
   if (*value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max() / unit))
     return std::nullopt;
   return Duration{static_cast<int64_t>(*value) * unit};
+}
+
+std::string format_grpc_timeout(Duration timeout) {
+  constexpr int64_t kMost = 99'999'999;
+  struct Unit {
+    int64_t ns;
+    char letter;
+  };
+  constexpr Unit kUnits[] = {{1, 'n'},
+                             {Duration::micros(1).ns, 'u'},
+                             {Duration::millis(1).ns, 'm'},
+                             {Duration::seconds(1).ns, 'S'},
+                             {Duration::minutes(1).ns, 'M'}};
+  const int64_t left = std::max<int64_t>(timeout.ns, 0);
+  for (const Unit& unit : kUnits) {
+    if (left / unit.ns <= kMost) return std::to_string(left / unit.ns) + unit.letter;
+  }
+  return std::to_string(left / Duration::hours(1).ns) + 'H';
 }
 
 std::string percent_encode_message(std::string_view message) {

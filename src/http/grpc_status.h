@@ -22,6 +22,9 @@ Error error_of_grpc(GrpcStatus status, std::string_view message);
 // longer than 292 years.
 std::optional<Duration> parse_grpc_timeout(std::string_view text);
 
+// The same the other way, rounded down to what eight digits of the finest unit can say; nothing below zero.
+std::string format_grpc_timeout(Duration timeout);
+
 std::string percent_encode_message(std::string_view message);
 std::string percent_decode_message(std::string_view text);
 

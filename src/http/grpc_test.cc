@@ -142,6 +142,18 @@ TEST(GrpcStatus, FollowsTheMappingTables) {
   EXPECT_EQ(grpc_status_of(Error(ErrorKind::kTimeout, "x")), GrpcStatus::kDeadlineExceeded);
 }
 
+TEST(GrpcTimeout, IsSaidInTheFinestUnitThatFits) {
+  EXPECT_EQ(format_grpc_timeout(Duration::nanos(7)), "7n");
+  EXPECT_EQ(format_grpc_timeout(Duration::nanos(99'999'999)), "99999999n");
+  EXPECT_EQ(format_grpc_timeout(Duration::millis(700)), "700000u");
+  EXPECT_EQ(format_grpc_timeout(Duration::seconds(20)), "20000000u");
+  EXPECT_EQ(format_grpc_timeout(Duration::seconds(101)), "101000m");
+  EXPECT_EQ(format_grpc_timeout(Duration::hours(100)), "360000S");
+  EXPECT_EQ(format_grpc_timeout(Duration::hours(100'000)), "6000000M");
+  EXPECT_EQ(format_grpc_timeout(Duration::hours(2'000'000)), "2000000H");
+  EXPECT_EQ(format_grpc_timeout(Duration::seconds(-1)), "0n");
+}
+
 TEST(GrpcStatus, ATimeoutIsDigitsAndAUnit) {
   EXPECT_EQ(parse_grpc_timeout("700m"), Duration::millis(700));
   EXPECT_EQ(parse_grpc_timeout("99999999S"), Duration::seconds(99'999'999));

@@ -20,6 +20,7 @@ class Http1Client final : public ClientConnection, public Http1Link {
   bool finished() const override { return !stream_ || lost_ || eof_ || draining_ || last_; }
   size_t open_exchanges() const override { return exchange_ ? 1 : 0; }
   bool reused() const override { return carried_ > 0; }
+  io::Task<bool> takes_extended_connect() override { co_return false; }
   Result<ClientStreamPtr> open(const wire::RequestHead& head, bool end) override;
   void drain() override;
   const ConnectionInfo& info() const override { return *info_; }

@@ -36,9 +36,19 @@ ErrorKind kind_of(wire::Http2Code code) {
 Http2Client::Http2Client(io::Loop& loop, io::StreamPtr stream, ConnectionInfo info,
                          const ClientLimits& limits, std::function<void()> changed)
     : Http2Link(loop, std::move(stream), wire::Http2Session::Role::kClient, session_limits(limits),
-                std::move(info)),
+                std::move(info), limits.ping_after),
       max_streams_(limits.max_streams),
-      changed_(std::move(changed)) {}
+      changed_(std::move(changed)),
+      peer_known_(loop) {}
+
+io::Task<bool> Http2Client::takes_extended_connect() {
+  const Instant until = loop_.now() + kSettingsWait;
+  while (!session_.peer_settings_seen() && !lost()) {
+    const Duration left = until - loop_.now();
+    if (left.ns <= 0 || !co_await peer_known_.wait_for(left)) break;
+  }
+  co_return session_.peer_takes_extended_connect();
+}
 
 Result<ClientStreamPtr> Http2Client::open(const wire::RequestHead& head, bool end) {
   auto refused = [] {

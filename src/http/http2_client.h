@@ -16,11 +16,12 @@ class Http2Client final : public ClientConnection, public Http2Link {
   ~Http2Client() override = default;
 
   bool can_open() const override {
-    return stream_ && exchanges_ < max_streams_ && session_.can_open();
+    return stream_ && exchanges_ < max_streams_ && session_.can_open() && !doubtful();
   }
   bool finished() const override { return !stream_ || session_.going_away(); }
   size_t open_exchanges() const override { return exchanges_; }
   bool reused() const override { return carried_ > 0; }
+  io::Task<bool> takes_extended_connect() override;
   Result<ClientStreamPtr> open(const wire::RequestHead& head, bool end) override;
   void drain() override;
   const ConnectionInfo& info() const override { return *info_; }
@@ -37,14 +38,18 @@ class Http2Client final : public ClientConnection, public Http2Link {
 
   void* on_request(wire::Http2Stream&, wire::RequestHead&&, bool) override { return nullptr; }
   void on_response(void* user, wire::ResponseHead&& head, bool end) override;
-  void on_peer_changed() override { loop_.ready(tell_changed_); }
+  void on_peer_changed() override {
+    peer_known_.pulse();
+    loop_.ready(tell_changed_);
+  }
   void input_done() override {}
-  void ended() override { loop_.ready(tell_changed_); }
+  void ended() override { on_peer_changed(); }
 
   uint32_t max_streams_;
   std::function<void()> changed_;
   bool draining_ = false;
   uint64_t carried_ = 0;
+  io::Event peer_known_;  // pulsed when its settings may have come
   TellChanged tell_changed_{*this};
 };
 

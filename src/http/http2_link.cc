@@ -1,5 +1,6 @@
-// Input is handed to the session as it comes: the windows bound what may arrive. When the peer does not
-// read what we send (acknowledgements included), reading stops as well, so it cannot make us queue.
+// Input is handed to the session as it comes: the windows bound what may arrive. A peer that does not read
+// what we send cannot make us queue acknowledgements without end: above a bound reading stops as well. Not
+// before, or two ends that both have much to send would wait for each other for ever.
 #include "http/http2_link.h"
 
 #include <algorithm>
@@ -12,17 +13,22 @@ namespace {
 
 // What is produced at a time: fits a pooled block, and is still in the cache when TLS encrypts it.
 constexpr size_t kOutputPiece = 64 * 1024;
+// Of heads and acknowledgements that wait because the peer does not read.
+constexpr size_t kMostUnsent = 256 * 1024;
 // A piece of body that gains nothing by waiting for company: a full TLS record.
 constexpr size_t kBulk = 16 * 1024;
 
 }  // namespace
 
 Http2Link::Http2Link(io::Loop& loop, io::StreamPtr stream, wire::Http2Session::Role role,
-                     const wire::Http2Limits& limits, ConnectionInfo info)
+                     const wire::Http2Limits& limits, ConnectionInfo info, Duration ping_after)
     : loop_(loop),
       stream_(std::move(stream)),
       info_(std::make_shared<const ConnectionInfo>(std::move(info))),
-      session_(role, limits, loop, *this) {
+      session_(role, limits, loop, *this),
+      ping_after_(ping_after),
+      heard_(loop.now()),
+      ping_timer_(loop, [this] { on_ping_timer(); }) {
   stream_->set_handler(this);
   schedule_flush();
 }
@@ -44,6 +50,10 @@ void Http2Link::link(Http2Exchange& exchange) {
   if (first_) first_->prev_ = &exchange;
   first_ = &exchange;
   ++exchanges_;
+  if (ping_after_.ns > 0 && !ping_timer_.armed() && stream_) {
+    heard_ = loop_.now();
+    ping_timer_.arm(ping_after_);
+  }
 }
 
 void Http2Link::unlink(Http2Exchange& exchange) {
@@ -70,12 +80,13 @@ void Http2Link::receive(std::string_view bytes) {
 void Http2Link::on_readable() {
   Buffer in;
   while (stream_) {
-    if (output_waits_) {
+    if (output_waits_ && session_.unsent_frames() > kMostUnsent) {
       input_paused_ = true;
       break;
     }
     const io::ReadOutcome outcome = stream_->read(in);
     if (outcome.kind == io::ReadOutcome::kData) {
+      heard();
       receive(in.view());
       in.clear();
       continue;
@@ -93,8 +104,36 @@ void Http2Link::on_readable() {
 
 void Http2Link::on_writable() {
   output_waits_ = false;
+  heard_ = loop_.now();
   schedule_flush();
   if (std::exchange(input_paused_, false)) on_readable();
+}
+
+void Http2Link::heard() {
+  heard_ = loop_.now();
+  if (!std::exchange(asked_, std::nullopt)) return;
+  on_peer_changed();  // it may be trusted again
+}
+
+void Http2Link::on_ping_timer() {
+  if (!stream_ || exchanges_ == 0) {
+    asked_.reset();
+    return;
+  }
+  const Instant now = loop_.now();
+  const Instant deadline =
+      asked_ ? std::max(*asked_, heard_) + kPingPatience : heard_ + ping_after_;
+  if (now < deadline) return ping_timer_.arm_at(deadline);
+  if (asked_) {
+    stream_->reset();
+    return close(Error(ErrorKind::kClosed, "the peer has given no sign of life for " +
+                                               std::to_string((now - heard_).ns / 1'000'000'000) +
+                                               " s, and none when asked"));
+  }
+  asked_ = now;
+  session_.ping(0);
+  schedule_flush();
+  ping_timer_.arm(std::min(ping_after_, kPingPatience));
 }
 
 // Goes on until the stream says "wait", and trusts that word alone: what is queued may stand above the mark
@@ -114,6 +153,7 @@ void Http2Link::flush() {
 
 void Http2Link::close(Error why) {
   if (!stream_) return;
+  ping_timer_.cancel();
   stream_->set_handler(nullptr);
   io::close_gracefully(loop_, std::move(stream_));
   lost_ = std::move(why);
@@ -183,7 +223,7 @@ void Http2Exchange::on_lost(const Error& why) {
 }
 
 bool Http2Exchange::overdue(Instant now, Duration body_timeout, Duration stream_timeout) const {
-  if (!stream_ || error_) return false;
+  if (!stream_ || error_ || tunnel_) return false;
   if (now - touched_ >= stream_timeout) return true;
   return sized_input_ && waiting_since_ && now - *waiting_since_ >= body_timeout;
 }

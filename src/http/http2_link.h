@@ -3,6 +3,11 @@
 //
 // Frames are produced once per turn, at its end, and only while the stream's write queue is below its
 // high mark: what does not go out stays in the exchanges' queues, where send_body() waits.
+// A peer may vanish without the network noticing: a process that is stopped still acknowledges. So a peer that
+// leaves an open exchange in silence is asked by PING; while it owes the answer for longer than kPingDoubt the
+// connection takes no new exchanges, after kPingPatience it is left. Whatever it takes from us in the meantime is
+// a sign of life, too: a PING may stand behind much else on a slow path.
+//
 // Lifetime: exchanges that are still there when the link goes away are detached and answer with errors.
 #pragma once
 
@@ -21,8 +26,11 @@ class Http2Exchange;
 
 class Http2Link : public io::StreamHandler, public wire::Http2Events {
  public:
+  static constexpr Duration kPingPatience = Duration::seconds(10);
+  static constexpr Duration kPingDoubt = Duration::seconds(1);
+
   Http2Link(io::Loop& loop, io::StreamPtr stream, wire::Http2Session::Role role,
-            const wire::Http2Limits& limits, ConnectionInfo info);
+            const wire::Http2Limits& limits, ConnectionInfo info, Duration ping_after);
   ~Http2Link() override;
 
   wire::Http2Session& session() { return session_; }
@@ -54,6 +62,9 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
   void on_drained(void* user) override;
   void on_closed(void* user, wire::Http2Code code) override;
 
+  // The peer owes us a sign of life.
+  bool doubtful() const { return asked_ && loop_.now() - *asked_ >= kPingDoubt; }
+
   // Bytes received before the link existed.
   void receive(std::string_view bytes);
   // Called after a batch of input has been taken in; may destroy the link.
@@ -75,6 +86,8 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
     Http2Link& link;
   };
   void flush();
+  void heard();
+  void on_ping_timer();
 
   std::optional<Error> lost_;
   Http2Exchange* first_ = nullptr;
@@ -82,6 +95,10 @@ class Http2Link : public io::StreamHandler, public wire::Http2Events {
   bool input_paused_ = false;
   size_t last_output_ = 0;  // how much the last flush wrote: a good guess for the next
   Flush flush_{*this};
+  const Duration ping_after_;
+  Instant heard_;                 // when the peer last gave a sign of life
+  std::optional<Instant> asked_;  // when it was asked for one that has not come
+  io::Timer ping_timer_;          // armed while there are exchanges
 };
 
 // The body half of an exchange, in both directions.
@@ -123,6 +140,7 @@ class Http2Exchange {
   bool out_end_ = false;
   bool blocked_ = false;
   bool sized_input_ = false;  // its length is known: a pause in it is no silence of a stream
+  bool tunnel_ = false;       // its parties' own affair: never overdue
 
  private:
   friend class Http2Link;

@@ -23,6 +23,7 @@ wire::Http2Limits session_limits(const ServerLimits& limits) {
   out.header_lines = limits.header_lines;
   out.reset_burst = limits.reset_burst;
   out.plain_literals = limits.plain_literals;
+  out.extended_connect = limits.extended_connect;
   return out;
 }
 
@@ -31,7 +32,7 @@ wire::Http2Limits session_limits(const ServerLimits& limits) {
 Http2Server::Http2Server(io::Loop& loop, io::StreamPtr stream, Buffer received, ConnectionInfo info,
                          const ServerLimits& limits, Handler handler, std::function<void()> closed)
     : Http2Link(loop, std::move(stream), wire::Http2Session::Role::kServer, session_limits(limits),
-                std::move(info)),
+                std::move(info), limits.ping_after),
       limits_(limits),
       handler_(std::move(handler)),
       closed_(std::move(closed)),
@@ -154,8 +155,16 @@ void Http2ServerStream::send_response(const wire::ResponseHead& head, bool end) 
   if (!stream_ || !link_ || out_begun_) return;
   out_begun_ = true;
   out_end_ = end;
+  tunnel_ = request_.length.kind == wire::BodyLength::kTunnel && head.status / 100 == 2;
   link_->session().send_response(*stream_, head, end);
   link_->schedule_flush();
+}
+
+// What a tunnel led to was cut: RFC 8441 §5, RFC 9113 §8.5.
+void Http2ServerStream::reset() {
+  do_reset(!tunnel_                    ? wire::Http2Code::kInternalError
+           : request_.protocol.empty() ? wire::Http2Code::kConnectError
+                                       : wire::Http2Code::kCancel);
 }
 
 Error Http2ServerStream::closed_error(wire::Http2Code code) const {

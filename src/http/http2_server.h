@@ -73,7 +73,7 @@ class Http2ServerStream final : public ServerStream, public Http2Exchange {
   void send_response(const wire::ResponseHead& head, bool end) override;
   io::Task<Result<void>> send_body(Buffer data) override { return do_send_body(std::move(data)); }
   void finish(wire::Fields trailers) override { do_finish(std::move(trailers)); }
-  void reset() override { do_reset(wire::Http2Code::kInternalError); }
+  void reset() override;
   bool gone() const override { return !stream_ && !(out_end_ && in_end_); }
   io::Task<void> wait_gone() override;
 

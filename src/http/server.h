@@ -25,6 +25,8 @@ struct ServerLimits {
   uint32_t connection_window = 1024 * 1024;
   // HTTP/2: saves time rather than octets, for a peer that is near (see wire/hpack_encoder.h).
   bool plain_literals = false;
+  // HTTP/2: may a client ask for a tunnel to a path (RFC 8441)? Not answering one is then the handler's.
+  bool extended_connect = false;
   // From the first octet of a head to its last; 408.
   Duration header_timeout = Duration::seconds(10);
   // A connection without a request.
@@ -35,6 +37,10 @@ struct ServerLimits {
   // An exchange of which nothing moves either way: a silent server, or a client that does not read.
   // Not for what became a tunnel.
   Duration stream_timeout = Duration::hours(1);
+  // HTTP/2: an exchange is open and nothing has come for so long: the peer is asked for a sign of life (PING), and
+  // left when none comes within kPingPatience. 0: never, which is right for whoever has rules about PING (a gRPC
+  // server takes one in five minutes).
+  Duration ping_after{};
 };
 
 // Runs to its end for each request; owns the stream. Returning without a response sends 500 (or resets).

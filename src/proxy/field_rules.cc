@@ -20,6 +20,10 @@ bool wants_upgrade(const wire::RequestHead& head) {
           (head.length.kind == wire::BodyLength::kSized && head.length.size == 0));
 }
 
+bool is_plain_connect(const wire::RequestHead& head) {
+  return head.method == "CONNECT" && head.protocol.empty();
+}
+
 void clean_upgrade_answer(wire::ResponseHead& head, bool) {
   if (head.status == 101) {
     wire::remove_hop_by_hop_but_upgrade(head.fields);

@@ -19,9 +19,11 @@ namespace weft::proxy {
 
 void apply_modifier(const model::HeaderModifier& modifier, wire::Fields& fields);
 
-// "Connection: upgrade" with an Upgrade field (HTTP/1.1 only), or CONNECT. Not for h2c, which would carry
+// "Connection: upgrade" with an Upgrade field (HTTP/1.1 only), or CONNECT of either kind. Not for h2c, which would carry
 // requests past routes and policies, and not for a request with content, whose octets would come first.
 bool wants_upgrade(const wire::RequestHead& head);
+// CONNECT to a host and port, not to a path (RFC 8441): shows nothing of what passes through it.
+bool is_plain_connect(const wire::RequestHead& head);
 // The answer to such a request: ends what concerned the connection it came on. One that grants no upgrade
 // is an ordinary one.
 void clean_upgrade_answer(wire::ResponseHead& head, bool end);

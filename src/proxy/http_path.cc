@@ -14,11 +14,18 @@
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
 #include "proxy/target.h"
+#include "proxy/websocket.h"
 #include "telemetry/trace_headers.h"
 #include "wire/h1_over_h2.h"
 
 namespace weft::proxy {
 namespace {
+
+// What a WebSocket is asked for with in HTTP/1.1: routes see no difference.
+constexpr std::string_view kGet = "GET";
+
+// A caller's deadline is told anew when so much of it has passed.
+constexpr Duration kWorthSaying = Duration::millis(1);
 
 bool is_http1(wire::Version version) { return version != wire::Version::kHttp2; }
 
@@ -60,6 +67,7 @@ struct HttpPath::Request {
   http::ServerStreamPtr down;
   Destination destination;
   bool tunnel;
+  bool own_hop = tunnel && is_http1(down->request().version);  // HTTP/1.1 needs a connection for it
   // Outlive the forwarder's exchange on them: what it queued last still goes out.
   UpstreamPtr upstream;
   std::unique_ptr<http::ClientConnection> own_connection;  // of an upgrade
@@ -72,6 +80,7 @@ struct HttpPath::Request {
   std::shared_ptr<const CompiledRule> rule;  // null: no route, the service itself
   const model::Backend* backend = nullptr;   // of the rule
   std::optional<Instant> deadline;
+  std::optional<Instant> callers_deadline;  // as grpc-timeout said
   std::optional<RetryState> retry;
 
   Tried tried;
@@ -156,10 +165,6 @@ bool HttpPath::admit(Request& request) {
     request.reply = overloaded_reply(worker_.overload.cause());
     return false;
   }
-  if (head.version == wire::Version::kHttp2 && (request.tunnel || !head.protocol.empty())) {
-    request.reply = {501, "weft: CONNECT over HTTP/2 is not supported", "DPE"};
-    return false;
-  }
   if (head.method != "OPTIONS" && head.method != "TRACE") return true;
   // RFC 9110 section 7.6.2.
   std::optional<uint64_t> forwards = parse_u64(head.fields.get("max-forwards").value_or(""));
@@ -175,7 +180,7 @@ bool HttpPath::admit(Request& request) {
 
 // Which rule, and which of its backends.
 bool HttpPath::route(Request& request) {
-  const bool connect = request.down->request().method == "CONNECT";
+  const bool connect = is_plain_connect(request.down->request());
   auto refuse_connect = [&request] {
     request.reply = {403, "weft: no route allows CONNECT to " + request.log.service_and_port(),
                      "NR"};
@@ -195,8 +200,8 @@ bool HttpPath::route(Request& request) {
   if (!port->routed_for(worker_.self.ns)) return !connect || refuse_connect();
 
   wire::RequestHead& head = request.down->request();
-  request.rule =
-      port->match({head.method, routed_target(head.target), head.fields, worker_.self.ns});
+  request.rule = port->match({is_websocket(head) ? kGet : head.method, routed_target(head.target),
+                              head.fields, worker_.self.ns});
   if (!request.rule) {
     request.reply = {
         404, "weft: no route of " + request.log.service_and_port() + " matches this request", "NR"};
@@ -231,6 +236,7 @@ void HttpPath::budget(Request& request) {
   if (auto timeout = http::parse_grpc_timeout(stated); timeout && request.grpc) {
     Instant at = request.start + *timeout;
     if (at > request.start && (!request.deadline || at < *request.deadline)) request.deadline = at;
+    request.callers_deadline = at;
   }
   request.retry.emplace(policy, budget);
 }
@@ -275,7 +281,7 @@ io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
     Instant per_try = worker_.loop.now() + request.rule->rule().backend_timeout;
     if (!deadline || per_try < *deadline) deadline = per_try;
   }
-  auto stream = request.tunnel ? co_await open_upgrade(request) : co_await open(request);
+  auto stream = request.own_hop ? co_await open_upgrade(request) : co_await open(request);
   if (!stream) {
     note_failure(request, stream.error());
     co_return std::unexpected(std::move(stream.error()));
@@ -367,6 +373,11 @@ void HttpPath::record(Request& request) {
 // Rewritten in place, for all tries: nobody asks afterwards what the fields were.
 const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
   wire::RequestHead& head = request.down->request();
+  // A retry has less time left than the caller said.
+  const Instant now = worker_.loop.now();
+  if (request.callers_deadline && now - request.start >= kWorthSaying) {
+    head.fields.set("grpc-timeout", http::format_grpc_timeout(*request.callers_deadline - now));
+  }
   if (std::exchange(request.encoded, true)) return head;
   if (is_http1(head.version) && !request.tunnel) {
     wire::encode_for_hop(head);
@@ -382,7 +393,12 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
   auto upstream = co_await pool_.acquire(target_of(request.endpoint->endpoint, request.app_port));
   if (!upstream) co_return std::unexpected(std::move(upstream.error()));
   request.upstream = std::move(*upstream);
-  bool end = !request.forwarder.request_has_body();
+  if (!request.down->request().protocol.empty() &&
+      !co_await request.upstream->client->takes_extended_connect()) {
+    co_return fail(ErrorKind::kUnsupported,
+                   "the sidecar of " + request.log.workload + " takes no extended CONNECT");
+  }
+  bool end = !request.tunnel && !request.forwarder.request_has_body();
   co_return request.upstream->client->open(head_for_hop(request), end);
 }
 

@@ -26,6 +26,14 @@ http::ServerLimits hop_limits(size_t workers) {
   // The caller's sidecar ends what stands still; this is for the case that it does not.
   limits.stream_timeout = Duration::hours(25);
   limits.body_timeout = Duration::minutes(6);
+  limits.ping_after = Inbound::kPingAfter;
+  limits.extended_connect = true;
+  return limits;
+}
+
+http::ServerLimits door_limits() {
+  http::ServerLimits limits;
+  limits.extended_connect = true;
   return limits;
 }
 
@@ -84,7 +92,7 @@ void Inbound::serve_http(io::StreamPtr stream, http::ConnectionInfo info,
   if (slot->certificate_ends < worker_.tls->svid->not_after()) replace_in_time(*slot);
   slot->connection = http::serve(
       worker_.loop, std::move(stream), protocol, std::move(info),
-      peer->plain ? http::ServerLimits{} : hop_limits(worker_.group->size()),
+      peer->plain ? door_limits() : hop_limits(worker_.group->size()),
       [this, peer](http::ServerStreamPtr stream) { return serve(std::move(stream), peer); },
       [this, slot] { served_.erase(slot); });
   if (retiring_) slot->connection->retire();

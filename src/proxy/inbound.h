@@ -25,6 +25,8 @@ bool may_call(const model::SpiffeId& peer, const model::SpiffeId& self);
 class Inbound {
  public:
   static constexpr Duration kHandshake = Duration::seconds(10);
+  // A calling sidecar that is silent for so long while it has a request open is asked whether it is there.
+  static constexpr Duration kPingAfter = Duration::seconds(5);
 
   explicit Inbound(Worker& worker);
 

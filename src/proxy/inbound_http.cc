@@ -8,6 +8,7 @@
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
 #include "proxy/retry.h"
+#include "proxy/websocket.h"
 #include "telemetry/trace_headers.h"
 #include "wire/h1_over_h2.h"
 
@@ -33,6 +34,9 @@ Mapping app_mapping(bool app_http1, bool upgrade, bool plain) {
           .response_trailers = wire::remove_weft_fields,
           .request_trailers = wire::restore_trailers_from_hop};
 }
+
+constexpr std::string_view kNoSuchUpgrade =
+    "this upgrade does not exist in the app's version of HTTP";
 
 // "web-7f3a9c 240.241.0.7 fd00::7"
 CallerAddress parse_source(std::string_view text) {
@@ -64,6 +68,7 @@ struct Inbound::Request {
   Record log;
   AppPool::Key key;
   bool upgrade = false;
+  std::string websocket_accept;  // the upgrade was translated: what accepts it
   bool reused = false;
   AppConnectionPtr connection;  // outlives the exchange on it
   std::optional<Forwarder> forwarder;
@@ -84,7 +89,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   log.method = head.method;
   log.authority = head.authority;
   log.path = head.target.substr(0, head.target.find('?'));
-  request.upgrade = (request.peer->upgrade || request.peer->plain) && wants_upgrade(head);
+  request.upgrade = wants_upgrade(head);
   if (request.peer->plain) {
     // A stranger's request: what the caller's sidecar does elsewhere is done here.
     if (request.upgrade) {
@@ -106,7 +111,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   }
 
   // authorize
-  const bool stray_connect = request.peer->plain && head.method == "CONNECT";
+  const bool stray_connect = request.peer->plain && is_plain_connect(head);
   if (!request.peer->allowed || stray_connect) {
     LocalReply denied{403, "weft: " + log.source + " may not call " + log.destination, "UAEX"};
     if (stray_connect) denied.text = "weft: CONNECT is not allowed here";
@@ -131,20 +136,19 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
 
   // restore
   bool http1 = true;
-  if (request.peer->upgrade || request.upgrade) {
+  if (request.upgrade) {
+    http1 = head.version != wire::Version::kHttp2;
+    wire::remove_weft_fields(head.fields);
+  } else if (request.peer->upgrade || request.peer->plain) {
     wire::remove_weft_fields(head.fields);
   } else {
-    if (request.peer->plain) {
-      wire::remove_weft_fields(head.fields);
-    } else {
-      http1 = wire::restore_from_hop(head, request.down->request_ended());
-    }
-    auto declared = worker_.self.app_ports.find(request.peer->app_port);
-    if (declared != worker_.self.app_ports.end()) {
-      if (declared->second == model::Protocol::kHttp) http1 = true;
-      if (declared->second == model::Protocol::kH2c || declared->second == model::Protocol::kGrpc)
-        http1 = false;
-    }
+    http1 = wire::restore_from_hop(head, request.down->request_ended());
+  }
+  auto declared = worker_.self.app_ports.find(request.peer->app_port);
+  if (declared != worker_.self.app_ports.end()) {
+    if (declared->second == model::Protocol::kHttp) http1 = true;
+    if (declared->second == model::Protocol::kH2c || declared->second == model::Protocol::kGrpc)
+      http1 = false;
   }
   say_identity(head.fields, log.source, log.destination);
   request.key.port = request.peer->app_port;
@@ -153,7 +157,8 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   request.forwarder.emplace(worker_.loop, *request.down, mapping, request.upgrade);
 
   // attempt; once more if a connection we had kept turned out closed
-  Result<wire::ResponseHead> outcome = co_await attempt(request);
+  Result<wire::ResponseHead> outcome = fail(ErrorKind::kUnsupported, std::string(kNoSuchUpgrade));
+  if (!request.upgrade || translate_upgrade(request, http1)) outcome = co_await attempt(request);
   if (!outcome && request.reused && request.forwarder->replayable() && !request.forwarder->gone() &&
       (outcome.error().retry() == Retry::kYes ||
        (outcome.error().retry() == Retry::kIdempotent && is_idempotent(log.method)))) {
@@ -193,18 +198,53 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   finish_request(worker_, log);
 }
 
+// An upgrade or a CONNECT in the version the app speaks. False: there is no such thing there.
+bool Inbound::translate_upgrade(Request& request, bool http1) {
+  wire::RequestHead& head = request.head;
+  const bool from_http1 = head.version != wire::Version::kHttp2;
+  if (from_http1 == http1) return true;
+  if (is_plain_connect(head)) {
+    head.version = http1 ? wire::Version::kHttp11 : wire::Version::kHttp2;
+    return true;
+  }
+  if (!is_websocket(head)) return false;
+  request.websocket_accept =
+      http1 ? upgrade_from_connect(head, worker_.random) : connect_from_upgrade(head);
+  return !request.websocket_accept.empty();
+}
+
+// The answer to an upgrade that was translated, in the version of the question.
+bool Inbound::translate_answer(const Request& request, wire::ResponseHead& head) {
+  if (request.websocket_accept.empty()) return true;
+  if (request.key.protocol == http::ClientProtocol::kHttp1)
+    return answer_to_connect(head, request.websocket_accept);
+  answer_to_upgrade(head, request.websocket_accept);
+  return true;
+}
+
 io::Task<Result<wire::ResponseHead>> Inbound::attempt(Request& request) {
+  const bool http1 = request.key.protocol == http::ClientProtocol::kHttp1;
   bool repeatable = is_idempotent(request.log.method) && !request.upgrade;
-  auto connection = request.upgrade ? co_await pool_.connect(request.key)
-                                    : co_await pool_.acquire(request.key, repeatable);
+  auto connection = request.upgrade && http1 ? co_await pool_.connect(request.key)
+                                             : co_await pool_.acquire(request.key, repeatable);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
   request.connection = std::move(*connection);
   request.reused = request.connection->client->reused();
   request.log.upstream = request.connection->client->info().peer.to_string();
-  bool end = request.upgrade || !request.forwarder->request_has_body();
+  if (!request.head.protocol.empty() &&
+      !co_await request.connection->client->takes_extended_connect()) {
+    co_return fail(ErrorKind::kUnsupported, "the app on port " + std::to_string(request.key.port) +
+                                                " takes no extended CONNECT");
+  }
+  bool end = request.upgrade ? http1 : !request.forwarder->request_has_body();
   auto stream = request.connection->client->open(request.head, end);
   if (!stream) co_return std::unexpected(std::move(stream.error()));
-  co_return co_await request.forwarder->attempt(std::move(*stream), std::nullopt);
+  auto answer = co_await request.forwarder->attempt(std::move(*stream), std::nullopt);
+  if (answer && !translate_answer(request, *answer)) {
+    co_return fail(ErrorKind::kProtocol, "the app agreed to a WebSocket without having understood",
+                   ErrorSource::kUpstream);
+  }
+  co_return answer;
 }
 
 }  // namespace weft::proxy

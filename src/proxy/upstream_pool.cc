@@ -123,7 +123,7 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, io::Tally
   upstream->further = std::move(further);
   upstream->client =
       http::connect_http(worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2,
-                         std::move(made->info), {.plain_literals = true},
+                         std::move(made->info), {.ping_after = kPingAfter, .plain_literals = true},
                          [this, target] { tidy(target); });
   group.connections.push_back(std::move(upstream));
   group.settled.pulse();

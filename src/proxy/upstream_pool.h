@@ -42,6 +42,8 @@ class UpstreamPool {
  public:
   static constexpr Duration kConnectTimeout = Duration::seconds(2);
   static constexpr Duration kIdle = Duration::seconds(90);
+  // A sidecar that leaves an open request in silence for so long is asked whether it is there.
+  static constexpr Duration kPingAfter = Duration::seconds(5);
 
   explicit UpstreamPool(Worker& worker);
   ~UpstreamPool();

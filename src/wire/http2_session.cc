@@ -114,6 +114,8 @@ bool Http2Session::wants_write() const {
          (!impl_->failed && impl_->send_window > 0 && impl_->queue.first());
 }
 
+size_t Http2Session::unsent_frames() const { return impl_->pending.size(); }
+
 bool Http2Session::finished() const {
   if (wants_write()) return false;
   return impl_->failed || ((impl_->going_away || impl_->drained) && impl_->streams.size() == 0);
@@ -138,6 +140,7 @@ bool Http2Session::can_open() const {
 }
 
 bool Http2Session::peer_takes_extended_connect() const { return impl_->peer_extended_connect; }
+bool Http2Session::peer_settings_seen() const { return impl_->settings_seen; }
 bool Http2Session::going_away() const {
   return impl_->failed || impl_->going_away || impl_->draining;
 }

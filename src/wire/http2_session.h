@@ -35,6 +35,7 @@ enum class Http2Code : uint32_t {
   kRefusedStream = 0x7,
   kCancel = 0x8,
   kCompressionError = 0x9,
+  kConnectError = 0xa,
   kEnhanceYourCalm = 0xb,
 };
 
@@ -102,6 +103,8 @@ class Http2Session {
   void produce(Buffer& out, size_t limit);
   // Something would be produced.
   bool wants_write() const;
+  // Octets of frames that wait for produce(), bodies not counted: those wait for windows.
+  size_t unsent_frames() const;
   // Nothing more will be read or written: close.
   bool finished() const;
 
@@ -109,8 +112,9 @@ class Http2Session {
   Http2Stream* open(const RequestHead& head, bool end, void* user);
   // Client: may another stream be opened now, by the peer's limit?
   bool can_open() const;
-  // Client: does the server take extended CONNECT (RequestHead::protocol)?
+  // Client: does the server take extended CONNECT (RequestHead::protocol)? Known from its SETTINGS on.
   bool peer_takes_extended_connect() const;
+  bool peer_settings_seen() const;
   // GOAWAY was received or sent: no new streams here.
   bool going_away() const;
   size_t open_streams() const;

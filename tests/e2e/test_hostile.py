@@ -1,5 +1,9 @@
 """Strangers at every door: garbage, silence, and TLS without a right to be there."""
 
+import contextlib
+import os
+import pathlib
+import re
 import socket
 import ssl
 
@@ -84,3 +88,76 @@ def test_the_status_page_refuses_foreign_host_names(t):
     bad = send_bytes("127.0.0.1", mesh.status_port, b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
     holds(good.startswith(b"HTTP/1.1 200"), good[:100])
     holds(bad.startswith((b"HTTP/1.1 403", b"HTTP/1.1 421", b"HTTP/1.1 400")), bad[:100])
+
+
+def frame(kind, flags, stream, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
+GET = b"\x82\x86\x84\x41\x01x"  # GET http://x/
+# What a flood is made of; `n` counts from 0.
+FLOODS = {
+    "rapid reset": lambda n: frame(HEADERS, 5, 2 * n + 1, GET) + frame(RST_STREAM, 0, 2 * n + 1, bytes(4)),
+    "made-you-reset": lambda n: frame(HEADERS, 4, 2 * n + 1, GET) + frame(WINDOW_UPDATE, 0, 2 * n + 1, bytes(4)),
+    "ping": lambda n: frame(PING, 0, 0, bytes(8)),
+    "settings": lambda n: frame(SETTINGS, 0, 0, b"\0\4\0\0\xff\xff"),
+    "empty data": lambda n: (frame(HEADERS, 4, 1, GET) if n == 0 else b"") + frame(DATA, 0, 1),
+    "continuation": lambda n: (frame(HEADERS, 0, 1, GET) if n == 0 else b"") + frame(CONTINUATION, 0, 1),
+    "endless head": lambda n: (frame(HEADERS, 0, 1, GET) if n == 0 else b"") + frame(CONTINUATION, 0, 1, b"\0\1x\1y" * 3000),
+    "priority": lambda n: frame(PRIORITY, 0, 1, bytes(5)),
+    "window update": lambda n: frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\1"),
+}
+FRAMES = 200_000
+
+
+def cost(pid):
+    """(CPU seconds, resident KiB) of a process."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    resident = re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(resident.group(1))
+
+
+def flooded(port, make, reads):
+    """Frames sent until the door shut, and what it said."""
+    said, sent = b"", 0
+    with socket.create_connection(("127.0.0.1", port), 5) as door:
+        door.settimeout(5)
+        door.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        try:
+            while sent < FRAMES:
+                door.sendall(b"".join(make(n) for n in range(sent, sent + 100)))
+                sent += 100
+                if reads:
+                    with contextlib.suppress(BlockingIOError):
+                        said += door.recv(1 << 20, socket.MSG_DONTWAIT)
+            door.settimeout(1)
+        except OSError:
+            pass
+        with contextlib.suppress(OSError):
+            while piece := door.recv(1 << 20):
+                said += piece
+    return sent, said
+
+
+@limit(180)
+def test_http2_floods_are_cut_off_for_little(t):
+    mesh = t.mesh()
+    published = free_port()
+    app = t.http_app(mesh, "web:80:8080/http", options=["--publish", f"{published}:8080"])
+    pid = app.proxy_pid()
+    for _ in range(20):
+        t.get_json(mesh, "http://web/")
+    _, usual = cost(pid)
+    for name, make in FLOODS.items():
+        for reads in (True, False):
+            cpu_before, _ = cost(pid)
+            sent, said = flooded(published, make, reads)
+            cpu, resident = cost(pid)
+            what = f"{name}, {'heard' if reads else 'not heard'}: {sent} frames, {cpu - cpu_before:.2f} s, {resident - usual:+} KiB"
+            holds(sent < FRAMES, f"was not cut off: {what}")
+            holds(cpu - cpu_before < 1, f"cost CPU: {what}")
+            holds(resident - usual < 16_384, f"cost memory: {what}")
+            holds(not said or b"\x07\0\0\0\0\0" in said, f"no GOAWAY was said: {what} {said[-100:]}")
+    equal(app.proxy_pid(), pid, "the sidecar's pid (it did not crash)")
+    equal(t.get_json(mesh, "http://web/")["name"], "web", "the mesh afterwards")

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from harness import APPS, Skip, equal, wait_until
+from harness import APPS, Skip, equal, have, wait_until
 
 # A Python that was not Debian's does not see Debian's modules.
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -91,3 +91,39 @@ asyncio.run(main())
     app.kill()
     equal(waiting.wait(15), 0, waiting.errors())
     equal(waiting.output().splitlines(), ["open", "lost 1006"])
+
+
+def over_http2(*arguments):
+    return ["node", str(APPS / "websocket_http2.js"), *arguments]
+
+
+def test_a_client_over_http2_reaches_a_server_of_http1(t):
+    have("node")
+    mesh = t.mesh()
+    app = server(t, mesh, "chat:80:8080/http", 8080)
+    status, out, err = mesh.once(over_http2("client", "chat:80"), timeout=30)
+    equal(status, 0, err)
+    equal(out.splitlines(), ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\x0f¡"', "ended"])
+    wait_until("the end at the app", lambda: app.output().splitlines(), 10)
+    equal(app.output().splitlines(), ["ended 4001 "])
+
+
+def test_a_client_of_http1_reaches_a_server_that_speaks_http2_alone(t):
+    have("node")
+    mesh = t.mesh()
+    app = mesh.run("chat", over_http2("server", "8080"), ["chat:80:8080/h2c"])
+    mesh.wait_serving("chat", 1, 30, [app])
+    out = client(mesh, """
+async with websockets.connect("ws://chat/room", subprotocols=["shop.v1"], compression=None) as c:
+    print(c.subprotocol)
+    await c.send("hello")
+    print(await c.recv())
+    await c.close(4001)
+try: await websockets.connect("ws://chat/closed", compression=None)
+except websockets.InvalidStatusCode as no: print(no.status_code, no.headers["x-why"])
+""")
+    equal(out, ["shop.v1", "hello", "403 closed"])
+    wait_until("the end at the app", lambda: "ended" in app.output(), 10)
+    equal(app.output().splitlines(), ["opened websocket true", "ended"])
+    status, out, err = mesh.once(over_http2("client", "chat:80"), timeout=30)
+    equal(out.splitlines(), ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\x0f¡"', "ended"], err)

@@ -215,6 +215,38 @@ TEST_F(StayingUp, AFloodOfInterimResponsesIsCutOff) {
   EXPECT_LT(peer->in.size(), 10'000u);
 }
 
+TEST_F(StayingUp, ARetryTellsTheServerWhatIsLeftOfTheCallersDeadline) {
+  ASSERT_EQ(mesh.apply("apiVersion: gateway.networking.k8s.io/v1\n"
+                       "kind: HTTPRoute\n"
+                       "metadata: {name: again}\n"
+                       "spec:\n"
+                       "  parentRefs: [{group: \"\", kind: Service, name: weft, port: 80}]\n"
+                       "  rules:\n"
+                       "  - backendRefs: [{name: weft, port: 80}]\n"
+                       "    retry: {codes: [503], attempts: 3, backoff: 500ms}\n")
+                .status,
+            200);
+  const std::string busy = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+  start_backend({busy, busy, kOk});
+  auto peer = dial();
+  peer->write(
+      "POST /a.B/C HTTP/1.1\r\nHost: weft\r\nContent-Type: application/grpc\r\n"
+      "grpc-timeout: 20S\r\nContent-Length: 5\r\n\r\n12345");
+  const Instant begin = world().now();
+  ASSERT_TRUE(until([&] { return peer->in.ends_with("ok"); }, Duration::seconds(10)));
+  const int64_t passed_ms = (world().now() - begin).ns / 1'000'000;
+  ASSERT_EQ(backend->reached().size(), 3u);
+  // In microseconds.
+  auto told = [&](size_t request) {
+    const std::string value = backend->reached()[request].message.all("grpc-timeout").at(0);
+    return std::stol(value) * (value.ends_with('S') ? 1'000'000 : 1);
+  };
+  EXPECT_LE(told(0), 20'000'000);
+  EXPECT_LT(told(1), told(0));
+  EXPECT_LT(told(2), told(1));
+  EXPECT_GE(told(2), 20'000'000 - (passed_ms + 1) * 1000);
+}
+
 TEST_F(StayingUp, AnOverloadedSidecarShedsNewRequestsAndRecovers) {
   start_backend({kOk});
   auto call = [&](const std::string& extra) {
@@ -278,9 +310,9 @@ TEST_F(StayingUp, RequestsWaitingForOneInstanceAreBounded) {
     if (!got) ++failed;
   };
   io::TaskScope scope;
-  for (size_t i = 0; i < proxy::UpstreamPool::kMostWaiting + 100; ++i) scope.spawn(wait());
+  for (size_t i = 0; i < proxy::UpstreamBounds::kMostWaiting + 100; ++i) scope.spawn(wait());
   EXPECT_EQ(refused, 100u);
-  EXPECT_TRUE(until([&] { return failed == proxy::UpstreamPool::kMostWaiting + 100; },
+  EXPECT_TRUE(until([&] { return failed == proxy::UpstreamBounds::kMostWaiting + 100; },
                     Duration::seconds(10)));
   EXPECT_EQ(refused, 100u);
 }
