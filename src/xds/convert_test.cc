@@ -99,6 +99,37 @@ TEST(Convert, OnlyServicesWithRulesForOpaqueConnectionsNeedTheSecondLevel) {
   EXPECT_TRUE(decode_service(encode_service(service), 1));
 }
 
+TEST(Convert, HostsRedirectsAndRewritesComeBackAndNeedTheThirdLevel) {
+  model::RouteRule rule;
+  rule.match.host = "*.shop.example";
+  rule.match.grpc = true;
+  rule.redirect = model::Redirect{.scheme = "https",
+                                  .hostname = "new.example",
+                                  .path = {model::PathRewrite::kFull, "/x"},
+                                  .port = 8443,
+                                  .status = 308};
+  rule.rewrite = {"old.example", {model::PathRewrite::kPrefix, "/y"}};
+  model::Service service;
+  service.name = {"default", "cart"};
+  service.ports = {{.port = 80, .name = "", .routed = true, .rules = {rule}}};
+  EXPECT_FALSE(decode_service(encode_service(service), 2));
+  auto decoded = decode_service(encode_service(service), 3);
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  const model::RouteRule& back = decoded->ports.at(0).rules.at(0);
+  EXPECT_EQ(back.match.host, "*.shop.example");
+  EXPECT_TRUE(back.match.grpc);
+  ASSERT_TRUE(back.redirect);
+  EXPECT_EQ(back.redirect->scheme, "https");
+  EXPECT_EQ(back.redirect->hostname, "new.example");
+  EXPECT_EQ(back.redirect->path.kind, model::PathRewrite::kFull);
+  EXPECT_EQ(back.redirect->path.value, "/x");
+  EXPECT_EQ(back.redirect->port, 8443);
+  EXPECT_EQ(back.redirect->status, 308);
+  EXPECT_EQ(back.rewrite.hostname, "old.example");
+  EXPECT_EQ(back.rewrite.path.kind, model::PathRewrite::kPrefix);
+  EXPECT_EQ(back.rewrite.path.value, "/y");
+}
+
 model::Endpoint endpoint() {
   model::Endpoint out;
   out.workload = "cart-7f3a9c";
@@ -145,11 +176,11 @@ TEST(Convert, EndpointsNamesAndWorkloadAddressesComeBackWhole) {
 TEST(Convert, AProxyThatIsTooOldSaysWhichLevelItNeeds) {
   v1::Service message;
   message.ParseFromString(encode_service(full_service()));
-  message.set_min_proxy(3);
+  message.set_min_proxy(4);
   auto result = decode_service(message.SerializeAsString(), 2);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind(), ErrorKind::kUnsupported);
-  EXPECT_THAT(result.error().message(), HasSubstr("needs proxy level 3, this proxy has level 2"));
+  EXPECT_THAT(result.error().message(), HasSubstr("needs proxy level 4, this proxy has level 2"));
 }
 
 struct BadService {

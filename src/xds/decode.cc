@@ -18,6 +18,7 @@ constexpr int kMatches = 64;
 constexpr int kHeaders = 128;
 constexpr size_t kLabels = 128;
 constexpr size_t kRegexBytes = 1024;
+constexpr size_t kHostBytes = 256;
 constexpr size_t kTextBytes = 8 * 1024;
 constexpr uint32_t kMaxWeight = 1'000'000;
 constexpr uint32_t kMaxAttempts = 100;
@@ -174,7 +175,60 @@ Result<model::RouteMatch> decode(const v1::RouteMatch& in) {
   if (auto ok = decode_matches(in.query(), "match.query", out.query); !ok) {
     return std::unexpected(ok.error());
   }
+  auto host = text(in.host(), "match.host", kHostBytes);
+  if (!host) return std::unexpected(host.error());
+  out.host = std::move(*host);
+  out.grpc = in.grpc();
   return out;
+}
+
+Result<model::PathRewrite> decode(const v1::PathRewrite& in) {
+  model::PathRewrite out;
+  switch (in.kind()) {
+    case v1::PathRewrite::NONE: return out;
+    case v1::PathRewrite::FULL: out.kind = model::PathRewrite::kFull; break;
+    case v1::PathRewrite::PREFIX_MATCH: out.kind = model::PathRewrite::kPrefix; break;
+    default:
+      return invalid(fmt::format("path.kind: unknown value {}", static_cast<int>(in.kind())));
+  }
+  auto value = text(in.value(), "path.value");
+  if (!value) return std::unexpected(value.error());
+  out.value = std::move(*value);
+  return out;
+}
+
+Result<model::Redirect> decode(const v1::Redirect& in) {
+  model::Redirect out;
+  auto scheme = text(in.scheme(), "redirect.scheme", 16);
+  if (!scheme) return std::unexpected(scheme.error());
+  auto host = text(in.hostname(), "redirect.hostname", kHostBytes);
+  if (!host) return std::unexpected(host.error());
+  auto path = decode(in.path());
+  if (!path) return std::unexpected(std::move(path.error()).context("redirect"));
+  if (in.port() > 65535) return invalid(fmt::format("redirect.port: {}", in.port()));
+  if (in.status() < 300 || in.status() > 399) {
+    return invalid(fmt::format("redirect.status: {}", in.status()));
+  }
+  out.scheme = std::move(*scheme);
+  out.hostname = std::move(*host);
+  out.path = std::move(*path);
+  out.port = static_cast<uint16_t>(in.port());
+  out.status = static_cast<int>(in.status());
+  return out;
+}
+
+Result<void> decode_steering(const v1::RouteRule& in, model::RouteRule& out) {
+  if (in.has_redirect()) {
+    auto redirect = decode(in.redirect());
+    if (!redirect) return std::unexpected(redirect.error());
+    out.redirect = std::move(*redirect);
+  }
+  auto host = text(in.rewrite().hostname(), "rewrite.hostname", kHostBytes);
+  if (!host) return std::unexpected(host.error());
+  auto path = decode(in.rewrite().path());
+  if (!path) return std::unexpected(std::move(path.error()).context("rewrite"));
+  out.rewrite = {std::move(*host), std::move(*path)};
+  return {};
 }
 
 Result<model::Backend> decode(const v1::Backend& in) {
@@ -276,6 +330,7 @@ Result<model::RouteRule> decode(const v1::RouteRule& in) {
   auto consumers = consumer_namespace(in.consumer_namespace());
   if (!consumers) return std::unexpected(consumers.error());
   out.consumer_namespace = std::move(*consumers);
+  if (auto ok = decode_steering(in, out); !ok) return std::unexpected(ok.error());
   return out;
 }
 

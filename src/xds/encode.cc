@@ -16,6 +16,7 @@ namespace {
 // leaving it out raises it for the resources that use the field.
 constexpr uint32_t kBaseLevel = 1;
 constexpr uint32_t kTcpRulesLevel = 2;
+constexpr uint32_t kSteeringLevel = 3;
 
 std::string serialize(const google::protobuf::Message& message) {
   std::string bytes;
@@ -75,6 +76,32 @@ void fill(v1::RouteMatch& out, const model::RouteMatch& in) {
   out.set_method(in.method);
   for (const auto& m : in.headers) fill(*out.add_headers(), m);
   for (const auto& m : in.query) fill(*out.add_query(), m);
+  out.set_host(in.host);
+  out.set_grpc(in.grpc);
+}
+
+void fill(v1::PathRewrite& out, const model::PathRewrite& in) {
+  switch (in.kind) {
+    case model::PathRewrite::kNone: return out.set_kind(v1::PathRewrite::NONE);
+    case model::PathRewrite::kFull: out.set_kind(v1::PathRewrite::FULL); break;
+    case model::PathRewrite::kPrefix: out.set_kind(v1::PathRewrite::PREFIX_MATCH); break;
+  }
+  out.set_value(in.value);
+}
+
+void fill(v1::Redirect& out, const model::Redirect& in) {
+  out.set_scheme(in.scheme);
+  out.set_hostname(in.hostname);
+  fill(*out.mutable_path(), in.path);
+  out.set_port(in.port);
+  out.set_status(static_cast<uint32_t>(in.status));
+}
+
+// What an older proxy would leave out and then do something else.
+uint32_t level_of(const model::RouteRule& rule) {
+  const bool steers =
+      !rule.match.host.empty() || rule.match.grpc || rule.redirect || !rule.rewrite.empty();
+  return steers ? kSteeringLevel : kBaseLevel;
 }
 
 void fill(v1::Backend& out, const model::Backend& in) {
@@ -102,6 +129,11 @@ void fill(v1::RouteRule& out, const model::RouteRule& in) {
     retry->set_backoff_ns(in.retry->backoff.ns);
   }
   out.set_consumer_namespace(in.consumer_namespace);
+  if (in.redirect) fill(*out.mutable_redirect(), *in.redirect);
+  if (!in.rewrite.empty()) {
+    out.mutable_rewrite()->set_hostname(in.rewrite.hostname);
+    fill(*out.mutable_rewrite()->mutable_path(), in.rewrite.path);
+  }
 }
 
 void fill(v1::TcpRule& out, const model::TcpRule& in) {
@@ -151,7 +183,10 @@ std::string encode_service(const model::Service& service) {
     port->set_name(in.name);
     port->set_protocol(to_wire(in.protocol));
     port->set_routed(in.routed);
-    for (const auto& rule : in.rules) fill(*port->add_rules(), rule);
+    for (const auto& rule : in.rules) {
+      fill(*port->add_rules(), rule);
+      out.set_min_proxy(std::max(out.min_proxy(), level_of(rule)));
+    }
     for (const auto& rule : in.tcp_rules) fill(*port->add_tcp_rules(), rule);
     if (!in.tcp_rules.empty()) out.set_min_proxy(std::max(out.min_proxy(), kTcpRulesLevel));
   }

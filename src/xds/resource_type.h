@@ -24,7 +24,8 @@ std::optional<ResourceType> parse_type_url(std::string_view url);
 std::string_view short_name(ResourceType type);
 
 // What a proxy of this build understands. A resource says the lowest level it needs (`min_proxy`).
-inline constexpr uint32_t kProxyLevel = 2;  // 2: rules for opaque connections
+// 2: rules for opaque connections. 3: hosts, gRPC matches, redirects, rewrites.
+inline constexpr uint32_t kProxyLevel = 3;
 
 // The gRPC methods of the control plane.
 inline constexpr std::string_view kDeltaPath =
