@@ -143,6 +143,8 @@ Result<void> use_protocols(SSL_CTX* ssl) {
   SSL_CTX_set_security_level(ssl, 2);
   SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+  // Who connects and then says nothing holds no record buffers.
+  SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_max_cert_list(ssl, kMaxPeerChainBytes);
   if (SSL_CTX_set_min_proto_version(ssl, TLS1_3_VERSION) != 1 ||
       SSL_CTX_set_max_proto_version(ssl, TLS1_3_VERSION) != 1 ||
