@@ -54,6 +54,7 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
   head.status = reply.status;
   head.fields.add("content-type", "text/plain; charset=utf-8");
   head.fields.add("content-length", std::to_string(body.size()));
+  if (!reply.location.empty()) head.fields.add("location", reply.location);
   if (reply.later) head.fields.add("retry-after", "1");
   if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
   head.length = {wire::BodyLength::kSized, body.size()};

@@ -17,7 +17,8 @@ struct LocalReply {
   const char* flags;  // for the access log, telemetry/access_log.h
   // What gRPC callers get if not what follows from `status`.
   std::optional<http::GrpcStatus> grpc_status{};
-  bool later = false;  // the caller may come again: Retry-After
+  bool later = false;         // the caller may come again: Retry-After
+  std::string location = {};  // of a redirect
   http::GrpcStatus grpc() const;
 };
 

@@ -1,13 +1,18 @@
-// Matching is a walk over a short list of compiled rules; nothing is allocated but for query
-// parameters.
+// Matching is a walk over a short list of compiled rules, or over those an index picks out of a long one;
+// nothing is allocated but for query parameters and wildcard hosts.
 #include "proxy/router.h"
 
 #include <re2/re2.h>
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace weft::proxy {
 namespace {
+
+// Up to so many rules a walk is cheaper than the index.
+constexpr size_t kWalked = 8;
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -89,6 +94,8 @@ bool CompiledRule::matches(const RequestView& request) const {
     return false;
   }
   if (!match.method.empty() && match.method != request.method) return false;
+  if (match.grpc && !request.grpc) return false;
+  if (!match.host.empty() && !host_matches(request.host, match.host)) return false;
 
   std::string_view path = path_of(request.target);
   switch (match.path.kind) {
@@ -130,6 +137,10 @@ bool CompiledPort::routed_for(std::string_view caller_namespace) const {
 }
 
 std::shared_ptr<const CompiledRule> CompiledPort::match(const RequestView& request) const {
+  if (index) {
+    const size_t position = index->find(rules, request);
+    return position == RouteIndex::kNone ? nullptr : rules[position];
+  }
   for (const auto& rule : rules) {
     if (rule->matches(request)) return rule;
   }
@@ -146,6 +157,10 @@ Result<std::shared_ptr<const CompiledService>> CompiledService::compile(
       auto compiled_rule = CompiledRule::compile(rule);
       if (!compiled_rule) return std::unexpected(std::move(compiled_rule.error()));
       compiled_port.rules.push_back(std::move(*compiled_rule));
+      compiled_port.by_host = compiled_port.by_host || !rule.match.host.empty();
+    }
+    if (compiled_port.rules.size() > kWalked) {
+      compiled_port.index = std::make_unique<const RouteIndex>(compiled_port.rules);
     }
     compiled_port.tcp_rules = TcpRules::compile(port.tcp_rules);
     compiled->ports.push_back(std::move(compiled_port));
@@ -174,6 +189,21 @@ std::vector<model::ServiceName> CompiledService::dependencies() const {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+bool host_matches(std::string_view host, std::string_view pattern) {
+  if (!pattern.starts_with("*.")) return host == pattern;
+  pattern.remove_prefix(1);
+  return host.size() > pattern.size() && host.ends_with(pattern);
+}
+
+std::string host_of(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  // A colon inside brackets belongs to an IPv6 address.
+  if (colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
+    authority = authority.substr(0, colon);
+  }
+  return to_lower(authority);
 }
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }

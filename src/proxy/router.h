@@ -2,7 +2,8 @@
 // it. A Service is compiled once, when it arrives (regular expressions, backend schedules); what cannot
 // be compiled is refused there, so that the request path never fails for a reason of configuration.
 //
-// Rules are tried in the order given; the control plane has sorted them by Gateway API precedence.
+// Rules count in the order given; the control plane has sorted them by Gateway API precedence. A few are
+// tried one by one, many are found by an index (route_index.h).
 // Compiled objects are immutable but for one relaxed counter per rule, and shared between threads.
 #pragma once
 
@@ -13,6 +14,7 @@
 
 #include "base/result.h"
 #include "model/service.h"
+#include "proxy/route_index.h"
 #include "proxy/tcp_rules.h"
 #include "proxy/weights.h"
 #include "wire/message.h"
@@ -25,6 +27,8 @@ struct RequestView {
   std::string_view target;  // path and query as sent
   const wire::Fields& fields;
   std::string_view caller_namespace;
+  std::string_view host = {};  // of the Host, lower case, without port
+  bool grpc = false;
 };
 
 class CompiledRule {
@@ -50,8 +54,10 @@ class CompiledRule {
 
 struct CompiledPort {
   model::ServicePort port;
-  std::vector<std::shared_ptr<const CompiledRule>> rules;
+  CompiledRules rules;
   TcpRules tcp_rules;
+  std::unique_ptr<const RouteIndex> index = nullptr;  // when there are many rules
+  bool by_host = false;                               // some rule looks at RequestView::host
 
   // Does any rule for requests concern callers of this namespace? Without one, the service itself is the backend.
   bool routed_for(std::string_view caller_namespace) const;
@@ -74,6 +80,10 @@ std::string_view path_of(std::string_view target);
 std::string_view query_of(std::string_view target);
 // First value of a query parameter, percent-decoded ('+' is a space); nothing when absent.
 std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
+// "shop.example" is itself, "*.example" any name below it; both in lower case.
+bool host_matches(std::string_view host, std::string_view pattern);
+// The host of an authority: in lower case, without port. IPv6 brackets stay.
+std::string host_of(std::string_view authority);
 // "/shop" is a prefix of "/shop" and "/shop/cart", not of "/shopping" (Gateway API PathPrefix).
 bool path_has_prefix(std::string_view path, std::string_view prefix);
 
