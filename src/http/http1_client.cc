@@ -103,6 +103,8 @@ void Http1Client::exchange_over(Http1Exchange& exchange) {
   detach();
   ++carried_;
   if (!stream_) return;
+  // A tunnel that was cut must not look as if it had ended.
+  if (!whole && exchange.tunnel()) stream_->reset();
   if (!whole || last_ || draining_ || eof_ || lost_ || !in_.empty()) close(whole);
   loop_.ready(tell_changed_);
 }
