@@ -13,7 +13,9 @@ namespace {
 
 // Smaller comes first.
 struct Precedence {
-  bool producer;        // consumer routes first
+  bool producer;  // consumer routes first
+  // Gateway API, HTTPRouteSpec.hostnames: most characters of a name without wildcard, then of any.
+  int64_t plain_host, host;
   int path_kind;        // exact, prefix, regular expression
   int64_t path_length;  // negative: longer first
   bool any_method;
@@ -24,13 +26,15 @@ struct Precedence {
   auto operator<=>(const Precedence&) const = default;
 };
 
-int rank(model::PathMatch::Kind kind) {
-  switch (kind) {
+int rank(const model::RouteMatch& match) {
+  // Of gRPC a regular expression is "this method of any service": closer than any call at all.
+  if (match.grpc && match.path.value == "/") return 3;
+  switch (match.path.kind) {
     case model::PathMatch::kExact: return 0;
     case model::PathMatch::kPrefix: return 1;
     case model::PathMatch::kRegex: return 2;
   }
-  return 3;
+  return 4;
 }
 
 // A trailing slash of a prefix does not count: /a/ and /a match the same paths.
@@ -58,29 +62,41 @@ model::RouteRule make_rule(const model::ServiceName& service, const Object& rout
   out.request_timeout = rule.request_timeout;
   out.backend_timeout = rule.backend_timeout;
   out.retry = rule.retry;
+  out.redirect = rule.redirect;
+  out.rewrite = rule.rewrite;
   return out;
+}
+
+int64_t characters(const std::string& host, bool plain) {
+  return plain && host.starts_with("*.") ? 0 : static_cast<int64_t>(host.size());
 }
 
 void add_candidates(const model::ServiceName& service, const Object& route,
                     const BackendUsable& usable, std::vector<Candidate>& out) {
   const auto& spec = std::get<HttpRouteSpec>(route.spec);
+  static const std::vector<std::string> kAnyHost = {""};
   const bool consumer = route.meta.ns != service.ns;
   for (size_t r = 0; r < spec.rules.size(); ++r) {
     model::RouteRule rule = make_rule(service, route, spec.rules[r], r, usable);
     if (consumer) rule.consumer_namespace = route.meta.ns;
     for (size_t m = 0; m < spec.rules[r].matches.size(); ++m) {
       rule.match = spec.rules[r].matches[m];
-      out.push_back({{.producer = !consumer,
-                      .path_kind = rank(rule.match.path.kind),
-                      .path_length = -prefix_length(rule.match.path),
-                      .any_method = rule.match.method.empty(),
-                      .headers = -static_cast<int64_t>(rule.match.headers.size()),
-                      .query = -static_cast<int64_t>(rule.match.query.size()),
-                      .created = route.meta.created.unix_ns,
-                      .route = rule.route,
-                      .rule = r,
-                      .match = m},
-                     rule});
+      for (const std::string& host : spec.hostnames.empty() ? kAnyHost : spec.hostnames) {
+        rule.match.host = host;
+        out.push_back({{.producer = !consumer,
+                        .plain_host = -characters(host, true),
+                        .host = -characters(host, false),
+                        .path_kind = rank(rule.match),
+                        .path_length = -prefix_length(rule.match.path),
+                        .any_method = rule.match.method.empty(),
+                        .headers = -static_cast<int64_t>(rule.match.headers.size()),
+                        .query = -static_cast<int64_t>(rule.match.query.size()),
+                        .created = route.meta.created.unix_ns,
+                        .route = rule.route,
+                        .rule = r,
+                        .match = m},
+                       rule});
+      }
     }
   }
 }

@@ -225,9 +225,9 @@ constexpr Schema kRewrite{"a rewrite", "A change of what the backend is asked fo
 constexpr Schema kCors{"CORS", "Which pages of other origins may use this.", kCorsFields};
 constexpr Schema kAuth{"externalAuth", "Ask an authorizer first.", kAuthFields, kAuthRules};
 
-constexpr const char* kFilterTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier"};
-constexpr const char* kOtherTypes[] = {"RequestRedirect", "URLRewrite",  "RequestMirror", "CORS",
-                                       "ExtensionRef",    "ExternalAuth"};
+constexpr const char* kFilterTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier",
+                                        "RequestRedirect", "URLRewrite"};
+constexpr const char* kOtherTypes[] = {"RequestMirror", "CORS", "ExtensionRef", "ExternalAuth"};
 constexpr const char* kBackendTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier"};
 constexpr const char* kOtherBackendTypes[] = {
     "RequestRedirect", "URLRewrite", "RequestMirror", "CORS", "ExtensionRef", "ExternalAuth"};

@@ -108,15 +108,11 @@ constexpr Field kRuleFields[] = {
 };
 const Schema kRule{"a rule", "What to do with requests that match.", kRuleFields, kHttpRuleRules};
 
-constexpr Field unsupported_hostnames() {
-  Field field = hostnames_field("Hosts the route is for, by the Host header; any when left out.");
-  field.unsupported = "routes of a Service apply by its address, not by the Host header";
-  return field;
-}
-
 constexpr Field kSpecFields[] = {
     parent_refs_field(),
-    unsupported_hostnames(),
+    hostnames_field(
+        "Hosts the route is for, by the request's Host, also on a Service; any when left "
+        "out. `*.` stands for one label or more."),
     {.name = "rules",
      .type = FieldType::kObjectList,
      .description = "What to do with requests.",

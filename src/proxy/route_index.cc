@@ -77,7 +77,7 @@ size_t RouteIndex::find(const CompiledRules& rules, const RequestView& request,
     if (found != hosts_.end()) search.host(found->second);
   };
   host("");
-  if (!request.host.empty() && (hosts_.size() > 1 || hosts_.begin()->first != "")) {
+  if (!request.host.empty() && (hosts_.size() > 1 || !hosts_.begin()->first.empty())) {
     host(request.host);
     for (size_t dot = request.host.find('.'); dot != std::string_view::npos;
          dot = request.host.find('.', dot + 1)) {
