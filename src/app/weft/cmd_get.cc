@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "app/weft/cli.h"
 #include "app/weft/views.h"
 #include "base/text.h"
+#include "control/kinds.h"
 
 namespace weft::app {
 namespace {
@@ -21,6 +23,7 @@ KINDS
   edges                 who called whom in the last minute, and how that went
   certificates (certs)  the mesh's own certificates and when they expire
   tokens                join tokens (never their secrets)
+  tlsroutes, gateways…  any other kind of object: whether it is accepted
   all                   services, routes and workloads
 
 With -o yaml or json services and routes are whole objects, status included; `weft apply -f -` takes
@@ -43,7 +46,7 @@ EXIT STATUS
 struct Kind {
   const char* name;
   std::vector<std::string_view> aliases;
-  const char* list;    // its rows in /v1/status
+  const char* list;    // its rows in /v1/status; "" when it has none
   const char* object;  // its kind of object; "" when it is none
 };
 
@@ -58,12 +61,15 @@ const std::vector<Kind>& table_of_kinds() {
   return kKinds;
 }
 
-const Kind* find_kind(std::string_view word) {
+std::optional<Kind> find_kind(std::string_view word) {
   const std::string wanted = to_lower(word);
   for (const Kind& kind : table_of_kinds()) {
-    if (std::ranges::find(kind.aliases, wanted) != kind.aliases.end()) return &kind;
+    if (std::ranges::find(kind.aliases, wanted) != kind.aliases.end()) return kind;
   }
-  return nullptr;
+  const auto object = control::parse_kind(word);
+  const control::Kind* kind = object ? control::find_kind(*object) : nullptr;
+  if (!kind) return std::nullopt;
+  return Kind{kind->plural, {}, "", kind->kind};
 }
 
 // Does the row or object have this name and namespace? Empty = any.
@@ -117,12 +123,13 @@ Table table_for(const Kind& kind, const control::Node& list, std::string_view no
   if (name == "workloads") return workloads_table(&list, now);
   if (name == "edges") return edges_table(&list);
   if (name == "certificates") return certificates_table(&list, now);
+  if (*kind.object) return objects_table(&list);
   return tokens_table(&list);
 }
 
 int get_one(const CommandLine& line, const Kind& kind, const Filter& filter, OutputForm form) {
-  const bool objects = *kind.object && form != OutputForm::kTable;
-  const bool tokens = *kind.list == '\0';
+  const bool objects = *kind.object && (form != OutputForm::kTable || *kind.list == '\0');
+  const bool tokens = *kind.list == '\0' && !objects;
   auto reply = ask(line, "GET",
                    objects  ? fmt::format("/v1/objects/{}", kind.object)
                    : tokens ? "/v1/tokens"
@@ -168,7 +175,7 @@ int verb_get(std::span<char* const> args) {
     }
     return status;
   }
-  const Kind* kind = find_kind(word);
+  const std::optional<Kind> kind = find_kind(word);
   if (!kind) {
     std::vector<std::string_view> names;
     for (const Kind& one : table_of_kinds()) names.emplace_back(one.name);

@@ -168,6 +168,26 @@ Table certificates_table(const Node* rows, std::string_view now) {
   return table;
 }
 
+Table objects_table(const Node* objects) {
+  Table table({"NAMESPACE", "NAME", "ACCEPTED"});
+  for (const Node& object : items(objects)) {
+    std::string accepted = "yes";
+    const auto look = [&accepted](const Node& status) {
+      for (const Node& condition : items(status.find("conditions"))) {
+        if (text(condition, "type") != "Accepted" || text(condition, "status") == "True") continue;
+        accepted = "no: " + text(condition, "message");
+      }
+    };
+    if (const Node* status = object.find("status")) {
+      look(*status);
+      for (const Node& parent : items(status->find("parents"))) look(parent);
+    }
+    const Node* metadata = object.find("metadata");
+    if (metadata) table.add({text(*metadata, "namespace"), text(*metadata, "name"), accepted});
+  }
+  return table;
+}
+
 Table tokens_table(const Node* rows) {
   Table table({"ID", "STATE", "NAMESPACE", "SERVICE", "CREATED", "EXPIRES", "USED BY"});
   for (const Node& row : items(rows)) {

@@ -15,6 +15,8 @@ Table routes_table(const control::Node* rows);
 Table edges_table(const control::Node* rows);
 Table certificates_table(const control::Node* rows, std::string_view now);
 Table tokens_table(const control::Node* rows);
+// Of whole objects, of whatever kind: whether they are accepted, and if not, why.
+Table objects_table(const control::Node* objects);
 
 // "3 of 4", "refused: …", "no user yet".
 std::string served_text(const control::Node* served);
