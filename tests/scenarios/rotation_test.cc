@@ -1,6 +1,7 @@
-// What a rotation of certificates does to the connections that are there.
+// What a rotation of certificates does to the connections that are there, and to what was kept of them.
 #include <gtest/gtest.h>
 
+#include "proxy/tls_set.h"
 #include "scenarios/mesh.h"
 
 namespace weft::scenarios {
@@ -45,6 +46,84 @@ TEST(Rotation, AsksCallersToComeAnewAtTimesSpreadOverAQuarterOfWhatIsLeft) {
   EXPECT_EQ(inbound.connections(), 1u) << "who came after the rotation stays";
   EXPECT_EQ(call("caller-0"), 200);
   EXPECT_EQ(inbound.connections(), 2u);
+}
+
+// One sidecar dials another as for an opaque connection.
+Result<http::TlsConnection> dial(Mesh& mesh, const std::string& from, const std::string& to) {
+  const proxy::Worker& callee = mesh.instance(to).worker->worker;
+  return mesh.world().run(
+      mesh.instance(from).worker->pool.connect({callee.self.instance,
+                                                {mesh.instance(to).side->ip(), 20000},
+                                                callee.self.identity.uri(),
+                                                8080},
+                                               proxy::kAlpnTcp));
+}
+
+bool resumes(Mesh& mesh, const std::string& from, const std::string& to) {
+  auto connection = dial(mesh, from, to);
+  EXPECT_TRUE(connection) << connection.error().message();
+  EXPECT_TRUE(!connection || connection->info.peer_spiffe_id ==
+                                 mesh.instance(to).worker->worker.self.identity.uri());
+  return connection && connection->resumed;
+}
+
+void rotate(Instance& instance) {
+  proxy::WorkerSide& side = *instance.worker;
+  auto set = proxy::make_tls_set(side.worker.tls->generation + 1, instance.svid, instance.bundle,
+                                 side.worker.self.instance);
+  ASSERT_TRUE(set);
+  side.use_certificates(std::move(*set));
+}
+
+TEST(Resumption, LastsUntilEitherEndRotatesOrStartsAnew) {
+  Mesh mesh(6);
+  for (const char* name : {"cart", "pay"}) {
+    mesh.add({.name = name,
+              .services = {{name, 80, 8080, model::Protocol::kTcp, true}},
+              .behaviour = {}});
+  }
+  mesh.add({.name = "caller", .services = {}, .behaviour = {}});
+  EXPECT_FALSE(resumes(mesh, "caller", "cart"));
+  EXPECT_TRUE(resumes(mesh, "caller", "cart"));
+  EXPECT_FALSE(resumes(mesh, "caller", "pay")) << "what was kept of one is not offered to another";
+  EXPECT_TRUE(resumes(mesh, "caller", "pay"));
+
+  rotate(mesh.instance("cart"));
+  EXPECT_FALSE(resumes(mesh, "caller", "cart"));
+  EXPECT_TRUE(resumes(mesh, "caller", "cart"));
+  EXPECT_TRUE(resumes(mesh, "caller", "pay"));
+  rotate(mesh.instance("caller"));
+  EXPECT_FALSE(resumes(mesh, "caller", "cart"));
+  EXPECT_FALSE(resumes(mesh, "caller", "pay"));
+  EXPECT_TRUE(resumes(mesh, "caller", "cart"));
+  mesh.kill_sidecar("cart");
+  mesh.restart_sidecar("cart");
+  mesh.world().run_for(Duration::seconds(5));
+  EXPECT_FALSE(resumes(mesh, "caller", "cart"));
+  EXPECT_TRUE(resumes(mesh, "caller", "cart"));
+}
+
+TEST(Resumption, WhoMayNotCallMayNotTheSecondTimeEither) {
+  Mesh mesh(7);
+  mesh.add({.name = "cart",
+            .services = {{"cart", 80, 8080, model::Protocol::kTcp, true}},
+            .behaviour = {}});
+  mesh.add({.name = "stranger", .ns = "elsewhere", .services = {}, .behaviour = {}});
+  for (const bool again : {false, true}) {
+    auto connection = dial(mesh, "stranger", "cart");
+    ASSERT_TRUE(connection) << connection.error().message();
+    EXPECT_EQ(connection->resumed, again);
+    connection->stream->write("hello");
+    mesh.world().run_for(Duration::seconds(1));
+    Buffer answer;
+    EXPECT_EQ(connection->stream->read(answer).kind, io::ReadOutcome::kError);
+    EXPECT_TRUE(answer.empty());
+  }
+  const std::string log = mesh.log_text();
+  const std::string denied = "caller denied";
+  const size_t first = log.find(denied);
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_NE(log.find(denied, first + 1), std::string::npos) << log;
 }
 
 }  // namespace
