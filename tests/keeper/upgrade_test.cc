@@ -18,8 +18,9 @@ using testing::UnorderedElementsAre;
 
 class Upgrading {
  public:
-  explicit Upgrading(const std::string& mode = "", const std::string& script = kServed)
-      : run_(script, {.mode = mode}) {
+  explicit Upgrading(const std::string& mode = "", const std::string& script = kServed,
+                     Duration next_ready_within = Duration::seconds(20))
+      : run_(script, {.mode = mode, .next_ready_within = next_ready_within}) {
     EXPECT_TRUE(run_.recorded("bootstrap first"));
     EXPECT_TRUE(run_.says("up"));
   }
@@ -129,6 +130,15 @@ TEST(Upgrade, ANewOneThatDoesNotGetReadyLeavesTheOldOne) {
     test.expect_served();
     EXPECT_EQ(::kill(old, 0), 0);
     EXPECT_EQ(test.run().sidecar(), old);
+  });
+}
+
+TEST(Upgrade, ANewOneThatIsNeverReadyIsGivenUp) {
+  as_root_and_as_user([] {
+    Upgrading test("", "echo up; sleep 600", Duration::seconds(1));
+    EXPECT_EQ(test.refusal(test.proxy("silent")), "the new proxy was not ready within 1 s");
+    ASSERT_TRUE(test.run().recorded("standby"));
+    EXPECT_EQ(::kill(test.run().sidecar(), 0), 0);
   });
 }
 

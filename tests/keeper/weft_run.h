@@ -39,6 +39,7 @@ struct Setup {
   std::string mode;       // of the stand-in
   bool terminal = false;  // run on a pseudo-terminal, as a shell's foreground job
   Duration ready_within = Duration::seconds(20);
+  Duration next_ready_within = Duration::seconds(20);
 };
 
 // One `weft run -- command`, in the uid of the test.
@@ -174,6 +175,7 @@ class WeftRun {
     for (Fd& socket : *sockets) config.bootstrap_fds.push_back(std::move(socket));
     config.environment = {"WEFT_INSTANCE=test-1"};
     config.ready_within = setup_.ready_within;
+    config.next_ready_within = setup_.next_ready_within;
     config.log = [this](const std::string& text) {
       (void)capture::write_file(folder_ + "/keeper.log", text, true);
     };

@@ -127,7 +127,7 @@ int upgrade(const std::vector<std::string>& names, const std::string& instances,
   int status = kExitOk;
   std::vector<Asked> asked;
   for (const std::string& name : names) {
-    auto socket = connect_to_instance(instances + "/" + name);
+    auto socket = connect_to_instance(fmt::format("{}/{}", instances, name));
     if (!socket) {
       const bool denied = socket.error().kind() == ErrorKind::kDenied;
       failed(name, denied ? socket.error().message() : "no such instance runs here");

@@ -21,6 +21,7 @@ struct KeeperConfig {
   std::vector<Fd> bootstrap_fds;                         // in the order of capture::BootstrapFd
   std::vector<std::string> environment;                  // NAME=VALUE, added to the app's
   Duration ready_within;                                 // for the sidecar's first start
+  Duration next_ready_within = Duration::seconds(20);    // for the next one, in an upgrade
   std::function<void(const std::string&)> log;           // one line of the keeper's own
   // Called now and then while the instance lives; must not wait. Returns when to call it again. May be
   // empty. Children it leaves are reaped.

@@ -22,7 +22,9 @@ namespace weft::app {
 class Keeper {
  public:
   Keeper(capture::Inside inside, KeeperConfig config)
-      : inside_(std::move(inside)), config_(std::move(config)), upgrades_(sidecar_, hooks()) {}
+      : inside_(std::move(inside)),
+        config_(std::move(config)),
+        upgrades_(sidecar_, config_.next_ready_within, hooks()) {}
   int run();
 
  private:

@@ -119,7 +119,7 @@ void Upgrades::on_asked(Fd asker, std::string_view text) {
   upgrade_->program = request[1];
   upgrade_->deadline = Millis(*number(request[2]));
   upgrade_->asked = now();
-  upgrade_->give_up = now() + kReadyWithin;
+  upgrade_->give_up = now() + ready_within_;
   hooks_.log("upgrading to " + upgrade_->program);
   if (!hooks_.need_diag()) start_next({});
 }
@@ -275,7 +275,7 @@ void Upgrades::on_deadline() {
       take_over("");
     } else {
       give_up(fmt::format("the new proxy was not ready within {} s",
-                          kReadyWithin / std::chrono::seconds(1)));
+                          ready_within_ / std::chrono::seconds(1)));
     }
   }
   for (const auto& retired : retired_) {

@@ -18,6 +18,7 @@
 
 #include "app/weft/instance_control.h"
 #include "app/weft/run_sidecar.h"
+#include "base/time.h"
 #include "capture/handoff.h"
 
 namespace weft::app {
@@ -27,7 +28,6 @@ class Upgrades {
   using SteadyTime = std::chrono::steady_clock::time_point;
   using Millis = std::chrono::milliseconds;
 
-  static constexpr Millis kReadyWithin{20'000};
   static constexpr Millis kRetiresWithin{3'000};
   static constexpr Millis kPastDeadline{15'000};  // a retired one that does not end is killed
   static constexpr size_t kMostRetired = 8;
@@ -51,8 +51,10 @@ class Upgrades {
     std::function<void(const std::string&)> log;
   };
 
-  // `serving` outlives it; it is replaced by the next one when that takes over.
-  Upgrades(Sidecar& serving, Hooks hooks) : serving_(serving), hooks_(std::move(hooks)) {}
+  // `serving` outlives it; it is replaced by the next one when that takes over, which has to be ready
+  // within `ready_within`.
+  Upgrades(Sidecar& serving, Duration ready_within, Hooks hooks)
+      : serving_(serving), ready_within_(ready_within.ns / 1'000'000), hooks_(std::move(hooks)) {}
 
   void listen(const std::string& directory);
 
@@ -101,7 +103,7 @@ class Upgrades {
     bool drained = false;
   };
 
-  void on_asked(Fd asker, std::string_view request);
+  void on_asked(Fd asker, std::string_view text);
   Result<void> check(const std::vector<std::string>& request) const;
   void start_next(Fd diag);
   void give_up(std::string_view why);
@@ -110,6 +112,7 @@ class Upgrades {
   void finish(Retired& retired);
 
   Sidecar& serving_;
+  const Millis ready_within_;
   Hooks hooks_;
   std::optional<ControlSocket> control_;
   std::vector<Fd> askers_;  // that have not said what they want
