@@ -103,7 +103,7 @@ def test_a_client_over_http2_reaches_a_server_of_http1(t):
     app = server(t, mesh, "chat:80:8080/http", 8080)
     status, out, err = mesh.once(over_http2("client", "chat:80"), timeout=30)
     equal(status, 0, err)
-    equal(out.splitlines(), ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\x0f¡"', "ended"])
+    equal(out.splitlines(), ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\\u000f¡"', "ended"])
     wait_until("the end at the app", lambda: app.output().splitlines(), 10)
     equal(app.output().splitlines(), ["ended 4001 "])
 
@@ -126,4 +126,4 @@ except websockets.InvalidStatusCode as no: print(no.status_code, no.headers["x-w
     wait_until("the end at the app", lambda: "ended" in app.output(), 10)
     equal(app.output().splitlines(), ["opened websocket true", "ended"])
     status, out, err = mesh.once(over_http2("client", "chat:80"), timeout=30)
-    equal(out.splitlines(), ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\x0f¡"', "ended"], err)
+    equal(out.splitlines(), ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\\u000f¡"', "ended"], err)
