@@ -10,3 +10,4 @@ for module in src/*/; do
     echo "${name}_test"
   fi
 done
+echo weft_sidecar_test  # src/app/proxy: two sidecars of two workers each
