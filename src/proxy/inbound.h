@@ -69,6 +69,9 @@ class Inbound {
     bool upgrade = false;                      // ALPN http/1.1
     std::optional<WallTime> certificate_ends;  // ours, on this connection
     bool plain = false;  // came through a published door: no sidecar on the other side
+    // What weft-source-workload said last on this connection, and what it means: it seldom changes.
+    mutable std::string source;
+    mutable CallerAddress caller;
   };
   struct Request;
   struct Served {

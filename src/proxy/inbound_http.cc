@@ -100,14 +100,21 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     head.absolute_form = false;
     log.service = kPublished;
     log.port = request.peer->app_port;
+    log.client = request.down->connection().peer.to_string();
     log.trace_id = telemetry::participate(head.fields, worker_.random).trace_id_hex();
     log.request_id = keep_or_make_request_id(head.fields, worker_.random);
     present_request(head, request.down->connection());
   } else {
     if (auto id = head.fields.get(kRequestId)) log.request_id = *id;
     if (auto service = head.fields.get("weft-service")) set_service(log, *service);
-    if (auto source = head.fields.get("weft-source-workload"))
-      request.key.caller = parse_source(*source);
+    if (auto source = head.fields.get("weft-source-workload")) {
+      const Peer& from = *request.peer;
+      if (from.source != *source) {
+        from.caller = parse_source(*source);
+        from.source = *source;
+      }
+      request.key.caller = from.caller;
+    }
   }
 
   // authorize
