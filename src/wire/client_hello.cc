@@ -38,7 +38,7 @@ bool read_name(std::string_view extension, std::string& name) {
 ClientHello read_body(std::string_view body) {
   constexpr size_t kVersionAndRandom = 2 + 32, kMaxSession = 32;
   constexpr size_t kServerName = 0;
-  const ClientHello malformed{ClientHello::kMalformed};
+  constexpr auto kMalformed = ClientHello::kMalformed;
   ByteReader reader(body);
   reader.take(kVersionAndRandom);
   const std::string_view session = reader.counted(1);
@@ -46,19 +46,19 @@ ClientHello read_body(std::string_view body) {
   const std::string_view compression = reader.counted(1);
   if (reader.ran_short() || session.size() > kMaxSession || suites.size() < 2 ||
       suites.size() % 2 != 0 || compression.empty()) {
-    return malformed;
+    return {kMalformed};
   }
   ClientHello hello{ClientHello::kHello};
   if (reader.empty()) return hello;  // TLS 1.0 to 1.2 may leave the extensions out
   ByteReader extensions(reader.counted(2));
-  if (reader.ran_short() || !reader.empty()) return malformed;
+  if (reader.ran_short() || !reader.empty()) return {kMalformed};
   bool named = false;
   while (!extensions.empty()) {
     const size_t type = extensions.number(2);
     const std::string_view content = extensions.counted(2);
-    if (extensions.ran_short()) return malformed;
+    if (extensions.ran_short()) return {kMalformed};
     if (type != kServerName) continue;
-    if (named || !read_name(content, hello.server_name)) return malformed;
+    if (named || !read_name(content, hello.server_name)) return {kMalformed};
     named = true;
   }
   return hello;

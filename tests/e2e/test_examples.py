@@ -26,6 +26,11 @@ def test_tcp(t):
     run_example(t, "03-tcp")
 
 
+def test_tls(t):
+    have("openssl")
+    run_example(t, "04-tls")
+
+
 @as_users("root", "user")
 @limit(300)
 def test_the_shop(t):
