@@ -17,13 +17,6 @@ namespace {
 constexpr Duration kHousekeeping = Duration::seconds(2);
 constexpr int kEvictEvery = 15;  // housekeepings
 constexpr size_t kMostNotes = 20;
-// How long callers get to hear that we left before we take no more.
-constexpr Duration kLeaveSettles = Duration::millis(500);
-constexpr Duration kLeaveTimeout = Duration::seconds(2);
-constexpr Duration kDrainLook = Duration::millis(20);
-constexpr Duration kOutboundEnds = Duration::millis(50);
-constexpr Duration kOutboundLook = Duration::millis(2);
-constexpr Duration kLastReport = Duration::millis(500);
 
 MeshRanges ranges_of(const Self& self) {
   MeshRanges ranges;
@@ -298,36 +291,6 @@ io::Task<size_t> Sidecar::ask_workers(size_t (*count)(WorkerSide&)) {
   });
   co_await answer->arrived.wait();
   co_return answer->count;
-}
-
-io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
-  draining_ = true;
-  const Instant until = loop_.now() + limit;
-  const bool serves = !ports_ || !ports_->empty();
-  // Without a leave the report says that we drain.
-  if (!co_await link_.leave(kLeaveTimeout)) link_.report_soon();
-  if (serves && !app_ended) co_await io::sleep_for(loop_, kLeaveSettles);
-
-  to_workers([](WorkerSide& worker) { worker.inbound.drain(); });
-  const size_t left = co_await inbound_ended(until);
-  // The app's own connections end with it; what they carried belongs into the last report.
-  const Instant enough = loop_.now() + kOutboundEnds;
-  while (app_ended && loop_.now() < enough) {
-    if (co_await ask_workers([](WorkerSide& worker) { return worker.outbound.active(); }) == 0)
-      break;
-    co_await io::sleep_for(loop_, kOutboundLook);
-  }
-  co_await link_.report_now(kLastReport);
-  log_.info("drained", {{"left", left}});
-}
-
-io::Task<size_t> Sidecar::inbound_ended(Instant until) {
-  while (true) {
-    const size_t left =
-        co_await ask_workers([](WorkerSide& worker) { return worker.inbound.active(); });
-    if (left == 0 || loop_.now() >= until) co_return left;
-    co_await io::sleep_for(loop_, kDrainLook);
-  }
 }
 
 void Sidecar::note(std::string text) {
