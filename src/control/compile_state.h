@@ -47,7 +47,7 @@ struct BackendProblem {
 };
 BackendProblem resolve_backend(const Compiler::State& state, const Object& route,
                                const std::vector<model::ServiceName>& parents,
-                               const BackendRef& backend);
+                               const BackendRef& ref);
 
 std::string port_list(const std::vector<model::ServicePort>& ports);  // "80, 443"
 
