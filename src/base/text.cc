@@ -230,7 +230,7 @@ void append_json_string(std::string& out, std::string_view text) {
   while (!text.empty()) {
     // Nearly all text is printable ASCII without quotes: that goes in one piece.
     const size_t plain = plain_prefix(text);
-    out.append(text.data(), plain);
+    out += text.substr(0, plain);
     text.remove_prefix(plain);
     if (text.empty()) break;
     const size_t length = utf8_sequence(text);

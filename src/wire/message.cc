@@ -71,7 +71,7 @@ bool same_name(const char* a, const char* b, size_t size) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && same_name(a.data(), b.data(), a.size());
+  return a.size() == b.size() && same_name(a.begin(), b.begin(), a.size());
 }
 
 bool list_has_token(std::string_view list, std::string_view token) {
