@@ -28,8 +28,9 @@ constexpr int kBacklog = 1024;
 // A peer that vanishes without a word is given up within ten seconds: by SilenceWatch when bytes of ours
 // stay without an acknowledgement, and on connections we dialled, where an answer may be waited for, also
 // when nothing is under way. Who connected to us and is idle is looked after once a minute: there may be
-// many. More than one probe may be lost although all is well: the kernel's timers are coarse, and of
-// thousands of probes that leave in one moment the loopback device drops those above 1000.
+// many. More than one probe may be lost although all is well: the kernel's timers are coarse. Over loopback
+// nobody is asked: who is there cannot vanish (the kernel that ends it tells us), and of thousands of
+// probes that leave in one moment the device drops those above 1000.
 struct Probing {
   int idle_seconds, every_seconds, count;
 };
@@ -92,6 +93,7 @@ Task<Result<StreamPtr>> finish_connect(EpollLoop& loop, Fd fd, SocketAddress to,
 
 Task<Result<StreamPtr>> start_connect(EpollLoop& loop, Fd fd, SocketAddress to, Duration timeout) {
   set_tcp_options(fd.get(), kDialled);
+  if (to.ip.is_loopback()) set_int(fd.get(), SOL_SOCKET, SO_KEEPALIVE, 0);
   const KernelAddress address = to_kernel(to, socket_domain(fd.get()));
   if (::connect(fd.get(), address.get(), address.size) == 0) {
     co_return std::make_unique<SocketStream>(loop, std::move(fd), to);
@@ -222,7 +224,6 @@ std::unique_ptr<Listener> adopt_shared_listener(EpollLoop& loop, int fd, Accepte
   make_non_blocking(fd);
   if (socket_domain(fd) != AF_UNIX) {
     set_tcp_options(fd, kAccepted);
-    // Who connects over loopback cannot vanish: the kernel that ends it tells us.
     if (local_address(fd).ip.is_loopback()) set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 0);
   }
   return std::make_unique<SocketListener>(loop, Fd(fd), std::move(accept));
