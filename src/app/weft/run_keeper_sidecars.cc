@@ -17,7 +17,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kLongEnough{10'000};  // a sidecar that lived so long is restarted at once
+// Starts are so far apart at least: more with each death, as at first again after one lived long enough.
+constexpr milliseconds kLongEnough{10'000};
 constexpr milliseconds kFirstBackoff{20};
 constexpr milliseconds kMaxBackoff{2'000};
 constexpr auto kSockDiag = static_cast<size_t>(capture::BootstrapFd::kSockDiag);
@@ -58,7 +59,7 @@ void Keeper::on_sidecar_death() {
   backoff_ = now() - started_at_ >= kLongEnough
                  ? milliseconds{0}
                  : std::clamp(backoff_ * 2, kFirstBackoff, kMaxBackoff);
-  restart_at_ = now() + backoff_;
+  restart_at_ = std::max(now(), started_at_ + backoff_);
 }
 
 void Keeper::tell_sidecar(HandoffKind kind, std::string_view text, const std::vector<int>& fds) {
