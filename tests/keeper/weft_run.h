@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <string>
 
 #include "base/text.h"
 #include "capture/files.h"
@@ -25,6 +26,9 @@ namespace weft::app {
 
 constexpr uid_t kNobody = 65534;
 constexpr int kSkipped = 77;
+
+// Where the build put it.
+std::string stand_in_program();
 
 // What a test waits for comes or the test fails; the limit is generous because nothing depends on it.
 inline bool eventually(const std::function<bool()>& holds) {
@@ -168,7 +172,7 @@ class WeftRun {
     if (!sockets) return kSkipped;
     KeeperConfig config;
     config.directory = folder_;
-    config.proxy_program = STAND_IN;
+    config.proxy_program = stand_in_program();
     config.proxy_output = folder_ + "/proxy.output";
     config.bootstrap = [](bool restarted) { return restarted ? "again" : "first"; };
     config.bootstrap_fds.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
