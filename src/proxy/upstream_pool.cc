@@ -121,10 +121,9 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, io::Tally
   upstream->last_used = worker_.loop.now();
   upstream->counts = group.counts;
   upstream->further = std::move(further);
-  upstream->client =
-      http::connect_http(worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2,
-                         std::move(made->info), {.ping_after = kPingAfter, .plain_literals = true},
-                         [this, target] { tidy(target); });
+  upstream->client = http::connect_http(
+      worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2, std::move(made->info),
+      {.ping_after = kPingAfter, .plain_literals = true}, [this, target] { tidy(target); });
   group.connections.push_back(std::move(upstream));
   group.settled.pulse();
 }
