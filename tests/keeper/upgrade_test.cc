@@ -29,7 +29,7 @@ class Upgrading {
   // A weft-proxy that behaves so.
   std::string proxy(const std::string& mode) {
     const std::string path = run_.folder() + "/proxy-" + mode;
-    write(path, "#!/bin/sh\nSTAND_IN_MODE=" + mode + " exec " STAND_IN "\n", 0755);
+    write(path, "#!/bin/sh\nSTAND_IN_MODE=" + mode + " exec " + stand_in_program() + "\n", 0755);
     return path;
   }
   std::string write(const std::string& path, const std::string& text, mode_t mode) {
@@ -89,7 +89,7 @@ TEST(Upgrade, TheNewOneServesOnceTheOldOneHasStoppedAccepting) {
     std::vector<std::string> words;
     for (const std::string& line : test.run().records()) words.push_back(line.substr(0, 7));
     // The last two are two processes' words.
-    ASSERT_EQ(words.size(), 5u);
+    ASSERT_EQ(words.size(), 5u) << testing::PrintToString(test.run().records());
     EXPECT_THAT(std::vector(words.begin(), words.begin() + 3),
                 ElementsAre("bootstr", "standby", "retires"));
     EXPECT_THAT(std::vector(words.begin() + 3, words.end()),

@@ -150,8 +150,9 @@ void Keeper::on_children() {
   int status = 0;
   pid_t pid;
   while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
-    Sidecar* other = upgrades_.find(pid);
-    if (other && other->socket) on_sidecar(other->socket.get());  // its last words
+    // Its last words come first: by them the one that served may have retired.
+    Sidecar* dead = pid == sidecar_.pid ? &sidecar_ : upgrades_.find(pid);
+    if (dead && dead->socket) on_sidecar(dead->socket.get());
     if (!upgrades_.on_child(pid, status) && pid == sidecar_.pid) on_sidecar_death();
   }
 }

@@ -46,7 +46,6 @@ void Keeper::start_sidecar() {
 }
 
 void Keeper::on_sidecar_death() {
-  if (sidecar_.socket) on_sidecar(sidecar_.socket.get());  // its last words
   sidecar_ = {};
   if (phase_ == Phase::kEnded || upgrades_.serving_died()) return;
   if (phase_ == Phase::kLeaving) return end(status_);
