@@ -34,7 +34,7 @@ void Keeper::start_sidecar() {
   ++starts_;
   auto sidecar =
       app::start_sidecar(config_.proxy_program, config_.proxy_output, HandoffKind::kBootstrap,
-                         config_.bootstrap(app_ != 0 || app_ended_), config_.bootstrap_fds);
+                         config_.bootstrap(phase_ != Phase::kStarting), config_.bootstrap_fds);
   if (!sidecar) {
     if (phase_ == Phase::kStarting) return fail_start(kRunSidecarFailed, sidecar.error().message());
     config_.log(sidecar.error().message());
