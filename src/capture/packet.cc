@@ -18,6 +18,22 @@ Error socket_error(int errno_value, std::string_view what) {
   return Error::from_errno(errno_value, what);
 }
 
+// An end that goes without having read all leaves an error that comes before the messages it had sent,
+// and comes once. So the first of its kind is no end yet: its last words may be behind it.
+template <typename Call>
+ssize_t receive(Call call) {
+  bool told_once = false;
+  while (true) {
+    const ssize_t size = call();
+    if (size >= 0) return size;
+    if (errno == ECONNRESET && !told_once) {
+      told_once = true;
+    } else if (errno != EINTR) {
+      return size;
+    }
+  }
+}
+
 }  // namespace
 
 Result<void> send_packet(int socket, std::string_view bytes, std::span<const int> fds) {
@@ -47,10 +63,7 @@ Result<void> send_packet(int socket, std::string_view bytes, std::span<const int
 
 Result<Packet> receive_packet(int socket) {
   char probe;
-  ssize_t size;
-  do {
-    size = ::recv(socket, &probe, 1, MSG_PEEK | MSG_TRUNC);
-  } while (size < 0 && errno == EINTR);
+  ssize_t size = receive([&] { return ::recv(socket, &probe, 1, MSG_PEEK | MSG_TRUNC); });
   if (size < 0) return std::unexpected(socket_error(errno, "receiving a packet"));
   if (size == 0) return fail(ErrorKind::kClosed, "receiving a packet: the other end is gone");
 
@@ -63,9 +76,7 @@ Result<Packet> receive_packet(int socket) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  do {
-    size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
+  size = receive([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
   if (size < 0) return std::unexpected(socket_error(errno, "receiving a packet"));
 
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
