@@ -93,13 +93,13 @@ class Compiler {
   // Services whose claims say something else than put_implicit() did: to be stored.
   std::vector<ImplicitServiceRow> unrecorded_implicit() const;
   bool claimed(const model::ServiceName& name) const;
-  std::optional<model::WorkloadAddress> workload_address(const std::string& instance) const;
+  std::optional<model::WorkloadAddress> workload_address(const std::string& id) const;
 
   const Object* object(const ObjectKey& key) const;
   std::vector<const Object*> objects() const;  // by kind, namespace, name
   const std::map<std::string, Instance>& instances() const;
   // The services an instance is an endpoint of.
-  Affected services_of(const std::string& instance) const;
+  Affected services_of(const std::string& id) const;
   Labels labels_of(const Instance& instance) const;  // with app=…
 
   // Accepted, ResolvedRefs and Programmed of an object, as far as compiling decides them.

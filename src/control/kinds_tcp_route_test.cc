@@ -68,7 +68,6 @@ TEST(TcpRoutes, ThatAreWrongSayWherePathWhatAndHint) {
     std::string text;
     const char* problem;
   };
-  const std::string label = "a host name: a-z, 0-9, '-' and dots, '*.' may come first";
   for (const Case& c : {
            Case{tls(kRules), "f.yaml:5:3: spec.hostnames: required by a TLSRoute's spec"},
            Case{tls("  hostnames: []\n" + kRules),

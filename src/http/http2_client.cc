@@ -129,8 +129,7 @@ void Http2ClientStream::on_lost(const Error& why) {
                       : reused_          ? Retry::kIdempotent
                                          : Retry::kNo;
   Error error = why;
-  Http2Exchange::on_lost(
-      std::move(std::move(error).with_source(ErrorSource::kUpstream).with_retry(retry)));
+  Http2Exchange::on_lost(std::move(error).with_source(ErrorSource::kUpstream).with_retry(retry));
 }
 
 }  // namespace weft::http

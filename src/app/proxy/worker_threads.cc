@@ -150,8 +150,9 @@ void WorkerThreads::add_door(Fd fd, proxy::Door kind,
   doors_.push_back(std::make_unique<Door>(kind, std::move(serve)));
   const Door& door = *doors_.back();
   for (size_t i = 0; i < members_.size(); ++i) {
-    const bool last = i + 1 == members_.size();
-    Fd own = last ? std::move(fd) : Fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0));
+    const int given =
+        i + 1 == members_.size() ? fd.release() : ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
+    Fd own(given);
     threads_[i]->loop().post_remote([this, i, &door, own = std::move(own)]() mutable {
       if (!own) return;  // too many descriptors: the other workers accept for it
       members_[i]->listeners.push_back(io::adopt_shared_listener(
