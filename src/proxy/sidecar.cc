@@ -160,9 +160,9 @@ Result<void> Sidecar::use_certificate(std::shared_ptr<const trust::Svid> svid,
   }
   svid_ = std::move(svid);
   bundle_ = bundle;
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    post_to(workers_[i], [tls = std::move(sets[i])](WorkerSide& worker) mutable {
-      worker.use_certificates(std::move(tls));
+  for (size_t i = 0; const WorkerRef& worker : workers_) {
+    post_to(worker, [tls = std::move(sets[i++])](WorkerSide& side) mutable {
+      side.use_certificates(std::move(tls));
     });
   }
   return {};
@@ -233,12 +233,12 @@ io::Task<bool> Sidecar::wait_ready(Duration timeout) {
 
 std::optional<ReportContent> Sidecar::collect() {
   if (!ports_ || stage_ == Stage::kStandby) return std::nullopt;
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    post_to(workers_[i], [gauges = gauges_[i], now = loop_.wall_now()](WorkerSide& worker) {
-      gauges->outlived = static_cast<uint32_t>(worker.outbound.tcp().outlived_certificate(now));
-      gauges->active_inbound = static_cast<uint32_t>(worker.inbound.active());
-      gauges->active_outbound = static_cast<uint32_t>(worker.outbound.active());
-      gauges->upstream_connections = static_cast<uint32_t>(worker.pool.connections());
+  for (size_t i = 0; const WorkerRef& worker : workers_) {
+    post_to(worker, [gauges = gauges_[i++], now = loop_.wall_now()](WorkerSide& side) {
+      gauges->outlived = static_cast<uint32_t>(side.outbound.tcp().outlived_certificate(now));
+      gauges->active_inbound = static_cast<uint32_t>(side.inbound.active());
+      gauges->active_outbound = static_cast<uint32_t>(side.outbound.active());
+      gauges->upstream_connections = static_cast<uint32_t>(side.pool.connections());
     });
   }
   ReportContent content;

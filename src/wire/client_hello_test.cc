@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "wire/tls_test_support.h"
 
@@ -80,35 +81,32 @@ TEST(ClientHelloTest, ThatBreaksTheRulesIsRefused) {
     const char* what;
     std::string bytes;
   };
-  for (const Case& c : {
-           Case{"session id of 33", body_of(head + "\x21" + std::string(33, 's') + rest)},
-           Case{"no cipher suites", body_of(head + std::string(3, '\0') + std::string("\1\0", 2))},
-           Case{"odd cipher suites",
-                body_of(head + '\0' + u16(3) + "abc" + std::string("\1\0", 2))},
-           Case{"no compression", body_of(head + '\0' + u16(2) + "\x13\x01" + '\0')},
-           Case{"cut in the random", body_of("\x03\x03rrrr")},
-           Case{"extensions longer than the message", body_of(head + '\0' + rest + u16(9) + "a")},
-           Case{"bytes behind the extensions", body_of(head + '\0' + rest + u16(0) + "a")},
-           Case{"a cut extension", client_hello(u16(43) + u16(9) + "a")},
-           Case{"two names", client_hello(sni("a") + sni("b"))},
-           Case{"two entries",
-                client_hello(extension(0, u16(8) + std::string("\0\0\1a\0\0\1b", 8)))},
-           Case{"an empty list", client_hello(extension(0, u16(0)))},
-           Case{"an empty extension", client_hello(extension(0, ""))},
-           Case{"an empty name", client_hello(sni(""))},
-           Case{"a name of 256", client_hello(sni(std::string(256, 'a')))},
-           Case{"another type", client_hello(extension(0, u16(4) + std::string("\1\0\1a", 4)))},
-           Case{"a blank in the name", client_hello(sni("bad name"))},
-           Case{"NUL in the name", client_hello(sni(std::string("nul\0.x", 6)))},
-           Case{"bytes above ASCII", client_hello(sni("caf\xc3\xa9.example"))},
-           Case{"a second message in the record",
-                handshake_record(hello_message(sni("a")) + "\x0b")},
-           Case{"an alert in between",
-                in_records(hello_message(sni("a")), 20).substr(0, 25) + "\x15\x03\x01"},
-           Case{"an empty record in between",
-                in_records(hello_message(sni("a")), 20).substr(0, 25) +
-                    std::string("\x16\x03\x01\0\0", 5)},
-       }) {
+  const std::vector<Case> cases = {
+      Case{"session id of 33", body_of(head + "\x21" + std::string(33, 's') + rest)},
+      Case{"no cipher suites", body_of(head + std::string(3, '\0') + std::string("\1\0", 2))},
+      Case{"odd cipher suites", body_of(head + '\0' + u16(3) + "abc" + std::string("\1\0", 2))},
+      Case{"no compression", body_of(head + '\0' + u16(2) + "\x13\x01" + '\0')},
+      Case{"cut in the random", body_of("\x03\x03rrrr")},
+      Case{"extensions longer than the message", body_of(head + '\0' + rest + u16(9) + "a")},
+      Case{"bytes behind the extensions", body_of(head + '\0' + rest + u16(0) + "a")},
+      Case{"a cut extension", client_hello(u16(43) + u16(9) + "a")},
+      Case{"two names", client_hello(sni("a") + sni("b"))},
+      Case{"two entries", client_hello(extension(0, u16(8) + std::string("\0\0\1a\0\0\1b", 8)))},
+      Case{"an empty list", client_hello(extension(0, u16(0)))},
+      Case{"an empty extension", client_hello(extension(0, ""))},
+      Case{"an empty name", client_hello(sni(""))},
+      Case{"a name of 256", client_hello(sni(std::string(256, 'a')))},
+      Case{"another type", client_hello(extension(0, u16(4) + std::string("\1\0\1a", 4)))},
+      Case{"a blank in the name", client_hello(sni("bad name"))},
+      Case{"NUL in the name", client_hello(sni(std::string("nul\0.x", 6)))},
+      Case{"bytes above ASCII", client_hello(sni("caf\xc3\xa9.example"))},
+      Case{"a second message in the record", handshake_record(hello_message(sni("a")) + "\x0b")},
+      Case{"an alert in between",
+           in_records(hello_message(sni("a")), 20).substr(0, 25) + "\x15\x03\x01"},
+      Case{"an empty record in between", in_records(hello_message(sni("a")), 20).substr(0, 25) +
+                                             std::string("\x16\x03\x01\0\0", 5)},
+  };
+  for (const Case& c : cases) {
     EXPECT_EQ(read_client_hello(c.bytes).kind, Kind::kMalformed) << c.what;
   }
 }

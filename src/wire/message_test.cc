@@ -109,7 +109,7 @@ TEST(Fields, DoWhatAListOfLinesDoes) {
         list.emplace_back(name, value);
     }
     std::string expected;
-    for (const auto& [n, v] : list) expected += n + "=" + v + " ";
+    for (const auto& [n, v] : list) expected.append(n).append("=").append(v).append(" ");
     ASSERT_EQ(text(fields), expected) << "round " << round;
   }
 }
