@@ -15,7 +15,7 @@ build=(make clang-19 libclang-rt-19-dev cmake ninja-build ccache mold pkg-config
 run=(nftables iproute2 util-linux procps)
 demo=("${run[@]}" redis-server curl openssl ca-certificates)
 test=("${demo[@]}" nginx-light nghttp2-client git mariadb-server postgresql-15 python3-aiosmtpd
-      python3-grpcio python3-websockets)
+      python3-grpcio python3-websockets haproxy)
 lint=(clang-tidy-19 clang-format-19 git)
 bench=(haproxy nginx-light nghttp2-client openssl curl "${run[@]}")
 
