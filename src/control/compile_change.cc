@@ -27,7 +27,7 @@ void index_route(Compiler::State& state, const Object& object, bool add) {
   }
   for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(object.spec).rules) {
     for (const BackendRef& ref : rule.backends) refer(ref);
-    for (const MirrorRef& mirror : rule.mirrors) refer(mirror.to);
+    for (const BackendRef& mirror : rule.mirrors) refer(mirror);
   }
 }
 

@@ -93,7 +93,7 @@ Condition resolved_condition(const Compiler::State& state, const Object& route,
   } else {
     for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(route.spec).rules) {
       for (const BackendRef& ref : rule.backends) look(ref, shares);
-      for (const MirrorRef& mirror : rule.mirrors) look(mirror.to, copies);
+      for (const BackendRef& mirror : rule.mirrors) look(mirror, copies);
     }
   }
   std::string message = shares.empty() ? "" : shares + fate;

@@ -86,26 +86,21 @@ const Schema kMatch{"a match", "All parts of a match must hold.", kMatchFields};
 
 constexpr const char* kFilterTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier"};
 constexpr const char* kOtherTypes[] = {"RequestMirror", "ExtensionRef"};
-constexpr const char* kOtherBackendTypes[] = {"RequestMirror", "ExtensionRef"};
-constexpr auto filter_fields(std::span<const char* const> types,
-                             std::span<const char* const> other_types) {
-  return std::to_array<Field>(
-      {{.name = "type",
-        .type = FieldType::kEnum,
-        .description = "Which filter.",
-        .required = true,
-        .values = types,
-        .unsupported_values = other_types},
-       header_modifier_field("requestHeaderModifier", "Changes to the call's metadata."),
-       header_modifier_field("responseHeaderModifier", "Changes to the answer's metadata."),
-       mirror_field(),
-       extension_ref_field()});
-}
-constexpr auto kFilterFields = filter_fields(kFilterTypes, kOtherTypes);
-constexpr auto kBackendFilterFields = filter_fields(kFilterTypes, kOtherBackendTypes);
+constexpr Field kFilterFields[] = {
+    {.name = "type",
+     .type = FieldType::kEnum,
+     .description = "Which filter.",
+     .required = true,
+     .values = kFilterTypes,
+     .unsupported_values = kOtherTypes},
+    header_modifier_field("requestHeaderModifier", "Changes to the call's metadata."),
+    header_modifier_field("responseHeaderModifier", "Changes to the answer's metadata."),
+    mirror_field(),
+    extension_ref_field(),
+};
 const Schema kFilter{"a filter", "A change to calls or answers.", kFilterFields, kFilterRules};
 const Schema kBackendFilter{"a filter", "A change to calls to this backend, or its answers.",
-                            kBackendFilterFields, kFilterRules};
+                            kFilterFields, kFilterRules};
 
 constexpr Field kBackendFields[] = {
     group_field("\"\""),
@@ -201,10 +196,7 @@ model::RouteMatch read_match(const Node& node, const std::string& path, RouteRea
 HttpRouteRule read_rule(const Node& node, const std::string& path, RouteReading& reading) {
   HttpRouteRule out;
   out.name = node.text_of("name");
-  const std::vector<Node>& matches = items_of(node, "matches");
-  for (size_t i = 0; i < matches.size(); ++i) {
-    out.matches.push_back(read_match(matches[i], fmt::format("{}.matches[{}]", path, i), reading));
-  }
+  out.matches = reading.matches(node, path, read_match);
   if (out.matches.empty()) out.matches.push_back(model::RouteMatch{.grpc = true});
   reading.filters(node, path, out);
   reading.backends(node, path, out);
@@ -217,16 +209,8 @@ const Schema kGrpcRouteDocument{"GRPCRoute", "How gRPC calls are steered.", kDoc
 
 void read_grpc_route(const Node& document, std::string_view file, Object& object,
                      Problems& problems) {
-  const Node& spec = *document.find("spec");
   RouteReading reading(file, object, problems);
-  HttpRouteSpec out;
-  out.parents = read_parent_refs(spec, object.meta);
-  out.hostnames = read_hostnames(spec);
-  const std::vector<Node>& rules = items_of(spec, "rules");
-  for (size_t i = 0; i < rules.size(); ++i) {
-    out.rules.push_back(read_rule(rules[i], fmt::format("spec.rules[{}]", i), reading));
-  }
-  object.spec = std::move(out);
+  object.spec = reading.route(*document.find("spec"), read_rule);
 }
 
 }  // namespace weft::control

@@ -44,10 +44,7 @@ model::RetryPolicy read_retry(const Node& node, const std::string& path, RouteRe
 HttpRouteRule read_rule(const Node& node, const std::string& path, RouteReading& reading) {
   HttpRouteRule out;
   out.name = node.text_of("name");
-  const std::vector<Node>& matches = items_of(node, "matches");
-  for (size_t i = 0; i < matches.size(); ++i) {
-    out.matches.push_back(read_match(matches[i], fmt::format("{}.matches[{}]", path, i), reading));
-  }
+  out.matches = reading.matches(node, path, read_match);
   if (out.matches.empty()) out.matches.emplace_back();
   reading.filters(node, path, out);
   reading.backends(node, path, out);
@@ -65,16 +62,8 @@ HttpRouteRule read_rule(const Node& node, const std::string& path, RouteReading&
 
 void read_http_route(const Node& document, std::string_view file, Object& object,
                      Problems& problems) {
-  const Node& spec = *document.find("spec");
   RouteReading reading(file, object, problems);
-  HttpRouteSpec out;
-  out.parents = read_parent_refs(spec, object.meta);
-  out.hostnames = read_hostnames(spec);
-  const std::vector<Node>& rules = items_of(spec, "rules");
-  for (size_t i = 0; i < rules.size(); ++i) {
-    out.rules.push_back(read_rule(rules[i], fmt::format("spec.rules[{}]", i), reading));
-  }
-  object.spec = std::move(out);
+  object.spec = reading.route(*document.find("spec"), read_rule);
 }
 
 }  // namespace weft::control

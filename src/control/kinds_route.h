@@ -61,6 +61,12 @@ class RouteReading {
                                           bool ignore_case);
   Duration duration(const Node& parent, std::string_view name, const std::string& path,
                     Duration otherwise = {});
+  // The whole spec, its rules and their matches read as the kind does.
+  using ReadRule = HttpRouteRule (*)(const Node&, const std::string& path, RouteReading&);
+  using ReadMatch = model::RouteMatch (*)(const Node&, const std::string& path, RouteReading&);
+  HttpRouteSpec route(const Node& spec, ReadRule read_rule);
+  std::vector<model::RouteMatch> matches(const Node& rule, const std::string& path,
+                                         ReadMatch read_match);
   // rules[].filters[] and rules[].backendRefs[].
   void filters(const Node& rule, const std::string& path, HttpRouteRule& out);
   void backends(const Node& rule, const std::string& path, HttpRouteRule& out);

@@ -57,30 +57,6 @@ model::Redirect redirect(const Node& node) {
   return out;
 }
 
-MirrorRef mirror(const Node& node, const ObjectMeta& meta) {
-  MirrorRef out{.to = read_backend_ref(*node.find("backendRef"), meta)};
-  if (const Node* percent = node.find("percent")) {
-    out.numerator = static_cast<uint32_t>(percent->number);
-    out.denominator = 100;
-  } else if (const Node* fraction = node.find("fraction")) {
-    out.numerator = number_of(*fraction, "numerator");
-    out.denominator = number_of(*fraction, "denominator");
-  }
-  return out;
-}
-
-model::Cors cors(const Node& node) {
-  model::Cors out;
-  out.origins = texts(node, "allowOrigins");
-  out.methods = texts(node, "allowMethods");
-  out.headers = texts(node, "allowHeaders");
-  out.expose = texts(node, "exposeHeaders");
-  const Node* credentials = node.find("allowCredentials");
-  out.credentials = credentials && credentials->number != 0;
-  out.max_age_s = number_of(node, "maxAge");
-  return out;
-}
-
 }  // namespace
 
 void RouteReading::report(Position at, std::string path, std::string what, std::string hint) {
@@ -174,6 +150,27 @@ void RouteReading::header_filters(const Node& parent, const std::string& path,
   }
 }
 
+HttpRouteSpec RouteReading::route(const Node& spec, ReadRule read_rule) {
+  HttpRouteSpec out;
+  out.parents = read_parent_refs(spec, meta());
+  out.hostnames = read_hostnames(spec);
+  const std::vector<Node>& rules = items_of(spec, "rules");
+  for (size_t i = 0; i < rules.size(); ++i) {
+    out.rules.push_back(read_rule(rules[i], fmt::format("spec.rules[{}]", i), *this));
+  }
+  return out;
+}
+
+std::vector<model::RouteMatch> RouteReading::matches(const Node& rule, const std::string& path,
+                                                     ReadMatch read_match) {
+  std::vector<model::RouteMatch> out;
+  const std::vector<Node>& nodes = items_of(rule, "matches");
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    out.push_back(read_match(nodes[i], fmt::format("{}.matches[{}]", path, i), *this));
+  }
+  return out;
+}
+
 void RouteReading::filters(const Node& rule, const std::string& path, HttpRouteRule& out) {
   header_filters(rule, path, out.request_headers, out.response_headers);
   for (const Node& filter : items_of(rule, "filters")) {
@@ -182,9 +179,8 @@ void RouteReading::filters(const Node& rule, const std::string& path, HttpRouteR
       out.rewrite = {std::string(node->text_of("hostname")), path_rewrite(*node)};
     }
     if (const Node* node = filter.find("requestMirror")) {
-      out.mirrors.push_back(mirror(*node, meta()));
+      out.mirrors.push_back(read_backend_ref(*node->find("backendRef"), meta()));
     }
-    if (const Node* node = filter.find("cors")) out.cors = cors(*node);
   }
 }
 

@@ -81,11 +81,6 @@ struct BackendRef {
   bool is_service() const { return group.empty() && kind == "Service"; }
 };
 
-struct MirrorRef {
-  BackendRef to;
-  uint32_t numerator = 1, denominator = 1;
-};
-
 // A rule of an HTTPRoute or a GRPCRoute.
 struct HttpRouteRule {
   std::string name;
@@ -93,8 +88,7 @@ struct HttpRouteRule {
   model::HeaderModifier request_headers, response_headers;
   std::optional<model::Redirect> redirect;
   model::UrlRewrite rewrite;
-  std::vector<MirrorRef> mirrors;
-  std::optional<model::Cors> cors;
+  std::vector<BackendRef> mirrors;  // not carried out, but must exist and be granted
   std::vector<BackendRef> backends;
   Duration request_timeout{};
   Duration backend_timeout{};

@@ -81,21 +81,6 @@ struct Redirect {
   int status = 302;
 };
 
-// A copy of `numerator` of `denominator` requests.
-struct Mirror {
-  ServiceName service;
-  uint16_t port = 0;
-  uint32_t numerator = 1, denominator = 1;
-};
-
-// The Fetch standard's CORS, answered by the sidecar.
-struct Cors {
-  std::vector<std::string> origins;  // "https://shop.example", "https://*.example", "*"
-  std::vector<std::string> methods, headers, expose;  // "*" = all
-  bool credentials = false;
-  uint32_t max_age_s = 5;
-};
-
 struct Backend {
   ServiceName service;
   uint16_t port = 0;
@@ -118,8 +103,6 @@ struct RouteRule {
   HeaderModifier request_headers, response_headers;
   std::optional<Redirect> redirect;  // then there are no backends
   UrlRewrite rewrite;
-  std::vector<Mirror> mirrors;
-  std::optional<Cors> cors;
   std::vector<Backend> backends;  // none, or all of weight 0: 500
   Duration request_timeout{};     // 0 = none
   Duration backend_timeout{};     // per try; 0 = none
