@@ -13,6 +13,8 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "model/identity.h"
+#include "model/match.h"
+#include "model/policy.h"
 
 namespace weft::model {
 
@@ -26,12 +28,6 @@ enum class Protocol : uint8_t {
 std::string_view to_string(Protocol protocol);
 // "http", "h2c", "grpc", "tcp" and the Kubernetes spellings "kubernetes.io/h2c"; nothing when unknown.
 std::optional<Protocol> parse_protocol(std::string_view text);
-
-struct StringMatch {
-  enum Kind : uint8_t { kExact, kRegex } kind = kExact;
-  std::string name;  // header (any case) or query parameter
-  std::string value;
-};
 
 struct PathMatch {
   // kGrpcMethod: value is "/service/method"; "/service/" any method of it; regex forms use kRegex.
@@ -90,6 +86,30 @@ struct Backend {
   HeaderModifier request_headers, response_headers;
 };
 
+// A copy of each request, whose answer nobody waits for.
+struct Mirror {
+  ServiceName service;
+  uint16_t port = 0;
+  uint32_t share = 1'000'000;  // of the requests, in millionths
+  bool invalid = false;        // cannot be resolved: it gets no copies
+};
+
+// Cross-origin requests (Fetch standard, section 3.2), answered in place of the app.
+struct Cors {
+  std::vector<std::string> allow_origins;  // "https://shop.example", "https://*.example", "*"
+  std::vector<std::string> allow_methods, allow_headers, expose_headers;  // "*" = all
+  bool allow_credentials = false;
+  Duration max_age = Duration::seconds(5);
+};
+
+// Keeps a client on one instance as long as that serves (Gateway API GEP-1619).
+struct SessionPersistence {
+  bool header = false;                          // else a cookie
+  std::string name;                             // of the cookie or header
+  Duration absolute_timeout{}, idle_timeout{};  // 0 = none
+  bool permanent = false;  // the cookie says when it ends; else it ends with the browser's session
+};
+
 struct RetryPolicy {
   std::vector<int> codes;                   // response statuses that are tried again
   uint32_t attempts = 0;                    // retries after the first try
@@ -104,11 +124,17 @@ struct RouteRule {
   std::optional<Redirect> redirect;  // then there are no backends
   UrlRewrite rewrite;
   std::vector<Backend> backends;  // none, or all of weight 0: 500
-  Duration request_timeout{};     // 0 = none
-  Duration backend_timeout{};     // per try; 0 = none
+  std::vector<Mirror> mirrors = {};
+  std::optional<Cors> cors = {};
+  std::optional<SessionPersistence> persistence = {};
+  Duration request_timeout{};  // 0 = none
+  Duration backend_timeout{};  // per try; 0 = none
   std::optional<RetryPolicy> retry;
   // Namespaces whose callers this rule applies to; empty = all (producer route).
   std::string consumer_namespace;
+  BackendPolicyPtr policy =
+      nullptr;               // of the rule or its route; a section here beats the backend's
+  FaultPtr fault = nullptr;  // of the rule or its route; in place of the service's
 };
 
 // A rule for opaque connections: of a TLSRoute for those that begin with a ClientHello of one of its
@@ -138,6 +164,7 @@ struct Service {
   IpAddress vip4, vip6;  // unspecified when headless
   bool headless = false;
   std::vector<ServicePort> ports;
+  FaultPtr fault = nullptr;  // for all that is sent to it, unless the rule has one
 };
 
 // One instance behind a service.
@@ -156,6 +183,7 @@ struct Endpoint {
 struct EndpointSet {
   ServiceName service;
   std::vector<Endpoint> endpoints;
+  BackendPolicyPtr policy = nullptr;  // of the Service, whichever route sends to it
 };
 
 // One row of the index every proxy holds.

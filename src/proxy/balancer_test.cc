@@ -15,7 +15,7 @@ EndpointGroup group_of(int size) {
     model::Endpoint endpoint;
     endpoint.workload = std::string(1, static_cast<char>('a' + i));
     endpoint.target_ports = {{80, 8080}};
-    group.endpoints.push_back({endpoint, std::make_shared<EndpointHealth>()});
+    group.endpoints.push_back({endpoint, std::make_shared<steer::EndpointHealth>()});
   }
   return group;
 }

@@ -7,13 +7,9 @@
 
 #include "base/text.h"
 #include "http/grpc_status.h"
-#include "proxy/balancer.h"
 #include "proxy/caller_fields.h"
 #include "proxy/field_rules.h"
-#include "proxy/forwarder.h"
-#include "proxy/local_reply.h"
-#include "proxy/record.h"
-#include "proxy/redirect.h"
+#include "proxy/http_request.h"
 #include "proxy/target.h"
 #include "proxy/websocket.h"
 #include "telemetry/trace_headers.h"
@@ -21,14 +17,6 @@
 
 namespace weft::proxy {
 namespace {
-
-// What a WebSocket is asked for with in HTTP/1.1: routes see no difference.
-constexpr std::string_view kGet = "GET";
-
-// A caller's deadline is told anew when so much of it has passed.
-constexpr Duration kWorthSaying = Duration::millis(1);
-
-bool is_http1(wire::Version version) { return version != wire::Version::kHttp2; }
 
 void restore_response(wire::ResponseHead& head, bool end) { wire::restore_from_hop(head, end); }
 
@@ -40,58 +28,18 @@ Mapping hop_mapping(bool http1, bool upgrade) {
           .request_trailers = http1 ? wire::encode_trailers_for_hop : nullptr};
 }
 
-// The HTTP equivalent of a gRPC status in a trailers-only answer, so that one retry policy serves both.
-int status_for_policy(const wire::ResponseHead& head) {
-  std::optional<std::string_view> grpc = head.fields.get("grpc-status");
-  if (head.status != 200 || !grpc) return head.status;
-  if (*grpc == "14") return 503;
-  if (*grpc == "4") return 504;
-  if (*grpc == "8") return 429;
-  if (*grpc == "2" || *grpc == "13" || *grpc == "15") return 500;
-  return head.status;
-}
-
 }  // namespace
 
-struct HttpPath::Request {
-  Request(Worker& worker, http::ServerStreamPtr stream, Destination to)
-      : down(std::move(stream)),
-        destination(std::move(to)),
-        tunnel(wants_upgrade(down->request())),
-        forwarder(worker.loop, *down, hop_mapping(is_http1(down->request().version), tunnel),
-                  tunnel),
-        start(worker.loop.now()) {
-    log.start = start;
-    log.time = worker.loop.wall_now();
-  }
-
-  http::ServerStreamPtr down;
-  Destination destination;
-  bool tunnel;
-  bool own_hop = tunnel && is_http1(down->request().version);  // HTTP/1.1 needs a connection for it
-  // Outlive the forwarder's exchange on them: what it queued last still goes out.
-  UpstreamPtr upstream;
-  std::unique_ptr<http::ClientConnection> own_connection;  // of an upgrade
-  Forwarder forwarder;
-  Instant start;
-  Record log;
-  bool grpc = false;
-  bool encoded = false;  // the head has the form of the hop
-
-  std::shared_ptr<const CompiledRule> rule;  // null: no route, the service itself
-  const model::Backend* backend = nullptr;   // of the rule
-  std::optional<Instant> deadline;
-  std::optional<Instant> callers_deadline;  // as grpc-timeout said
-  std::optional<RetryState> retry;
-
-  Tried tried;
-  SnapshotPtr snapshot;  // of the present try; holds what the pointers below point into
-  std::shared_ptr<const EndpointGroup> group;
-  const LiveEndpoint* endpoint = nullptr;
-  uint16_t app_port = 0;
-  std::optional<InFlight> in_flight;
-  std::optional<LocalReply> reply;  // we answer ourselves
-};
+HttpPath::Request::Request(Worker& worker, http::ServerStreamPtr stream, Destination to)
+    : down(std::move(stream)),
+      destination(std::move(to)),
+      tunnel(wants_upgrade(down->request())),
+      own_hop(tunnel && is_http1(down->request().version)),
+      forwarder(worker.loop, *down, hop_mapping(is_http1(down->request().version), tunnel), tunnel),
+      start(worker.loop.now()) {
+  log.start = start;
+  log.time = worker.loop.wall_now();
+}
 
 HttpPath::HttpPath(Worker& worker, UpstreamPool& pool)
     : worker_(worker),
@@ -179,77 +127,9 @@ bool HttpPath::admit(Request& request) {
   return false;
 }
 
-// Which rule, and which of its backends.
-bool HttpPath::route(Request& request) {
-  const bool connect = is_plain_connect(request.down->request());
-  auto refuse_connect = [&request] {
-    request.reply = {403, "weft: no route allows CONNECT to " + request.log.service_and_port(),
-                     "NR"};
-    return false;
-  };
-  if (request.destination.kind != Destination::kService) return !connect || refuse_connect();
-  SnapshotPtr snapshot = worker_.snapshot;
-  const LiveService* service = snapshot->service(request.destination.service);
-  const CompiledPort* port = service ? service->compiled->port(request.destination.port) : nullptr;
-  if (!port) {
-    worker_.want({.service = request.destination.service, .mesh_address = {}});
-    request.reply = {503, "weft: " + request.log.service_and_port() + " is not known any more",
-                     "NC"};
-    return false;
-  }
-  service->last_use->touch(worker_.loop.now());
-  if (!port->routed_for(worker_.self.ns)) return !connect || refuse_connect();
-
-  wire::RequestHead& head = request.down->request();
-  const std::string host = port->by_host ? host_of(head.authority) : std::string();
-  request.rule = port->match({is_websocket(head) ? kGet : head.method, routed_target(head.target),
-                              head.fields, worker_.self.ns, host, request.grpc});
-  if (!request.rule) {
-    request.reply = {
-        404, "weft: no route of " + request.log.service_and_port() + " matches this request", "NR"};
-    return false;
-  }
-  request.log.route = request.rule->rule().route + "/" + request.rule->rule().rule;
-  // A tunnel shows nothing of what passes through it: only a route that names it allows it.
-  if (connect && request.rule->rule().match.method != "CONNECT") return refuse_connect();
-  if (request.rule->rule().redirect) return redirect(request);
-  request.backend = request.rule->next_backend();
-  if (!request.backend || request.backend->invalid) {
-    request.reply = {500, "weft: route " + request.log.route + " has no usable backend", "NR"};
-    return false;
-  }
-  apply_modifier(request.rule->rule().request_headers, head.fields);
-  apply_modifier(request.backend->request_headers, head.fields);
-  const model::UrlRewrite& rewrite = request.rule->rule().rewrite;
-  if (!rewrite.hostname.empty()) head.authority = rewrite.hostname;
-  if (rewrite.path.kind != model::PathRewrite::kNone) {
-    head.target = rewritten_target(rewrite.path, routed_target(head.target),
-                                   request.rule->rule().match.path.value);
-  }
-  return true;
-}
-
-// The rule answers by itself: the request goes to no backend.
-bool HttpPath::redirect(Request& request) {
-  const wire::RequestHead& head = request.down->request();
-  const model::RouteRule& rule = request.rule->rule();
-  const std::string host = host_of(head.authority);
-  std::string location = location_of(*rule.redirect, {.scheme = "http",
-                                                      .host = host,
-                                                      .port = request.destination.port,
-                                                      .target = routed_target(head.target),
-                                                      .prefix = rule.match.path.value});
-  request.reply =
-      LocalReply{.status = rule.redirect->status,
-                 .text = "weft: route " + request.log.route + " redirects to " + location,
-                 .flags = ""};
-  request.reply->location = std::move(location);
-  return false;
-}
-
 // The time all tries may take together, and what may be retried.
 void HttpPath::budget(Request& request) {
-  RetryBudget& budget =
+  steer::RetryBudget& budget =
       budgets_.try_emplace(request.destination.service, worker_.group->size()).first->second;
   budget.request(request.start);
   const model::RetryPolicy* policy = nullptr;
@@ -266,87 +146,6 @@ void HttpPath::budget(Request& request) {
     request.callers_deadline = at;
   }
   request.retry.emplace(policy, budget);
-}
-
-// An endpoint of the backend that this request has not tried yet, if there is one.
-bool HttpPath::pick(Request& request) {
-  request.snapshot = worker_.snapshot;
-  uint16_t service_port = request.destination.port;
-  if (request.destination.kind == Destination::kWorkload) {
-    auto group = std::make_shared<EndpointGroup>();
-    group->endpoints.push_back(request.destination.workload->endpoint);
-    group->endpoints.back().endpoint.target_ports[service_port] = service_port;
-    request.group = std::move(group);
-  } else {
-    const model::ServiceName& name =
-        request.backend ? request.backend->service : request.destination.service;
-    if (request.backend) service_port = request.backend->port;
-    request.group = request.snapshot->group(name);
-  }
-  request.endpoint = request.group ? pick_endpoint(*request.group, service_port, worker_.loop.now(),
-                                                   worker_.random, request.tried, true)
-                                   : nullptr;
-  if (!request.endpoint) {
-    request.reply = {503, "weft: no instance of " + request.log.service_and_port() + " is ready",
-                     "UH"};
-    return false;
-  }
-  const model::Endpoint& endpoint = request.endpoint->endpoint;
-  request.app_port = endpoint.target_ports.find(service_port)->second;
-  request.tried.push_back(endpoint.workload);
-  request.log.workload = endpoint.workload;
-  request.log.upstream = endpoint.address.to_string();
-  request.log.destination = endpoint.identity.uri();
-  request.in_flight.emplace(*request.endpoint->health);
-  return true;
-}
-
-// One try: an exchange on a connection to the endpoint's sidecar, up to the head of the answer.
-io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
-  std::optional<Instant> deadline = request.deadline;
-  if (request.rule && request.rule->rule().backend_timeout.ns > 0) {
-    Instant per_try = worker_.loop.now() + request.rule->rule().backend_timeout;
-    if (!deadline || per_try < *deadline) deadline = per_try;
-  }
-  auto stream = request.own_hop ? co_await open_upgrade(request) : co_await open(request);
-  if (!stream) {
-    note_failure(request, stream.error());
-    co_return std::unexpected(std::move(stream.error()));
-  }
-  auto head = co_await request.forwarder.attempt(std::move(*stream), deadline);
-  if (!head) {
-    note_failure(request, head.error());
-    co_return std::unexpected(std::move(head.error()));
-  }
-  if (auto why = head->fields.get(kUnprocessedField)) {
-    if (*why == kOverloaded) {
-      co_return fail(ErrorKind::kLimit, "the sidecar of " + request.log.workload + " is overloaded",
-                     ErrorSource::kInternal, Retry::kYes);
-    }
-    request.endpoint->health->failed(worker_.loop.now());
-    co_return fail(ErrorKind::kRefused,
-                   "the app behind " + request.log.workload + " does not accept",
-                   ErrorSource::kUpstream, Retry::kYes);
-  }
-  request.endpoint->health->succeeded();
-  co_return std::move(*head);
-}
-
-// The next try's delay, or nothing: this outcome is the answer.
-std::optional<Duration> HttpPath::retry_after(Request& request,
-                                              const Result<wire::ResponseHead>& outcome) {
-  RetryState::Facts facts{.idempotent = is_idempotent(request.log.method),
-                          .replayable = request.forwarder.replayable(),
-                          .answered = false};
-  Instant now = worker_.loop.now();
-  if (request.forwarder.gone() || (request.deadline && now >= *request.deadline))
-    return std::nullopt;
-  std::optional<Duration> delay =
-      outcome ? request.retry->after_status(status_for_policy(*outcome), facts, now, worker_.random)
-              : request.retry->after_failure(outcome.error(), facts, now, worker_.random);
-  // There is no point in a try that could only time out.
-  if (delay && request.deadline && now + *delay >= *request.deadline) return std::nullopt;
-  return delay;
 }
 
 // The answer goes down, whatever it is.
@@ -395,65 +194,6 @@ void HttpPath::record(Request& request) {
   log.bytes_received = request.forwarder.response_bytes();
   log.retries = request.retry ? request.retry->retries() : 0;
   finish_request(worker_, log);
-}
-
-// Rewritten in place, for all tries: nobody asks afterwards what the fields were.
-const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
-  wire::RequestHead& head = request.down->request();
-  // A retry has less time left than the caller said.
-  const Instant now = worker_.loop.now();
-  if (request.callers_deadline && now - request.start >= kWorthSaying) {
-    head.fields.set("grpc-timeout", http::format_grpc_timeout(*request.callers_deadline - now));
-  }
-  if (std::exchange(request.encoded, true)) return head;
-  if (is_http1(head.version) && !request.tunnel) {
-    wire::encode_for_hop(head);
-  } else {
-    wire::remove_weft_fields(head.fields);  // HTTP/2 has no fields of one hop but "te: trailers"
-  }
-  head.fields.add("weft-source-workload", source_);
-  head.fields.add("weft-service", request.log.service_and_port());
-  return head;
-}
-
-io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
-  auto upstream = co_await pool_.acquire(target_of(request.endpoint->endpoint, request.app_port));
-  if (!upstream) co_return std::unexpected(std::move(upstream.error()));
-  request.upstream = std::move(*upstream);
-  if (!request.down->request().protocol.empty() &&
-      !co_await request.upstream->client->takes_extended_connect()) {
-    co_return fail(ErrorKind::kUnsupported,
-                   "the sidecar of " + request.log.workload + " takes no extended CONNECT");
-  }
-  bool end = !request.tunnel && !request.forwarder.request_has_body();
-  co_return request.upstream->client->open(head_for_hop(request), end);
-}
-
-// An upgrade has a connection of its own, on which HTTP/1.1 is spoken as it came.
-io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request) {
-  auto connection =
-      co_await pool_.connect(target_of(request.endpoint->endpoint, request.app_port), kAlpnUpgrade);
-  if (!connection) co_return std::unexpected(std::move(connection.error()));
-  request.own_connection =
-      http::connect_http(worker_.loop, std::move(connection->stream), http::ClientProtocol::kHttp1,
-                         std::move(connection->info), {}, [] {});
-  co_return request.own_connection->open(head_for_hop(request), true);
-}
-
-void HttpPath::note_failure(Request& request, const Error& error) {
-  request.log.why = error.message();
-  if (error.source() == ErrorSource::kDownstream || request.forwarder.gone()) return;
-  // An answer that is merely late says nothing about the endpoint; GOAWAY says that it leaves in order.
-  if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
-  if (error.kind() == ErrorKind::kUnavailable) return;
-  if (error.kind() == ErrorKind::kLimit && error.source() == ErrorSource::kInternal) return;
-  request.endpoint->health->failed(worker_.loop.now());
-  worker_.log.warn("endpoint failed", {{"endpoint", request.log.workload},
-                                       {"service", request.log.service_and_port()},
-                                       {"why", error.message()}});
-  if (error.kind() == ErrorKind::kUnauthenticated) {
-    worker_.want({.service = request.group->service, .mesh_address = {}, .again = true});
-  }
 }
 
 }  // namespace weft::proxy

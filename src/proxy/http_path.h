@@ -6,9 +6,9 @@
 
 #include "http/server.h"
 #include "proxy/destination.h"
-#include "proxy/retry.h"
 #include "proxy/upstream_pool.h"
 #include "proxy/worker.h"
+#include "steer/retry.h"
 
 namespace weft::proxy {
 
@@ -45,7 +45,7 @@ class HttpPath {
   Worker& worker_;
   UpstreamPool& pool_;
   const std::string source_;  // what weft-source-workload says
-  std::unordered_map<model::ServiceName, RetryBudget> budgets_;
+  std::unordered_map<model::ServiceName, steer::RetryBudget> budgets_;
   size_t active_ = 0;
 };
 

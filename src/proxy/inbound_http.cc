@@ -7,8 +7,8 @@
 #include "proxy/inbound.h"
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
-#include "proxy/retry.h"
 #include "proxy/websocket.h"
+#include "steer/retry.h"
 #include "telemetry/trace_headers.h"
 #include "wire/h1_over_h2.h"
 
@@ -168,7 +168,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   if (!request.upgrade || translate_upgrade(request, http1)) outcome = co_await attempt(request);
   if (!outcome && request.reused && request.forwarder->replayable() && !request.forwarder->gone() &&
       (outcome.error().retry() == Retry::kYes ||
-       (outcome.error().retry() == Retry::kIdempotent && is_idempotent(log.method)))) {
+       (outcome.error().retry() == Retry::kIdempotent && steer::is_idempotent(log.method)))) {
     request.reused = false;
     outcome = co_await attempt(request);
   }
@@ -231,7 +231,7 @@ bool Inbound::translate_answer(const Request& request, wire::ResponseHead& head)
 
 io::Task<Result<wire::ResponseHead>> Inbound::attempt(Request& request) {
   const bool http1 = request.key.protocol == http::ClientProtocol::kHttp1;
-  bool repeatable = is_idempotent(request.log.method) && !request.upgrade;
+  bool repeatable = steer::is_idempotent(request.log.method) && !request.upgrade;
   auto connection = request.upgrade && http1 ? co_await pool_.connect(request.key)
                                              : co_await pool_.acquire(request.key, repeatable);
   if (!connection) co_return std::unexpected(std::move(connection.error()));

@@ -16,7 +16,7 @@
 #include "model/service.h"
 #include "proxy/route_index.h"
 #include "proxy/tcp_rules.h"
-#include "proxy/weights.h"
+#include "steer/weights.h"
 #include "wire/message.h"
 
 namespace weft::proxy {
@@ -49,7 +49,7 @@ class CompiledRule {
   struct Patterns;
   model::RouteRule rule_;
   std::unique_ptr<Patterns> patterns_;
-  std::optional<Turns> turns_;  // set by compile()
+  std::optional<steer::Turns> turns_;  // set by compile()
 };
 
 struct CompiledPort {

@@ -44,12 +44,12 @@ std::shared_ptr<const LiveWorkload> Snapshot::workload(const IpAddress& mesh_add
   return found == workloads.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<EndpointHealth> HealthRegistry::of(const model::Endpoint& endpoint) {
-  std::weak_ptr<EndpointHealth>& slot =
+std::shared_ptr<steer::EndpointHealth> HealthRegistry::of(const model::Endpoint& endpoint) {
+  std::weak_ptr<steer::EndpointHealth>& slot =
       states_[endpoint.workload + "@" + endpoint.address.to_string()];
-  std::shared_ptr<EndpointHealth> state = slot.lock();
+  std::shared_ptr<steer::EndpointHealth> state = slot.lock();
   if (!state) {
-    state = std::make_shared<EndpointHealth>();
+    state = std::make_shared<steer::EndpointHealth>();
     slot = state;
   }
   return state;

@@ -17,15 +17,15 @@
 
 #include "base/ip.h"
 #include "model/service.h"
-#include "proxy/endpoint_health.h"
 #include "proxy/router.h"
+#include "steer/endpoint_health.h"
 
 namespace weft::proxy {
 
 // An endpoint as the balancer sees it.
 struct LiveEndpoint {
   model::Endpoint endpoint;
-  std::shared_ptr<EndpointHealth> health;
+  std::shared_ptr<steer::EndpointHealth> health;
 };
 
 struct EndpointGroup {
@@ -87,13 +87,13 @@ using SnapshotPtr = std::shared_ptr<const Snapshot>;
 // Keeps the health of endpoints from one version of an object to the next, by instance and address.
 class HealthRegistry {
  public:
-  std::shared_ptr<EndpointHealth> of(const model::Endpoint& endpoint);
+  std::shared_ptr<steer::EndpointHealth> of(const model::Endpoint& endpoint);
   // Forgets endpoints that no snapshot holds any more.
   void sweep();
   size_t size() const { return states_.size(); }
 
  private:
-  std::map<std::string, std::weak_ptr<EndpointHealth>> states_;
+  std::map<std::string, std::weak_ptr<steer::EndpointHealth>> states_;
 };
 
 }  // namespace weft::proxy

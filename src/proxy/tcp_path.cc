@@ -126,7 +126,7 @@ io::Task<void> TcpPath::carry(io::StreamPtr client, OpenedTcp opened) {
     std::multimap<WallTime, uint64_t>::iterator at;
     ~Listed() { all.erase(at); }
   } listed{ends_, ends_.emplace(opened.certificates_end, next_id_++)};
-  std::optional<InFlight> in_flight;
+  std::optional<steer::InFlight> in_flight;
   if (opened.health) in_flight.emplace(*opened.health);
 
   RelayResult result = co_await relay(worker_.loop, std::move(client), std::move(opened.stream));

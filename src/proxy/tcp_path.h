@@ -17,8 +17,8 @@ namespace weft::proxy {
 struct OpenedTcp {
   io::StreamPtr stream;
   Record record;
-  std::shared_ptr<EndpointHealth> health;  // null for external ones
-  WallTime certificates_end{INT64_MAX};    // the earlier of both ends' certificates
+  std::shared_ptr<steer::EndpointHealth> health;  // null for external ones
+  WallTime certificates_end{INT64_MAX};           // the earlier of both ends' certificates
 };
 
 class TcpPath {

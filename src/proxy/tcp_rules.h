@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "model/service.h"
-#include "proxy/weights.h"
+#include "steer/weights.h"
 
 namespace weft::proxy {
 
@@ -27,7 +27,7 @@ class CompiledTcpRule {
 
  private:
   model::TcpRule rule_;
-  Turns turns_;
+  steer::Turns turns_;
 };
 using TcpRulePtr = std::shared_ptr<const CompiledTcpRule>;
 

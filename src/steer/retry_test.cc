@@ -1,8 +1,8 @@
-#include "proxy/retry.h"
+#include "steer/retry.h"
 
 #include <gtest/gtest.h>
 
-namespace weft::proxy {
+namespace weft::steer {
 namespace {
 
 class HighestRandom final : public Random {
@@ -107,4 +107,4 @@ TEST(Idempotent, FollowsRfc9110) {
 }
 
 }  // namespace
-}  // namespace weft::proxy
+}  // namespace weft::steer

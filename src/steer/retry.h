@@ -18,7 +18,7 @@
 #include "base/time.h"
 #include "model/service.h"
 
-namespace weft::proxy {
+namespace weft::steer {
 
 // RFC 9110 section 9.2.2.
 bool is_idempotent(std::string_view method);
@@ -77,4 +77,4 @@ class RetryState {
   bool reused_once_ = false;
 };
 
-}  // namespace weft::proxy
+}  // namespace weft::steer

@@ -1,10 +1,10 @@
-#include "proxy/weights.h"
+#include "steer/weights.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-namespace weft::proxy {
+namespace weft::steer {
 namespace {
 
 TEST(Weights, AreSpreadOutAsSmoothRoundRobinHasIt) {
@@ -26,4 +26,4 @@ TEST(Weights, OfAnySizeKeepTheTableShortAndNobodyOut) {
 }
 
 }  // namespace
-}  // namespace weft::proxy
+}  // namespace weft::steer

@@ -1,4 +1,4 @@
-#include "proxy/endpoint_health.h"
+#include "steer/endpoint_health.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace weft::proxy {
+namespace weft::steer {
 namespace {
 
 constexpr Instant at(int64_t millis) {
@@ -106,4 +106,4 @@ TEST(EndpointHealth, OfFailuresThatWorkersSeeAtOnceOneCountsAndOneOfThemTriesAga
 }
 
 }  // namespace
-}  // namespace weft::proxy
+}  // namespace weft::steer

@@ -1,11 +1,11 @@
 // A table made once per rule, so that a 90/10 split is exact over any hundred exchanges of a proxy instead of
 // right on average; it costs at most 2 kB and a turn one relaxed increment.
-#include "proxy/weights.h"
+#include "steer/weights.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace weft::proxy {
+namespace weft::steer {
 namespace {
 
 constexpr uint64_t kLongestSchedule = 1000;
@@ -56,4 +56,4 @@ std::vector<uint16_t> weighted_schedule(const std::vector<uint32_t>& weights) {
   return schedule;
 }
 
-}  // namespace weft::proxy
+}  // namespace weft::steer

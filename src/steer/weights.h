@@ -8,7 +8,7 @@
 
 #include "model/service.h"
 
-namespace weft::proxy {
+namespace weft::steer {
 
 // Smooth weighted round robin (as nginx does it) as a table of indices; weights beyond what a table of
 // 1000 turns can hold are rounded, but none of them to nothing. Weight 0 gets no turn.
@@ -28,4 +28,4 @@ class Turns {
   mutable std::atomic<uint32_t> turn_{0};
 };
 
-}  // namespace weft::proxy
+}  // namespace weft::steer

@@ -1,11 +1,11 @@
 // Passive health as one small state machine of (failures in a row, rest until). Time is an argument.
 // The lowest bit of the rest mark says "a trial is under way": nanoseconds have it to spare. A success
 // writes nothing in the common case, so the request path dirties no shared line for it.
-#include "proxy/endpoint_health.h"
+#include "steer/endpoint_health.h"
 
 #include <algorithm>
 
-namespace weft::proxy {
+namespace weft::steer {
 namespace {
 
 constexpr int64_t kTrialBit = 1;
@@ -46,4 +46,4 @@ void EndpointHealth::succeeded() {
   rests_until_.store(0, std::memory_order_relaxed);
 }
 
-}  // namespace weft::proxy
+}  // namespace weft::steer

@@ -13,7 +13,7 @@
 
 #include "base/time.h"
 
-namespace weft::proxy {
+namespace weft::steer {
 
 class EndpointHealth {
  public:
@@ -56,4 +56,4 @@ class InFlight {
   EndpointHealth* health_;
 };
 
-}  // namespace weft::proxy
+}  // namespace weft::steer

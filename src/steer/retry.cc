@@ -1,11 +1,11 @@
 // The delays: the first unprocessed retry goes at once (another endpoint is probably well), further ones
 // and all policy retries wait a uniformly drawn part of min(10 x base, base x (2^k - 1)) ("full jitter").
-#include "proxy/retry.h"
+#include "steer/retry.h"
 
 #include <algorithm>
 #include <numeric>
 
-namespace weft::proxy {
+namespace weft::steer {
 namespace {
 
 constexpr Duration kUnprocessedBase = Duration::millis(10);
@@ -79,4 +79,4 @@ std::optional<Duration> RetryState::by_policy(Instant now, Random& random) {
   return full_jitter(policy_->backoff, by_policy_, random);
 }
 
-}  // namespace weft::proxy
+}  // namespace weft::steer

@@ -1,0 +1,15 @@
+// How a part of a request is compared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weft::model {
+
+struct StringMatch {
+  enum Kind : uint8_t { kExact, kRegex } kind = kExact;
+  std::string name;  // header (any case) or query parameter
+  std::string value;
+};
+
+}  // namespace weft::model

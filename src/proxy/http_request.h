@@ -1,0 +1,50 @@
+// One request on its way through HttpPath: what is known of it so far, and what was decided. Only for the
+// path's own files; lives in the frame of HttpPath::serve.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "http/client.h"
+#include "proxy/balancer.h"
+#include "proxy/forwarder.h"
+#include "proxy/http_path.h"
+#include "proxy/local_reply.h"
+#include "proxy/record.h"
+
+namespace weft::proxy {
+
+inline bool is_http1(wire::Version version) { return version != wire::Version::kHttp2; }
+
+struct HttpPath::Request {
+  Request(Worker& worker, http::ServerStreamPtr stream, Destination to);
+
+  http::ServerStreamPtr down;
+  Destination destination;
+  bool tunnel;
+  bool own_hop;  // a tunnel of HTTP/1.1 needs a connection for itself
+  // Outlive the forwarder's exchange on them: what it queued last still goes out.
+  UpstreamPtr upstream;
+  std::unique_ptr<http::ClientConnection> own_connection;  // of an upgrade
+  Forwarder forwarder;
+  Instant start;
+  Record log;
+  bool grpc = false;
+  bool encoded = false;  // the head has the form of the hop
+
+  std::shared_ptr<const CompiledRule> rule;  // null: no route, the service itself
+  const model::Backend* backend = nullptr;   // of the rule
+  std::optional<Instant> deadline;
+  std::optional<Instant> callers_deadline;  // as grpc-timeout said
+  std::optional<steer::RetryState> retry;
+
+  Tried tried;
+  SnapshotPtr snapshot;  // of the present try; holds what the pointers below point into
+  std::shared_ptr<const EndpointGroup> group;
+  const LiveEndpoint* endpoint = nullptr;
+  uint16_t app_port = 0;
+  std::optional<steer::InFlight> in_flight;
+  std::optional<LocalReply> reply;  // we answer ourselves
+};
+
+}  // namespace weft::proxy
