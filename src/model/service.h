@@ -77,6 +77,14 @@ struct Redirect {
   int status = 302;
 };
 
+// A copy of each request, whose answer nobody waits for.
+struct Mirror {
+  ServiceName service;
+  uint16_t port = 0;
+  uint32_t share = 1'000'000;  // of the requests, in millionths
+  bool invalid = false;        // cannot be resolved: it gets no copies
+};
+
 struct Backend {
   ServiceName service;
   uint16_t port = 0;
@@ -84,14 +92,8 @@ struct Backend {
   // Set when the reference cannot be resolved: its share of the traffic gets 500.
   bool invalid = false;
   HeaderModifier request_headers, response_headers;
-};
-
-// A copy of each request, whose answer nobody waits for.
-struct Mirror {
-  ServiceName service;
-  uint16_t port = 0;
-  uint32_t share = 1'000'000;  // of the requests, in millionths
-  bool invalid = false;        // cannot be resolved: it gets no copies
+  UrlRewrite rewrite = {};           // what it sets counts in place of the rule's
+  std::vector<Mirror> mirrors = {};  // besides the rule's, of what goes to this backend
 };
 
 // Cross-origin requests (Fetch standard, section 3.2), answered in place of the app.
@@ -106,6 +108,7 @@ struct Cors {
 struct SessionPersistence {
   bool header = false;                          // else a cookie
   std::string name;                             // of the cookie or header
+  std::string path = "/";                       // of the cookie
   Duration absolute_timeout{}, idle_timeout{};  // 0 = none
   bool permanent = false;  // the cookie says when it ends; else it ends with the browser's session
 };
@@ -147,6 +150,7 @@ struct TcpRule {
   std::vector<Backend> backends;
   // Namespaces whose callers this rule applies to; empty = all (producer route).
   std::string consumer_namespace;
+  BackendPolicyPtr policy = nullptr;  // of the route; a section here beats the backend's
 };
 
 struct ServicePort {

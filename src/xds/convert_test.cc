@@ -130,6 +130,133 @@ TEST(Convert, HostsRedirectsAndRewritesComeBackAndNeedTheThirdLevel) {
   EXPECT_EQ(back.rewrite.path.value, "/y");
 }
 
+// A rule with everything that needs the fourth level.
+model::RouteRule deciding_rule() {
+  const model::Mirror mirror{
+      .service = {"shop", "cart-next"}, .port = 81, .share = 12'500, .invalid = false};
+  model::Backend backend;
+  backend.service = {"default", "cart"};
+  backend.port = 80;
+  backend.rewrite = {"cart.example", {model::PathRewrite::kPrefix, "/v2"}};
+  backend.mirrors = {mirror};
+  model::RouteRule rule;
+  rule.backends = {backend};
+  rule.mirrors = {mirror, {.service = {"default", "gone"}, .port = 0, .share = 0, .invalid = true}};
+  rule.cors = model::Cors{.allow_origins = {"https://*.example", "http://a.test:8080"},
+                          .allow_methods = {"GET", "PUT"},
+                          .allow_headers = {"X-A"},
+                          .expose_headers = {"X-B", "X-C"},
+                          .allow_credentials = true,
+                          .max_age = Duration::hours(1)};
+  rule.persistence = model::SessionPersistence{.header = true,
+                                               .name = "X-Session",
+                                               .path = "/shop",
+                                               .absolute_timeout = Duration::hours(2),
+                                               .idle_timeout = Duration::seconds(90),
+                                               .permanent = true};
+  return rule;
+}
+
+model::Service service_of(model::RouteRule rule) {
+  model::Service service;
+  service.name = {"default", "cart"};
+  service.ports = {{.port = 80, .name = "", .routed = true, .rules = {std::move(rule)}}};
+  return service;
+}
+
+TEST(Convert, MirrorsComeBackOfARuleAndOfABackend) {
+  auto decoded = decode_service(encode_service(service_of(deciding_rule())));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  const model::RouteRule& back = decoded->ports.at(0).rules.at(0);
+  ASSERT_EQ(back.mirrors.size(), 2u);
+  EXPECT_EQ(back.mirrors[0].service.to_string(), "cart-next.shop");
+  EXPECT_EQ(back.mirrors[0].port, 81);
+  EXPECT_EQ(back.mirrors[0].share, 12'500u);
+  EXPECT_FALSE(back.mirrors[0].invalid);
+  EXPECT_TRUE(back.mirrors[1].invalid);
+  EXPECT_EQ(back.mirrors[1].share, 0u);
+  ASSERT_EQ(back.backends.at(0).mirrors.size(), 1u);
+  EXPECT_EQ(back.backends[0].mirrors[0].service.to_string(), "cart-next.shop");
+  EXPECT_EQ(back.backends[0].rewrite.hostname, "cart.example");
+  EXPECT_EQ(back.backends[0].rewrite.path.kind, model::PathRewrite::kPrefix);
+  EXPECT_EQ(back.backends[0].rewrite.path.value, "/v2");
+}
+
+TEST(Convert, CorsAndSessionPersistenceComeBackWhole) {
+  auto decoded = decode_service(encode_service(service_of(deciding_rule())));
+  ASSERT_TRUE(decoded) << decoded.error().message();
+  const model::RouteRule& back = decoded->ports.at(0).rules.at(0);
+  using Texts = std::vector<std::string>;
+  ASSERT_TRUE(back.cors);
+  EXPECT_EQ(back.cors->allow_origins, (Texts{"https://*.example", "http://a.test:8080"}));
+  EXPECT_EQ(back.cors->allow_methods, (Texts{"GET", "PUT"}));
+  EXPECT_EQ(back.cors->allow_headers, (Texts{"X-A"}));
+  EXPECT_EQ(back.cors->expose_headers, (Texts{"X-B", "X-C"}));
+  EXPECT_TRUE(back.cors->allow_credentials);
+  EXPECT_EQ(back.cors->max_age, Duration::hours(1));
+  ASSERT_TRUE(back.persistence);
+  EXPECT_TRUE(back.persistence->header);
+  EXPECT_EQ(back.persistence->name, "X-Session");
+  EXPECT_EQ(back.persistence->path, "/shop");
+  EXPECT_EQ(back.persistence->absolute_timeout, Duration::hours(2));
+  EXPECT_EQ(back.persistence->idle_timeout, Duration::seconds(90));
+  EXPECT_TRUE(back.persistence->permanent);
+}
+
+TEST(Convert, WhatAnOlderProxyWouldLeaveUndoneNeedsTheFourthLevel) {
+  const std::function<void(model::RouteRule&)> rows[] = {
+      [](auto& rule) { rule.mirrors.resize(1), rule.mirrors[0].service = {"default", "a"}; },
+      [](auto& rule) { rule.cors.emplace(); },
+      [](auto& rule) { rule.persistence.emplace().name = "a"; },
+      [](auto& rule) { rule.backends.at(0).rewrite.hostname = "a"; },
+      [](auto& rule) { rule.backends.at(0).mirrors = deciding_rule().mirrors; },
+  };
+  model::RouteRule plain;
+  plain.backends = {{.service = {"default", "a"}, .port = 1}};
+  EXPECT_TRUE(decode_service(encode_service(service_of(plain)), 3));
+  for (size_t i = 0; i < std::size(rows); ++i) {
+    model::RouteRule rule = plain;
+    rows[i](rule);
+    if (!rule.mirrors.empty()) rule.mirrors[0].port = 1;
+    EXPECT_FALSE(decode_service(encode_service(service_of(rule)), 3)) << i;
+    EXPECT_TRUE(decode_service(encode_service(service_of(rule)), 4)) << i;
+  }
+}
+
+TEST(Convert, RefusesMirrorsCorsAndSessionsThatAreOutOfBounds) {
+  using Rule = v1::RouteRule;
+  const std::pair<const char*, std::function<void(Rule&)>> rows[] = {
+      {"mirror port", [](Rule& r) { r.mutable_mirrors(0)->set_port(0); }},
+      {"mirror name", [](Rule& r) { r.mutable_mirrors(0)->set_service("x"); }},
+      {"share", [](Rule& r) { r.mutable_mirrors(0)->set_share(1'000'001); }},
+      {"backend's share",
+       [](Rule& r) { r.mutable_backends(0)->mutable_mirrors(0)->set_share(1'000'001); }},
+      {"backend's rewrite",
+       [](Rule& r) { r.mutable_backends(0)->mutable_rewrite()->set_hostname("a\nb"); }},
+      {"many mirrors",
+       [](Rule& r) {
+         for (int i = 0; i < 16; ++i) *r.add_mirrors() = r.mirrors(0);
+       }},
+      {"many origins",
+       [](Rule& r) {
+         for (int i = 0; i < 64; ++i) r.mutable_cors()->add_allow_origins("a");
+       }},
+      {"newline in a header", [](Rule& r) { r.mutable_cors()->add_expose_headers("a\r\nb"); }},
+      {"negative age", [](Rule& r) { r.mutable_cors()->set_max_age_ns(-1); }},
+      {"no session name", [](Rule& r) { r.mutable_persistence()->clear_name(); }},
+      {"session path", [](Rule& r) { r.mutable_persistence()->set_path("/\n"); }},
+      {"session timeout", [](Rule& r) { r.mutable_persistence()->set_absolute_timeout_ns(-1); }},
+  };
+  for (const auto& [what, spoil] : rows) {
+    v1::Service message;
+    ASSERT_TRUE(message.ParseFromString(encode_service(service_of(deciding_rule()))));
+    spoil(*message.mutable_ports(0)->mutable_rules(0));
+    auto result = decode_service(message.SerializeAsString());
+    ASSERT_FALSE(result) << what;
+    EXPECT_EQ(result.error().kind(), ErrorKind::kInvalid) << what;
+  }
+}
+
 model::Endpoint endpoint() {
   model::Endpoint out;
   out.workload = "cart-7f3a9c";
@@ -176,11 +303,11 @@ TEST(Convert, EndpointsNamesAndWorkloadAddressesComeBackWhole) {
 TEST(Convert, AProxyThatIsTooOldSaysWhichLevelItNeeds) {
   v1::Service message;
   message.ParseFromString(encode_service(full_service()));
-  message.set_min_proxy(4);
+  message.set_min_proxy(9);
   auto result = decode_service(message.SerializeAsString(), 2);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind(), ErrorKind::kUnsupported);
-  EXPECT_THAT(result.error().message(), HasSubstr("needs proxy level 4, this proxy has level 2"));
+  EXPECT_THAT(result.error().message(), HasSubstr("needs proxy level 9, this proxy has level 2"));
 }
 
 struct BadService {

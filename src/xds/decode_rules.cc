@@ -6,6 +6,7 @@
 
 #include "resources.pb.h"
 #include "xds/decode_checks.h"
+#include "xds/decode_filters.h"
 
 namespace weft::xds {
 namespace {
@@ -128,17 +129,36 @@ Result<model::Redirect> decode(const v1::Redirect& in) {
   return out;
 }
 
+Result<model::UrlRewrite> decode(const v1::UrlRewrite& in) {
+  auto host = text(in.hostname(), "rewrite.hostname", kHostBytes);
+  if (!host) return std::unexpected(host.error());
+  auto path = decode(in.path());
+  if (!path) return std::unexpected(std::move(path.error()).context("rewrite"));
+  return model::UrlRewrite{std::move(*host), std::move(*path)};
+}
+
 Result<void> decode_steering(const v1::RouteRule& in, model::RouteRule& out) {
   if (in.has_redirect()) {
     auto redirect = decode(in.redirect());
     if (!redirect) return std::unexpected(redirect.error());
     out.redirect = std::move(*redirect);
   }
-  auto host = text(in.rewrite().hostname(), "rewrite.hostname", kHostBytes);
-  if (!host) return std::unexpected(host.error());
-  auto path = decode(in.rewrite().path());
-  if (!path) return std::unexpected(std::move(path.error()).context("rewrite"));
-  out.rewrite = {std::move(*host), std::move(*path)};
+  auto rewrite = decode(in.rewrite());
+  if (!rewrite) return std::unexpected(rewrite.error());
+  out.rewrite = std::move(*rewrite);
+  auto mirrors = decode_mirrors(in.mirrors());
+  if (!mirrors) return std::unexpected(mirrors.error());
+  out.mirrors = std::move(*mirrors);
+  if (in.has_cors()) {
+    auto cors = decode_cors(in.cors());
+    if (!cors) return std::unexpected(cors.error());
+    out.cors = std::move(*cors);
+  }
+  if (in.has_persistence()) {
+    auto persistence = decode_persistence(in.persistence());
+    if (!persistence) return std::unexpected(persistence.error());
+    out.persistence = std::move(*persistence);
+  }
   return {};
 }
 
@@ -162,6 +182,12 @@ Result<model::Backend> decode(const v1::Backend& in) {
   if (!response) return std::unexpected(response.error());
   out.request_headers = std::move(*request);
   out.response_headers = std::move(*response);
+  auto rewrite = decode(in.rewrite());
+  if (!rewrite) return std::unexpected(rewrite.error());
+  out.rewrite = std::move(*rewrite);
+  auto mirrors = decode_mirrors(in.mirrors());
+  if (!mirrors) return std::unexpected(mirrors.error());
+  out.mirrors = std::move(*mirrors);
   return out;
 }
 

@@ -17,6 +17,7 @@ namespace {
 constexpr uint32_t kBaseLevel = 1;
 constexpr uint32_t kTcpRulesLevel = 2;
 constexpr uint32_t kSteeringLevel = 3;
+constexpr uint32_t kPolicyLevel = 4;
 
 std::string serialize(const google::protobuf::Message& message) {
   std::string bytes;
@@ -99,9 +100,43 @@ void fill(v1::Redirect& out, const model::Redirect& in) {
 
 // What an older proxy would leave out and then do something else.
 uint32_t level_of(const model::RouteRule& rule) {
+  const bool by_backend = std::ranges::any_of(rule.backends, [](const model::Backend& backend) {
+    return !backend.rewrite.empty() || !backend.mirrors.empty();
+  });
+  if (by_backend || !rule.mirrors.empty() || rule.cors || rule.persistence) return kPolicyLevel;
   const bool steers =
       !rule.match.host.empty() || rule.match.grpc || rule.redirect || !rule.rewrite.empty();
   return steers ? kSteeringLevel : kBaseLevel;
+}
+
+void fill(v1::UrlRewrite& out, const model::UrlRewrite& in) {
+  out.set_hostname(in.hostname);
+  fill(*out.mutable_path(), in.path);
+}
+
+void fill(v1::Mirror& out, const model::Mirror& in) {
+  out.set_service(in.service.to_string());
+  out.set_port(in.port);
+  out.set_share(in.share);
+  out.set_invalid(in.invalid);
+}
+
+void fill(v1::Cors& out, const model::Cors& in) {
+  for (const std::string& origin : in.allow_origins) out.add_allow_origins(origin);
+  for (const std::string& method : in.allow_methods) out.add_allow_methods(method);
+  for (const std::string& name : in.allow_headers) out.add_allow_headers(name);
+  for (const std::string& name : in.expose_headers) out.add_expose_headers(name);
+  out.set_allow_credentials(in.allow_credentials);
+  out.set_max_age_ns(in.max_age.ns);
+}
+
+void fill(v1::SessionPersistence& out, const model::SessionPersistence& in) {
+  out.set_header(in.header);
+  out.set_name(in.name);
+  out.set_path(in.path);
+  out.set_absolute_timeout_ns(in.absolute_timeout.ns);
+  out.set_idle_timeout_ns(in.idle_timeout.ns);
+  out.set_permanent(in.permanent);
 }
 
 void fill(v1::Backend& out, const model::Backend& in) {
@@ -111,6 +146,8 @@ void fill(v1::Backend& out, const model::Backend& in) {
   out.set_invalid(in.invalid);
   if (!in.request_headers.empty()) fill(*out.mutable_request_headers(), in.request_headers);
   if (!in.response_headers.empty()) fill(*out.mutable_response_headers(), in.response_headers);
+  if (!in.rewrite.empty()) fill(*out.mutable_rewrite(), in.rewrite);
+  for (const auto& mirror : in.mirrors) fill(*out.add_mirrors(), mirror);
 }
 
 void fill(v1::RouteRule& out, const model::RouteRule& in) {
@@ -130,10 +167,10 @@ void fill(v1::RouteRule& out, const model::RouteRule& in) {
   }
   out.set_consumer_namespace(in.consumer_namespace);
   if (in.redirect) fill(*out.mutable_redirect(), *in.redirect);
-  if (!in.rewrite.empty()) {
-    out.mutable_rewrite()->set_hostname(in.rewrite.hostname);
-    fill(*out.mutable_rewrite()->mutable_path(), in.rewrite.path);
-  }
+  if (!in.rewrite.empty()) fill(*out.mutable_rewrite(), in.rewrite);
+  for (const auto& mirror : in.mirrors) fill(*out.add_mirrors(), mirror);
+  if (in.cors) fill(*out.mutable_cors(), *in.cors);
+  if (in.persistence) fill(*out.mutable_persistence(), *in.persistence);
 }
 
 void fill(v1::TcpRule& out, const model::TcpRule& in) {

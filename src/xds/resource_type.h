@@ -24,8 +24,9 @@ std::optional<ResourceType> parse_type_url(std::string_view url);
 std::string_view short_name(ResourceType type);
 
 // What a proxy of this build understands. A resource says the lowest level it needs (`min_proxy`).
-// 2: rules for opaque connections. 3: hosts, gRPC matches, redirects, rewrites.
-inline constexpr uint32_t kProxyLevel = 3;
+// 2: rules for opaque connections. 3: hosts, gRPC matches, redirects, rewrites. 4: mirrors,
+// CORS, session persistence, policies.
+inline constexpr uint32_t kProxyLevel = 4;
 
 // The gRPC methods of the control plane.
 inline constexpr std::string_view kDeltaPath =
