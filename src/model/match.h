@@ -10,6 +10,7 @@ struct StringMatch {
   enum Kind : uint8_t { kExact, kRegex } kind = kExact;
   std::string name;  // header (any case) or query parameter
   std::string value;
+  friend bool operator==(const StringMatch&, const StringMatch&) = default;
 };
 
 }  // namespace weft::model

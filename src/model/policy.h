@@ -23,6 +23,7 @@ struct RequestKey {
   enum Kind : uint8_t { kHeader, kCookie, kQuery, kSourceIdentity, kSourceAddress } kind = kHeader;
   std::string name;       // of the header (any case), cookie or query parameter
   Duration cookie_ttl{};  // kCookie: above 0, a request without it gets one that lives so long
+  friend bool operator==(const RequestKey&, const RequestKey&) = default;
 };
 
 // --- BackendPolicy, by section ---
@@ -43,6 +44,7 @@ struct LoadBalancing {
   // kRingHash, kMaglev: no instance gets more than so many percent of the mean load; 0 = no bound, else at
   // least 100.
   uint32_t bounded_load_percent = 0;
+  friend bool operator==(const LoadBalancing&, const LoadBalancing&) = default;
 };
 
 // A new or returning instance gets a growing share. Round robin, least request and peak EWMA.
@@ -50,6 +52,7 @@ struct SlowStart {
   Duration window = Duration::seconds(30);
   double aggression = 1.0;
   uint32_t min_percent = 10;
+  friend bool operator==(const SlowStart&, const SlowStart&) = default;
 };
 
 struct Locality {
@@ -60,6 +63,7 @@ struct Locality {
   uint32_t overprovisioning_percent = 140;
   // With a smaller share healthy, health is not asked any more.
   uint32_t panic_percent = 50;
+  friend bool operator==(const Locality&, const Locality&) = default;
 };
 
 // Of one calling proxy, all workers together, towards all instances. 0 = the proxy's own bounds.
@@ -68,12 +72,14 @@ struct CircuitBreaker {
   uint32_t max_pending = 0;   // requests that wait for a connection
   uint32_t max_requests = 0;  // in flight
   uint32_t max_retries = 0;   // in flight
+  friend bool operator==(const CircuitBreaker&, const CircuitBreaker&) = default;
 };
 
 struct ConnectionPool {
   Duration connect_timeout = Duration::seconds(2);
   Duration idle_timeout = Duration::seconds(90);
   uint32_t max_requests_per_connection = 0;  // 0 = any number
+  friend bool operator==(const ConnectionPool&, const ConnectionPool&) = default;
 };
 
 struct OutlierDetection {
@@ -86,13 +92,16 @@ struct OutlierDetection {
   struct SuccessRate {
     uint32_t min_instances = 5, min_requests = 100;  // within an interval
     uint32_t stdev_factor = 1900;                    // thousandths
+    friend bool operator==(const SuccessRate&, const SuccessRate&) = default;
   };
   std::optional<SuccessRate> success_rate;
   struct FailurePercentage {
     uint32_t threshold = 85;
     uint32_t min_instances = 5, min_requests = 50;
+    friend bool operator==(const FailurePercentage&, const FailurePercentage&) = default;
   };
   std::optional<FailurePercentage> failure_percentage;
+  friend bool operator==(const OutlierDetection&, const OutlierDetection&) = default;
 };
 
 // Made by the destination's own sidecar; what it finds out reaches everyone as readiness.
@@ -107,6 +116,7 @@ struct HealthCheck {
   Duration timeout = Duration::seconds(1);
   uint32_t jitter_percent = 10;  // of the interval
   uint32_t unhealthy_threshold = 3, healthy_threshold = 1;
+  friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
 };
 
 struct Retries {
@@ -132,6 +142,7 @@ struct Retries {
   Duration longest_retry_after = Duration::seconds(10);  // a longer one is not waited for: no retry
   uint32_t budget_percent = 20;                          // of the requests of the last 10 s
   uint32_t budget_min_per_second = 10;
+  friend bool operator==(const Retries&, const Retries&) = default;
 };
 
 // A section and the object that said it: "BackendPolicy default/cart", or "HTTPRoute default/web rule 0".
@@ -139,6 +150,7 @@ template <typename T>
 struct Said {
   T value;
   std::string origin;
+  friend bool operator==(const Said&, const Said&) = default;
 };
 
 struct BackendPolicy {
@@ -150,6 +162,7 @@ struct BackendPolicy {
   std::optional<Said<OutlierDetection>> outlier_detection;
   std::optional<Said<HealthCheck>> health_check;  // of a Service only
   std::optional<Said<Retries>> retries;
+  friend bool operator==(const BackendPolicy&, const BackendPolicy&) = default;
 };
 using BackendPolicyPtr = std::shared_ptr<const BackendPolicy>;
 
@@ -167,6 +180,7 @@ struct Fault {
   int abort_http_status = 0;   // one of these three
   int abort_grpc_status = -1;  // 0 to 16
   bool abort_reset = false;    // the connection (HTTP/2: the stream) is reset
+  friend bool operator==(const Fault&, const Fault&) = default;
 };
 using FaultPtr = std::shared_ptr<const Fault>;
 
@@ -184,8 +198,10 @@ struct RateLimit {
   struct Override {
     std::string caller;  // SPIFFE ID
     uint32_t requests = 0, burst = 0;
+    friend bool operator==(const Override&, const Override&) = default;
   };
   std::vector<Override> overrides;
+  friend bool operator==(const RateLimit&, const RateLimit&) = default;
 };
 
 // What an instance's own sidecar must know of what it serves.
@@ -196,8 +212,10 @@ struct Inbound {
     uint16_t app_port = 0;
     std::string service;  // "cart.default"
     Said<HealthCheck> check;
+    friend bool operator==(const Check&, const Check&) = default;
   };
   std::vector<Check> checks;
+  friend bool operator==(const Inbound&, const Inbound&) = default;
 };
 
 }  // namespace weft::model
