@@ -58,6 +58,18 @@ struct TlsClientConfig {
   bool resume = false;
 };
 
+// A server towards clients of no mesh: shows a certificate that any authority may have signed, and asks
+// for none. A client may offer no ALPN; of what it offers something must be of `alpn`.
+struct PublicServer {
+  TlsContextPtr context;
+  std::vector<std::string> names;  // dNSNames of the leaf, lower case; "*.example.com" as it stands
+  WallTime not_after;
+};
+// PEM: leaf first, then intermediates; the leaf's key, RSA or EC, not encrypted. kInvalid: one is damaged, or
+// they do not belong together. Whether the certificate is in force is the client's to judge.
+Result<PublicServer> make_public_server(std::string_view chain_pem, std::string_view key_pem,
+                                        const std::vector<std::string>& alpn);
+
 Result<TlsContextPtr> make_server_context(const TlsServerConfig& config);
 Result<TlsContextPtr> make_client_context(const TlsClientConfig& config);
 // When the credential of this context ends (no handshake succeeds with an expired certificate).

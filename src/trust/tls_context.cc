@@ -183,7 +183,8 @@ Result<void> trust_roots(SSL_CTX* ssl, const TrustBundle& bundle, bool send_root
   return {};
 }
 
-// What servers and clients have in common.
+}  // namespace
+
 Result<std::shared_ptr<TlsContext>> make_context(bool server,
                                                  const std::shared_ptr<const Svid>& svid,
                                                  const TrustBundle& bundle,
@@ -216,7 +217,10 @@ Result<std::shared_ptr<TlsContext>> make_context(bool server,
   return context;
 }
 
-}  // namespace
+void choose_alpn(TlsContext& context) {
+  if (context.alpn_wire.empty()) return;
+  SSL_CTX_set_alpn_select_cb(context.ssl_context.get(), alpn_callback, &context);
+}
 
 Result<TlsContextPtr> make_server_context(const TlsServerConfig& config) {
   if (!config.svid) return fail(ErrorKind::kInvalid, "a TLS server needs a credential");
@@ -233,9 +237,7 @@ Result<TlsContextPtr> make_server_context(const TlsServerConfig& config) {
   SSL_CTX_set_client_hello_cb(ssl, hello_callback, context->get());
   SSL_CTX_set_tlsext_servername_callback(ssl, name_callback);
   SSL_CTX_set_tlsext_servername_arg(ssl, context->get());
-  if (!(*context)->alpn_wire.empty()) {
-    SSL_CTX_set_alpn_select_cb(ssl, alpn_callback, context->get());
-  }
+  choose_alpn(**context);
   if (config.resume && !joining) {
     const bool shared = config.resume_with && config.resume_with->resumption;
     WEFT_ASSERT(!shared || config.resume_with->svid == config.svid);

@@ -23,10 +23,20 @@ class TlsContext {
   std::shared_ptr<const Svid> svid;  // null: an anonymous client
   std::string trust_domain;          // "" with a root pin: that of the pinned root
   std::string root_spki_sha256;
-  std::string alpn_wire;  // length-prefixed names, RFC 7301, section 3.1
+  std::string alpn_wire;       // length-prefixed names, RFC 7301, section 3.1
+  bool alpn_optional = false;  // a client that offers no ALPN is served all the same
   std::function<bool(std::string_view)> accept_name;
   std::shared_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
 };
+
+// What all contexts have in common: TLS 1.3, the credential if there is one, the roots, ALPN names.
+Result<std::shared_ptr<TlsContext>> make_context(bool server,
+                                                 const std::shared_ptr<const Svid>& svid,
+                                                 const TrustBundle& bundle,
+                                                 const std::vector<std::string>& alpn,
+                                                 bool send_roots);
+// A server picks of what the client offers.
+void choose_alpn(TlsContext& context);
 
 // Checks the peer's certificates in the middle of the handshake (X509_STORE_CTX holds them).
 // `expected_peer`: see make_client_session.

@@ -204,7 +204,7 @@ Result<void> Session::handshake() {
 Result<void> Session::finish_handshake() {
   read_names();
   // A client that offered protocols takes no silence for an answer.
-  if (!context_->alpn_wire.empty() && alpn_.empty()) {
+  if (!context_->alpn_wire.empty() && alpn_.empty() && !context_->alpn_optional) {
     return fail_with(Error(ErrorKind::kProtocol, "TLS handshake: the peer chose no protocol (ALPN)",
                            peer_source(), context_->server ? Retry::kNo : Retry::kYes));
   }
