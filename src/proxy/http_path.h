@@ -29,7 +29,6 @@ class HttpPath {
   void identify(Request& request);
   bool admit(Request& request);
   bool route(Request& request);
-  bool redirect(Request& request);
   void budget(Request& request);
   bool pick(Request& request);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);

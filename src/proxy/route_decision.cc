@@ -1,0 +1,99 @@
+// Everything about a route that does not depend on whose turn it is among its backends.
+#include "proxy/route_decision.h"
+
+#include "proxy/field_rules.h"
+#include "proxy/redirect.h"
+#include "proxy/target.h"
+#include "proxy/websocket.h"
+
+namespace weft::proxy {
+namespace {
+
+// What a WebSocket is asked for with in HTTP/1.1: routes see no difference.
+constexpr std::string_view kGet = "GET";
+
+std::string service_and_port(const Destination& destination) {
+  return destination.name() + ":" + std::to_string(destination.port);
+}
+
+}  // namespace
+
+RoutedRequest::RoutedRequest(const wire::RequestHead& head, const CompiledPort& port,
+                             std::string_view caller_namespace, bool grpc)
+    : host_(port.by_host ? host_of(head.authority) : std::string()),
+      view_{is_websocket(head) ? kGet : std::string_view(head.method),
+            routed_target(head.target),
+            head.fields,
+            caller_namespace,
+            host_,
+            grpc} {}
+
+std::string name_of(const model::RouteRule& rule) { return rule.route + "/" + rule.rule; }
+
+RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
+                       const wire::RequestHead& head, bool grpc,
+                       std::string_view caller_namespace) {
+  RuleChoice choice;
+  const bool connect = is_plain_connect(head);
+  // A tunnel shows nothing of what passes through it: only a route that names it allows it.
+  const auto refuse_connect = [&] {
+    choice.refused = {403, "weft: no route allows CONNECT to " + service_and_port(destination),
+                      "NR"};
+  };
+  if (destination.kind != Destination::kService) {
+    if (connect) refuse_connect();
+    return choice;
+  }
+  choice.service = snapshot.service(destination.service);
+  choice.port = choice.service ? choice.service->compiled->port(destination.port) : nullptr;
+  if (!choice.port) {
+    choice.refused = {503, "weft: " + service_and_port(destination) + " is not known any more",
+                      "NC"};
+    return choice;
+  }
+  if (!choice.port->routed_for(caller_namespace)) {
+    if (connect) refuse_connect();
+    return choice;
+  }
+  choice.rule =
+      choice.port->match(RoutedRequest(head, *choice.port, caller_namespace, grpc).view());
+  if (!choice.rule) {
+    choice.refused = {
+        404, "weft: no route of " + service_and_port(destination) + " matches this request", "NR"};
+  } else if (connect && choice.rule->rule().match.method != "CONNECT") {
+    refuse_connect();
+  }
+  return choice;
+}
+
+LocalReply redirect_by(const model::RouteRule& rule, const Destination& destination,
+                       const wire::RequestHead& head) {
+  const std::string host = host_of(head.authority);
+  std::string location = location_of(*rule.redirect, {.scheme = "http",
+                                                      .host = host,
+                                                      .port = destination.port,
+                                                      .target = routed_target(head.target),
+                                                      .prefix = rule.match.path.value});
+  LocalReply reply{.status = rule.redirect->status,
+                   .text = "weft: route " + name_of(rule) + " redirects to " + location,
+                   .flags = ""};
+  reply.location = std::move(location);
+  return reply;
+}
+
+LocalReply no_backend(const model::RouteRule& rule) {
+  return {500, "weft: route " + name_of(rule) + " has no usable backend", "NR"};
+}
+
+void apply_rule(const model::RouteRule& rule, const model::Backend& backend,
+                wire::RequestHead& head) {
+  apply_modifier(rule.request_headers, head.fields);
+  apply_modifier(backend.request_headers, head.fields);
+  if (!rule.rewrite.hostname.empty()) head.authority = rule.rewrite.hostname;
+  if (rule.rewrite.path.kind != model::PathRewrite::kNone) {
+    head.target =
+        rewritten_target(rule.rewrite.path, routed_target(head.target), rule.match.path.value);
+  }
+}
+
+}  // namespace weft::proxy

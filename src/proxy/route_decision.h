@@ -1,0 +1,56 @@
+// Which rule decides on a request, and what it does to it: what the request path carries out and `weft explain`
+// tells. Pure functions of a snapshot and a request head; nothing is counted and nobody's turn is used up.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/destination.h"
+#include "proxy/local_reply.h"
+#include "proxy/router.h"
+#include "proxy/snapshot.h"
+#include "wire/message.h"
+
+namespace weft::proxy {
+
+// A request as rules look at it. The head outlives it.
+class RoutedRequest {
+ public:
+  RoutedRequest(const wire::RequestHead& head, const CompiledPort& port,
+                std::string_view caller_namespace, bool grpc);
+  RoutedRequest(const RoutedRequest&) = delete;
+  RoutedRequest& operator=(const RoutedRequest&) = delete;
+  const RequestView& view() const { return view_; }
+
+ private:
+  const std::string host_;
+  const RequestView view_;
+};
+
+struct RuleChoice {
+  const LiveService* service = nullptr;  // of the snapshot; null: not known, or a workload
+  const CompiledPort* port = nullptr;    // of it
+  std::shared_ptr<const CompiledRule>
+      rule;  // null: no route concerns the caller, the destination itself serves
+  std::optional<LocalReply> refused;  // the request goes no further
+};
+
+// Dot segments of the target are resolved by now.
+RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
+                       const wire::RequestHead& head, bool grpc, std::string_view caller_namespace);
+
+// "NAMESPACE/NAME/RULE"
+std::string name_of(const model::RouteRule& rule);
+
+// The answer of a rule that redirects.
+LocalReply redirect_by(const model::RouteRule& rule, const Destination& destination,
+                       const wire::RequestHead& head);
+// The answer when no backend of the rule can be used.
+LocalReply no_backend(const model::RouteRule& rule);
+// What the rule and the backend whose turn it is change in the request: fields, host, path.
+void apply_rule(const model::RouteRule& rule, const model::Backend& backend,
+                wire::RequestHead& head);
+
+}  // namespace weft::proxy
