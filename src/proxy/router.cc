@@ -2,11 +2,10 @@
 // nothing is allocated but for query parameters and wildcard hosts.
 #include "proxy/router.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 
 #include "base/text.h"
+#include "steer/regex.h"
 
 namespace weft::proxy {
 namespace {
@@ -14,50 +13,12 @@ namespace {
 // Up to so many rules a walk is cheaper than the index.
 constexpr size_t kWalked = 8;
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string decode_query_text(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out += ' ';
-    } else if (text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 &&
-               hex_value(text[i + 2]) >= 0) {
-      out += static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-Result<std::unique_ptr<re2::RE2>> compile_regex(const std::string& pattern, std::string_view what) {
-  re2::RE2::Options options(re2::RE2::Quiet);
-  options.set_max_mem(1 << 20);
-  auto regex = std::make_unique<re2::RE2>(pattern, options);
-  if (!regex->ok()) {
-    return fail(ErrorKind::kInvalid, std::string(what) + " \"" + pattern + "\": " + regex->error());
-  }
-  return regex;
-}
-
-bool matches_whole(const re2::RE2& regex, std::string_view text) {
-  return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), regex);
-}
-
 }  // namespace
 
 struct CompiledRule::Patterns {
-  std::unique_ptr<re2::RE2> path;
-  // Beside rule_.match.headers and .query; null where the match is exact.
-  std::vector<std::unique_ptr<re2::RE2>> headers, query;
+  std::optional<steer::Regex> path;
+  // Beside rule_.match.headers and .query; nothing where the match is exact.
+  std::vector<std::optional<steer::Regex>> headers, query;
 };
 
 CompiledRule::CompiledRule() : patterns_(std::make_unique<Patterns>()) {}
@@ -70,20 +31,23 @@ Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(const model::R
   std::string where = "route " + rule.route + " rule " + rule.rule;
 
   if (rule.match.path.kind == model::PathMatch::kRegex) {
-    auto regex = compile_regex(rule.match.path.value, where + ": path");
+    auto regex = steer::Regex::compile(rule.match.path.value, where + ": path");
     if (!regex) return std::unexpected(std::move(regex.error()));
     patterns.path = std::move(*regex);
   }
   for (auto [matches, compiled_to] : {std::pair(&rule.match.headers, &patterns.headers),
                                       std::pair(&rule.match.query, &patterns.query)}) {
     for (const model::StringMatch& match : *matches) {
-      compiled_to->push_back(nullptr);
+      compiled_to->emplace_back();
       if (match.kind != model::StringMatch::kRegex) continue;
-      auto regex = compile_regex(match.value, where + ": " + match.name);
+      auto regex = steer::Regex::compile(match.value, where + ": " + match.name);
       if (!regex) return std::unexpected(std::move(regex.error()));
       compiled_to->back() = std::move(*regex);
     }
   }
+  auto fault = steer::FaultRule::compile(rule.fault);
+  if (!fault) return std::unexpected(std::move(fault.error()));
+  compiled->fault_ = std::move(*fault);
   compiled->turns_.emplace(rule.backends);
   return compiled;
 }
@@ -106,21 +70,21 @@ bool CompiledRule::matches(const RequestView& request) const {
       if (!path_has_prefix(path, match.path.value)) return false;
       break;
     case model::PathMatch::kRegex:
-      if (!matches_whole(*patterns_->path, path)) return false;
+      if (!patterns_->path->matches(path)) return false;
       break;
   }
   for (size_t i = 0; i < match.headers.size(); ++i) {
     std::optional<std::string_view> value = request.fields.get(match.headers[i].name);
     if (!value) return false;
-    const re2::RE2* regex = patterns_->headers[i].get();
-    if (regex ? !matches_whole(*regex, *value) : *value != match.headers[i].value) return false;
+    const std::optional<steer::Regex>& regex = patterns_->headers[i];
+    if (regex ? !regex->matches(*value) : *value != match.headers[i].value) return false;
   }
   for (size_t i = 0; i < match.query.size(); ++i) {
     std::optional<std::string> value =
         query_parameter(query_of(request.target), match.query[i].name);
     if (!value) return false;
-    const re2::RE2* regex = patterns_->query[i].get();
-    if (regex ? !matches_whole(*regex, *value) : *value != match.query[i].value) return false;
+    const std::optional<steer::Regex>& regex = patterns_->query[i];
+    if (regex ? !regex->matches(*value) : *value != match.query[i].value) return false;
   }
   return true;
 }
@@ -151,6 +115,9 @@ Result<std::shared_ptr<const CompiledService>> CompiledService::compile(
     const model::Service& service) {
   auto compiled = std::make_shared<CompiledService>();
   compiled->service = service;
+  auto fault = steer::FaultRule::compile(service.fault);
+  if (!fault) return std::unexpected(std::move(fault.error()));
+  compiled->fault = std::move(*fault);
   for (const model::ServicePort& port : service.ports) {
     CompiledPort compiled_port{port, {}, {}};
     for (const model::RouteRule& rule : port.rules) {
@@ -204,26 +171,6 @@ std::string host_of(std::string_view authority) {
     authority = authority.substr(0, colon);
   }
   return to_lower(authority);
-}
-
-std::string_view path_of(std::string_view target) { return target.substr(0, target.find('?')); }
-
-std::string_view query_of(std::string_view target) {
-  size_t mark = target.find('?');
-  return mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1);
-}
-
-std::optional<std::string> query_parameter(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    size_t end = query.find('&');
-    std::string_view pair = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
-    size_t equals = pair.find('=');
-    if (decode_query_text(pair.substr(0, equals)) != name) continue;
-    return equals == std::string_view::npos ? std::string()
-                                            : decode_query_text(pair.substr(equals + 1));
-  }
-  return std::nullopt;
 }
 
 bool path_has_prefix(std::string_view path, std::string_view prefix) {

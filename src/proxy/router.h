@@ -16,8 +16,10 @@
 #include "model/service.h"
 #include "proxy/route_index.h"
 #include "proxy/tcp_rules.h"
+#include "steer/fault.h"
 #include "steer/weights.h"
 #include "wire/message.h"
+#include "wire/request_target.h"
 
 namespace weft::proxy {
 
@@ -44,10 +46,12 @@ class CompiledRule {
   // Null when the rule has none of positive weight.
   const model::Backend* next_backend() const;
   const model::RouteRule& rule() const { return rule_; }
+  const steer::FaultRulePtr& fault() const { return fault_; }  // may be null
 
  private:
   struct Patterns;
   model::RouteRule rule_;
+  steer::FaultRulePtr fault_;
   std::unique_ptr<Patterns> patterns_;
   std::optional<steer::Turns> turns_;  // set by compile()
 };
@@ -68,6 +72,7 @@ struct CompiledPort {
 struct CompiledService {
   model::Service service;
   std::vector<CompiledPort> ports;
+  steer::FaultRulePtr fault = nullptr;  // may be null
 
   static Result<std::shared_ptr<const CompiledService>> compile(const model::Service& service);
   const CompiledPort* port(uint16_t number) const;
@@ -75,11 +80,10 @@ struct CompiledService {
   std::vector<model::ServiceName> dependencies() const;
 };
 
-// Parts of a request target, RFC 9110 section 4.2: "/a/b?x=1" is "/a/b" and "x=1".
-std::string_view path_of(std::string_view target);
-std::string_view query_of(std::string_view target);
-// First value of a query parameter, percent-decoded ('+' is a space); nothing when absent.
-std::optional<std::string> query_parameter(std::string_view query, std::string_view name);
+using wire::path_of;
+using wire::query_of;
+using wire::query_parameter;
+
 // "shop.example" is itself, "*.example" any name below it; both in lower case.
 bool host_matches(std::string_view host, std::string_view pattern);
 // The host of an authority: in lower case, without port. IPv6 brackets stay.
