@@ -12,10 +12,11 @@ using xds::ResourceType;
 Discovery::Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks,
                      Log log)
     : clock_(clock),
-      client_(std::move(node)),
+      client_(node),
       last_good_(std::move(last_good)),
       hooks_(std::move(hooks)),
       log_(std::move(log)) {
+  client_.subscribe(ResourceType::kInbound, node.id);
   client_.subscribe(ResourceType::kName, "*");
 }
 
@@ -47,9 +48,11 @@ Result<void> Discovery::receive(std::string_view message) {
     log_.warn("the control plane could not make an object",
               {{"name", error.name}, {"why", error.why}});
   }
+  // The index is asked for last, and answered in any case.
+  heard_names_ = heard_names_ || update->type == ResourceType::kName;
   Staging::Outcome outcome = staging_.receive(std::move(*update));
   for (const model::ServiceName& needed : outcome.needs) subscribe(needed, false);
-  if (hooks_.heard && outcome.needs.empty()) hooks_.heard();
+  if (hooks_.heard && heard_names_ && outcome.needs.empty()) hooks_.heard();
   if (!outcome.swapped) {
     acknowledge(std::move(outcome.done));
     return {};

@@ -1,7 +1,8 @@
 // Discovery: what this sidecar knows of the mesh and how it comes to know more. Joins the delta client
 // (what is subscribed and held), staging (one apply is one version) and the last good state on disk.
-// Names are held whole; services, endpoints and workload addresses are asked for when a worker or a
-// DNS question wants them, and forgotten after kIdle without use.
+// Names are held whole, and what the control plane asks of this instance (Inbound); services, endpoints
+// and workload addresses are asked for when a worker or a DNS question wants them, and forgotten after
+// kIdle without use.
 // No connection in here: ControlLink carries the messages. Belongs to the main loop.
 #pragma once
 
@@ -30,7 +31,7 @@ class Discovery {
     std::function<void(SnapshotPtr, std::move_only_function<void()> in_use)> publish;
     // There are messages to write: take_output().
     std::function<void()> output;
-    // A message of the stream was taken. May be null.
+    // All that was asked for at first was answered, or more was taken since. May be null.
     std::function<void()> heard = nullptr;
   };
 
@@ -65,6 +66,7 @@ class Discovery {
   Hooks hooks_;
   Log log_;
   bool dirty_ = false;
+  bool heard_names_ = false;
 };
 
 }  // namespace weft::proxy

@@ -31,6 +31,7 @@ struct LiveEndpoint {
 struct EndpointGroup {
   model::ServiceName service;
   std::vector<LiveEndpoint> endpoints;
+  model::BackendPolicyPtr policy = nullptr;      // of the Service
 };
 
 // When a service was last asked for, to a second; shared by its versions, written by workers, read by
@@ -73,6 +74,8 @@ struct Snapshot {
   std::unordered_map<model::ServiceName, LiveService> services;
   std::unordered_map<model::ServiceName, std::shared_ptr<const EndpointGroup>> endpoints;
   std::unordered_map<IpAddress, std::shared_ptr<const LiveWorkload>> workloads;
+  // Rate limits and health checks for what this instance serves; null: none.
+  std::shared_ptr<const model::Inbound> inbound;
   // Asked for, and the control plane said there is no such thing.
   std::set<std::string> absent;
 

@@ -31,6 +31,7 @@ struct Staging::Change {
   std::shared_ptr<const model::EndpointSet> endpoints;
   std::shared_ptr<const model::WorkloadAddress> workload;
   std::shared_ptr<const model::NameEntry> entry;
+  std::shared_ptr<const model::Inbound> inbound;
 };
 
 Staging::~Staging() = default;
@@ -72,6 +73,13 @@ Result<Staging::Change> Staging::decode(ResourceType type, const std::string& na
       auto workload = xds::decode_workload_address(held.payload);
       if (!workload) return std::unexpected(std::move(workload.error()));
       change.workload = std::make_shared<model::WorkloadAddress>(std::move(*workload));
+      break;
+    }
+    case ResourceType::kInbound: {
+      auto inbound = xds::decode_inbound(held.payload);
+      if (!inbound) return std::unexpected(std::move(inbound.error()));
+      if (inbound->instance != name) return wrong_name(inbound->instance);
+      change.inbound = std::make_shared<model::Inbound>(std::move(*inbound));
       break;
     }
   }
@@ -215,6 +223,11 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
     return;
   }
 
+  if (change.type == ResourceType::kInbound) {
+    next.inbound = change.inbound;  // one is subscribed; null when removed
+    return;
+  }
+
   auto service = model::ServiceName::parse(change.name);
   if (!service) return;
   switch (change.type) {
@@ -241,13 +254,15 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
       } else {
         auto group = std::make_shared<EndpointGroup>();
         group->service = *service;
+        group->policy = change.endpoints->policy;
         for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
           group->endpoints.push_back({endpoint, health_.of(endpoint)});
         }
         next.endpoints[*service] = std::move(group);
       }
       break;
-    case ResourceType::kWorkloadAddress: break;
+    case ResourceType::kWorkloadAddress:
+    case ResourceType::kInbound: break;
   }
 }
 

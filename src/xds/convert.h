@@ -22,11 +22,13 @@ std::string encode_name(const model::NameEntry& entry);
 std::string encode_service(const model::Service& service);
 std::string encode_endpoints(const model::EndpointSet& set);
 std::string encode_workload_address(const model::WorkloadAddress& address);
+std::string encode_inbound(const model::Inbound& inbound);
 
 Result<model::NameEntry> decode_name(std::string_view bytes, uint32_t level = kProxyLevel);
 Result<model::Service> decode_service(std::string_view bytes, uint32_t level = kProxyLevel);
 Result<model::EndpointSet> decode_endpoints(std::string_view bytes, uint32_t level = kProxyLevel);
 Result<model::WorkloadAddress> decode_workload_address(std::string_view bytes,
                                                        uint32_t level = kProxyLevel);
+Result<model::Inbound> decode_inbound(std::string_view bytes, uint32_t level = kProxyLevel);
 
 }  // namespace weft::xds

@@ -2,9 +2,11 @@
 // proxy that accepts a resource can rely on every count, length and name in it.
 #include <fmt/format.h>
 
+#include "policies.pb.h"
 #include "resources.pb.h"
 #include "xds/convert.h"
 #include "xds/decode_checks.h"
+#include "xds/decode_policies.h"
 #include "xds/decode_rules.h"
 
 namespace weft::xds {
@@ -183,6 +185,7 @@ Result<model::Service> decode_service(std::string_view bytes, uint32_t level) {
     }
     out.ports.push_back(std::move(*port));
   }
+  if (auto ok = decode_policies(*in, out); !ok) return std::unexpected(ok.error());
   return out;
 }
 
@@ -201,7 +204,18 @@ Result<model::EndpointSet> decode_endpoints(std::string_view bytes, uint32_t lev
     if (!endpoint) return std::unexpected(endpoint.error());
     out.endpoints.push_back(std::move(*endpoint));
   }
+  if (in->has_policy()) {
+    auto policy = decode_policy(in->policy());
+    if (!policy) return std::unexpected(policy.error());
+    out.policy = std::make_shared<const model::BackendPolicy>(std::move(*policy));
+  }
   return out;
+}
+
+Result<model::Inbound> decode_inbound(std::string_view bytes, uint32_t level) {
+  auto in = parse<v1::Inbound>(bytes, level);
+  if (!in) return std::unexpected(in.error());
+  return decode_inbound(*in);
 }
 
 Result<model::WorkloadAddress> decode_workload_address(std::string_view bytes, uint32_t level) {

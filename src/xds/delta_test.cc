@@ -277,7 +277,9 @@ TEST(DeltaPair, ASlowReaderGetsTheNewestStateOnce) {
   EXPECT_EQ(updates[0].changed.at(0).payload, "9");
 }
 
-bool of_default(std::string_view name) { return name.ends_with(".default"); }
+bool of_default(ResourceType type, std::string_view name) {
+  return type == ResourceType::kName ? name.ends_with(".default") : name == "web-1";
+}
 
 TEST(DeltaServer, ANameThatAProxyMayNotSeeDoesNotExistForIt) {
   ResourceCache cache;
@@ -341,8 +343,8 @@ TEST(DeltaServer, ANameThatAProxyBroughtAlongAndMayNotSeeIsTakenFromIt) {
 }
 
 TEST(DeltaServer, OnlyTheIndexIsThereAsAWholeForAProxyThatMayNotSeeAll) {
-  for (ResourceType type :
-       {ResourceType::kEndpoints, ResourceType::kService, ResourceType::kWorkloadAddress}) {
+  for (ResourceType type : {ResourceType::kEndpoints, ResourceType::kService,
+                            ResourceType::kWorkloadAddress, ResourceType::kInbound}) {
     ResourceCache cache;
     DeltaServerStream server(cache, of_default);
     discovery::DeltaDiscoveryRequest request;
@@ -350,6 +352,30 @@ TEST(DeltaServer, OnlyTheIndexIsThereAsAWholeForAProxyThatMayNotSeeAll) {
     request.add_resource_names_subscribe("*");
     EXPECT_FALSE(server.receive(request.SerializeAsString())) << short_name(type);
   }
+}
+
+TEST(DeltaServer, WhatIsAskedOfAnInstanceIsGivenToItAlone) {
+  ResourceCache cache;
+  for (const char* instance : {"web-1", "cart-1"}) {
+    cache.set(ResourceType::kInbound, instance, "limits");
+  }
+  (void)cache.take_changed();
+  DeltaServerStream server(cache, of_default);
+  discovery::DeltaDiscoveryRequest request;
+  request.set_type_url(std::string(type_url(ResourceType::kInbound)));
+  request.add_resource_names_subscribe("web-1");
+  request.add_resource_names_subscribe("cart-1");
+  ASSERT_TRUE(server.receive(request.SerializeAsString()));
+  const auto sent = server.take_output();
+  ASSERT_THAT(sent, SizeIs(1));
+  discovery::DeltaDiscoveryResponse response;
+  ASSERT_TRUE(response.ParseFromString(sent[0]));
+  ASSERT_EQ(response.resources_size(), 1);
+  EXPECT_EQ(response.resources(0).name(), "web-1");
+  EXPECT_THAT(response.removed_resources(), ElementsAre("cart-1"));
+  cache.set(ResourceType::kInbound, "cart-1", "others");
+  for (const auto& key : cache.take_changed()) server.changed(key);
+  EXPECT_FALSE(server.has_output());
 }
 
 TEST(DeltaServer, StopsSendingToAProxyThatAnswersNothing) {

@@ -8,6 +8,7 @@
 
 #include "resources.pb.h"
 #include "xds/convert.h"
+#include "xds/encode_policies.h"
 
 namespace weft::xds {
 namespace {
@@ -214,6 +215,8 @@ std::string encode_service(const model::Service& service) {
   out.set_vip4(optional_ip(service.vip4));
   out.set_vip6(optional_ip(service.vip6));
   out.set_headless(service.headless);
+  PolicyTable policies(out);
+  out.set_fault(policies.place(service.fault));
   for (const auto& in : service.ports) {
     auto* port = out.add_ports();
     port->set_port(in.port);
@@ -221,12 +224,20 @@ std::string encode_service(const model::Service& service) {
     port->set_protocol(to_wire(in.protocol));
     port->set_routed(in.routed);
     for (const auto& rule : in.rules) {
-      fill(*port->add_rules(), rule);
+      auto& message = *port->add_rules();
+      fill(message, rule);
+      message.set_policy(policies.place(rule.policy));
+      message.set_fault(policies.place(rule.fault));
       out.set_min_proxy(std::max(out.min_proxy(), level_of(rule)));
     }
-    for (const auto& rule : in.tcp_rules) fill(*port->add_tcp_rules(), rule);
+    for (const auto& rule : in.tcp_rules) {
+      auto& message = *port->add_tcp_rules();
+      fill(message, rule);
+      message.set_policy(policies.place(rule.policy));
+    }
     if (!in.tcp_rules.empty()) out.set_min_proxy(std::max(out.min_proxy(), kTcpRulesLevel));
   }
+  if (!policies.empty()) out.set_min_proxy(std::max(out.min_proxy(), kPolicyLevel));
   return serialize(out);
 }
 
@@ -235,6 +246,10 @@ std::string encode_endpoints(const model::EndpointSet& set) {
   out.set_min_proxy(kBaseLevel);
   out.set_service(set.service.to_string());
   for (const auto& endpoint : set.endpoints) fill(*out.add_endpoints(), endpoint);
+  if (set.policy) {
+    fill(*out.mutable_policy(), *set.policy);
+    out.set_min_proxy(kPolicyLevel);
+  }
   return serialize(out);
 }
 

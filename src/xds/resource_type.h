@@ -1,5 +1,6 @@
 // The kinds of resources that discovery carries, in the order one push sends them: endpoints before
-// the services that name them, both before the index that leads callers there (make before break).
+// the services that name them, both before the index that leads callers there (make before break), and
+// what an instance must know of itself before the index too, whose arrival makes it ready.
 #pragma once
 
 #include <array>
@@ -10,11 +11,12 @@
 
 namespace weft::xds {
 
-enum class ResourceType : uint8_t { kEndpoints, kService, kWorkloadAddress, kName };
-inline constexpr size_t kResourceTypes = 4;
+// The numbers stand in files (proxy/last_good.h): new ones come last.
+enum class ResourceType : uint8_t { kEndpoints, kService, kWorkloadAddress, kName, kInbound };
+inline constexpr size_t kResourceTypes = 5;
 inline constexpr std::array<ResourceType, kResourceTypes> kAllResourceTypes{
     ResourceType::kEndpoints, ResourceType::kService, ResourceType::kWorkloadAddress,
-    ResourceType::kName};
+    ResourceType::kInbound, ResourceType::kName};
 
 // "type.googleapis.com/weft.v1.Endpoints" and so on.
 std::string_view type_url(ResourceType type);
