@@ -36,6 +36,8 @@ enum class GrpcStatus : uint8_t {
 GrpcStatus grpc_status_of(const Error& error);
 // HTTP status to gRPC status when a response has no grpc-status (gRPC's mapping table).
 GrpcStatus grpc_status_of_http(int http_status);
+// The other way, as google.rpc.Code has it: 404 for NOT_FOUND, 499 for CANCELLED.
+int http_status_of_grpc(GrpcStatus status);
 
 constexpr size_t kGrpcMessageLimit = 16 * 1024 * 1024;
 

@@ -45,6 +45,26 @@ GrpcStatus grpc_status_of_http(int http_status) {
   }
 }
 
+int http_status_of_grpc(GrpcStatus status) {
+  switch (status) {
+    case GrpcStatus::kOk: return 200;
+    case GrpcStatus::kCancelled: return 499;
+    case GrpcStatus::kInvalidArgument:
+    case GrpcStatus::kFailedPrecondition:
+    case GrpcStatus::kOutOfRange: return 400;
+    case GrpcStatus::kDeadlineExceeded: return 504;
+    case GrpcStatus::kNotFound: return 404;
+    case GrpcStatus::kAlreadyExists:
+    case GrpcStatus::kAborted: return 409;
+    case GrpcStatus::kPermissionDenied: return 403;
+    case GrpcStatus::kUnauthenticated: return 401;
+    case GrpcStatus::kResourceExhausted: return 429;
+    case GrpcStatus::kUnimplemented: return 501;
+    case GrpcStatus::kUnavailable: return 503;
+    default: return 500;
+  }
+}
+
 namespace {
 
 ErrorKind kind_of(GrpcStatus status) {

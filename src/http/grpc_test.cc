@@ -139,6 +139,9 @@ TEST(GrpcStatus, FollowsTheMappingTables) {
   EXPECT_EQ(grpc_status_of_http(404), GrpcStatus::kUnimplemented);
   EXPECT_EQ(grpc_status_of_http(503), GrpcStatus::kUnavailable);
   EXPECT_EQ(grpc_status_of_http(418), GrpcStatus::kUnknown);
+  EXPECT_EQ(http_status_of_grpc(GrpcStatus::kNotFound), 404);
+  EXPECT_EQ(http_status_of_grpc(GrpcStatus::kUnavailable), 503);
+  EXPECT_EQ(http_status_of_grpc(GrpcStatus::kDataLoss), 500);
   EXPECT_EQ(grpc_status_of(Error(ErrorKind::kTimeout, "x")), GrpcStatus::kDeadlineExceeded);
 }
 

@@ -46,6 +46,11 @@ io::Task<bool> Forwarder::wait_until(Done done, std::optional<Instant> deadline)
   co_return done();
 }
 
+io::Task<bool> Forwarder::pause(Instant until) {
+  co_await wait_until([] { return false; }, until);
+  co_return !gone_;
+}
+
 Error Forwarder::interrupted() const {
   if (gone_) return Error(ErrorKind::kCancelled, "the caller went away", ErrorSource::kDownstream);
   return Error(ErrorKind::kTimeout, "no answer in time", ErrorSource::kUpstream);

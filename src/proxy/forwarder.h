@@ -35,6 +35,8 @@ class Forwarder {
   // kTimeout: the deadline passed. kCancelled, source downstream: nobody waits for the answer any more.
   io::Task<Result<wire::ResponseHead>> attempt(http::ClientStreamPtr up,
                                                std::optional<Instant> deadline);
+  // Waits until then; false as soon as the downstream has gone.
+  io::Task<bool> pause(Instant until);
   // Gives up the exchange of the last attempt, e.g. to try another.
   void drop();
   // Sends the head and all that follows it downstream. An error means that the answer was cut, and the

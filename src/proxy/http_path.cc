@@ -58,7 +58,8 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
   identify(request);
   if (admit(request) && route(request)) {
     budget(request);
-    while (true) {
+    const bool goes_on = !request.injection || co_await inject(request);
+    while (goes_on) {
       if (!pick(request)) break;
       Result<wire::ResponseHead> outcome = co_await attempt(request);
       std::optional<Duration> delay = retry_after(request, outcome);
@@ -171,6 +172,7 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
   if (request.rule) {
     apply_modifier(request.backend->response_headers, head.fields);
     apply_modifier(request.rule->rule().response_headers, head.fields);
+    if (request.rule->rule().persistence) keep_session(request, head);
   }
   request.log.status = head.status;
   std::optional<std::string_view> grpc = head.fields.get("grpc-status");

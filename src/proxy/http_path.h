@@ -29,7 +29,16 @@ class HttpPath {
   void identify(Request& request);
   bool admit(Request& request);
   bool route(Request& request);
+  void draw_fault(Request& request, const LiveService& service);
   void budget(Request& request);
+  io::Task<bool> inject(Request& request);
+  // http_path_session.cc
+  void find_session(Request& request);
+  const LiveEndpoint* session_endpoint(const Request& request, const EndpointGroup* group,
+                                       uint16_t port) const;
+  const LiveEndpoint* pick_by_session(const Request& request) const;
+  void keep_session(const Request& request, wire::ResponseHead& head) const;
+  const std::string& session_secret() const;
   bool pick(Request& request);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);
   std::optional<Duration> retry_after(Request& request, const Result<wire::ResponseHead>& outcome);

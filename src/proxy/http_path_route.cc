@@ -11,13 +11,14 @@ bool HttpPath::route(Request& request) {
   const SnapshotPtr snapshot = worker_.snapshot;
   RuleChoice choice =
       choose_rule(*snapshot, request.destination, head, request.grpc, worker_.self.ns);
-  if (choice.port) {
+  if (choice.port && choice.service) {
     choice.service->last_use->touch(worker_.loop.now());
   } else if (request.destination.kind == Destination::kService) {
     worker_.want({.service = request.destination.service, .mesh_address = {}});
   }
   request.rule = std::move(choice.rule);
   if (request.rule) request.log.route = name_of(request.rule->rule());
+  if (choice.service) draw_fault(request, *choice.service);
   if (choice.refused) {
     request.reply = std::move(choice.refused);
     return false;
@@ -28,7 +29,8 @@ bool HttpPath::route(Request& request) {
     request.reply = redirect_by(rule, request.destination, head);
     return false;
   }
-  request.backend = request.rule->next_backend();
+  if (rule.persistence) find_session(request);
+  if (!request.backend) request.backend = request.rule->next_backend();
   if (!request.backend || request.backend->invalid) {
     request.reply = no_backend(rule);
     return false;

@@ -38,9 +38,11 @@ bool HttpPath::pick(Request& request) {
     if (request.backend) service_port = request.backend->port;
     request.group = request.snapshot->group(name);
   }
-  request.endpoint = request.group ? pick_endpoint(*request.group, service_port, worker_.loop.now(),
-                                                   worker_.random, request.tried, true)
-                                   : nullptr;
+  request.endpoint = pick_by_session(request);
+  if (!request.endpoint && request.group) {
+    request.endpoint = pick_endpoint(*request.group, service_port, worker_.loop.now(),
+                                     worker_.random, request.tried, true);
+  }
   if (!request.endpoint) {
     request.reply = {503, "weft: no instance of " + request.log.service_and_port() + " is ready",
                      "UH"};

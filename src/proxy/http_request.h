@@ -11,6 +11,7 @@
 #include "proxy/http_path.h"
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
+#include "steer/session.h"
 
 namespace weft::proxy {
 
@@ -32,8 +33,10 @@ struct HttpPath::Request {
   bool grpc = false;
   bool encoded = false;  // the head has the form of the hop
 
-  std::shared_ptr<const CompiledRule> rule;  // null: no route, the service itself
-  const model::Backend* backend = nullptr;   // of the rule
+  std::shared_ptr<const CompiledRule> rule;    // null: no route, the service itself
+  const model::Backend* backend = nullptr;     // of the rule
+  steer::Injection injection;                  // what a FaultPolicy breaks of it
+  std::optional<steer::SessionToken> session;  // the client's, of this rule and not over
   std::optional<Instant> deadline;
   std::optional<Instant> callers_deadline;  // as grpc-timeout said
   std::optional<steer::RetryState> retry;

@@ -101,7 +101,8 @@ io::Task<void> Outbound::converse(io::StreamPtr client, Asked asked) {
 }
 
 io::Task<void> Outbound::carry_opaque(io::StreamPtr client, Destination destination) {
-  auto opened = co_await tcp_.open(std::move(destination));
+  steer::Injection injection = tcp_.draw_fault(destination);
+  auto opened = co_await tcp_.open(std::move(destination), std::move(injection));
   if (opened) {
     co_await tcp_.carry(std::move(client), std::move(*opened));
   } else {
@@ -157,6 +158,13 @@ io::Task<void> Outbound::carry_detected(io::StreamPtr client, Destination destin
   Buffer server_bytes = from_server->take();
   from_server.reset();
   opened->stream = replay(worker_.loop, std::move(server_bytes), std::move(opened->stream));
+  // Only now is it sure that this is no HTTP, whose requests draw their own lots.
+  if (steer::Injection injection = tcp_.draw_fault(destination)) {
+    if (!co_await tcp_.inject(opened->record, std::move(injection))) {
+      client->reset();
+      co_return;
+    }
+  }
   co_await tcp_.carry(std::move(client), std::move(*opened));
 }
 

@@ -16,6 +16,8 @@ void write_line(Worker& worker, const Record& record) {
   if (!worker.access) return;
   telemetry::AccessRecord line;
   std::string service = record.service_and_port();
+  std::string flags;
+  if (record.delayed) flags = record.flags.empty() ? "DI" : "DI," + record.flags;
   line.time = record.time;
   line.inbound = record.inbound;
   line.protocol = record.protocol;
@@ -29,7 +31,8 @@ void write_line(Worker& worker, const Record& record) {
   line.path = record.path;
   line.status = record.status;
   line.grpc_status = record.grpc_status;
-  line.flags = record.flags;
+  line.flags = record.delayed ? flags : record.flags;
+  line.policy = record.policy;
   line.why = record.why;
   line.bytes_received = record.bytes_received;
   line.bytes_sent = record.bytes_sent;

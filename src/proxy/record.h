@@ -30,6 +30,8 @@ struct Record {
   uint64_t bytes_sent = 0, bytes_received = 0;
   std::string trace_id, request_id;
   std::string flags, why;
+  std::string policy;    // the FaultPolicy or RateLimitPolicy that acted: "default/slow-cart"
+  bool delayed = false;  // by it: DI goes before the other flags
 
   std::string service_and_port() const { return service + ":" + std::to_string(port); }
 };

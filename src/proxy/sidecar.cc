@@ -340,6 +340,9 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   telemetry::MetricsText text = telemetry::MetricsText::for_accept(accept);
   *content_type = text.content_type();
   telemetry::write_edges(text, edges());
+  telemetry::PolicyActs::Totals acts;
+  for (const WorkerRef& worker : workers_) worker.side->worker.policy_acts.add_to(acts);
+  telemetry::write_policy_acts(text, acts);
   text.gauge("weft_control_connected", "1 while the control plane is connected");
   text.sample({}, static_cast<uint64_t>(link_.connected()));
   text.gauge("weft_svid_expiry_seconds", "Unix time at which the certificate ends");

@@ -36,9 +36,37 @@ std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
 
 }  // namespace
 
-io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination) {
+steer::Injection TcpPath::draw_fault(const Destination& destination) {
+  if (destination.kind != Destination::kService) return {};
+  const SnapshotPtr snapshot = worker_.snapshot;
+  const LiveService* service = snapshot->service(destination.service);
+  if (!service || !service->compiled->fault) return {};
+  return steer::draw_fault(service->compiled->fault, worker_.self.identity.uri(), nullptr,
+                           worker_.loop.wall_now(), worker_.random);
+}
+
+io::Task<Result<void>> TcpPath::inject(Record& record, steer::Injection injection) {
+  const std::string& policy = injection.rule->fault().policy;
+  record.policy = policy;
+  if (injection.delay.ns > 0) {
+    record.delayed = true;
+    worker_.policy_acts.count(telemetry::PolicyAct::kDelayed, policy);
+    co_await io::sleep_for(worker_.loop, injection.delay);
+  }
+  if (!injection.abort) co_return Result<void>{};
+  worker_.policy_acts.count(telemetry::PolicyAct::kAborted, policy);
+  Error error(ErrorKind::kReset, "fault policy " + policy + " resets this connection");
+  failed(record, "FI", error.message());
+  co_return std::unexpected(std::move(error));
+}
+
+io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Injection injection) {
   OpenedTcp opened;
   opened.record = record_for(worker_, destination);
+  if (injection) {
+    auto injected = co_await inject(opened.record, std::move(injection));
+    if (!injected) co_return std::unexpected(std::move(injected.error()));
+  }
   if (destination.chosen && destination.chosen->port == 0) {
     Error error(ErrorKind::kUnavailable, "route " + opened.record.route + " has no usable backend");
     failed(std::move(opened.record), "NR", error.message());

@@ -26,8 +26,13 @@ class TcpPath {
   TcpPath(Worker& worker, UpstreamPool& pool) : worker_(worker), pool_(pool) {}
 
   // To a service or an instance, or to what a route has chosen; tries other endpoints while nothing was
-  // sent.
-  io::Task<Result<OpenedTcp>> open(Destination destination);
+  // sent. First `injection` is carried out; an error if that ends the connection.
+  io::Task<Result<OpenedTcp>> open(Destination destination, steer::Injection injection = {});
+  // What a FaultPolicy breaks of a connection to this destination.
+  steer::Injection draw_fault(const Destination& destination);
+  // Carries it out. An error: the connection is to be reset, and is recorded. A client that goes meanwhile is
+  // noticed afterwards.
+  io::Task<Result<void>> inject(Record& record, steer::Injection injection);
   // Records a connection that no route takes.
   void refused(const Destination& destination, std::string why);
   // From the host's namespace to the original destination.

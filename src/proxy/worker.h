@@ -23,6 +23,7 @@
 #include "proxy/worker_group.h"
 #include "telemetry/access_log.h"
 #include "telemetry/edges.h"
+#include "telemetry/policy_acts.h"
 
 namespace weft::proxy {
 
@@ -78,6 +79,7 @@ struct Worker {
   TlsSetPtr tls;
   std::shared_ptr<WorkerGroup> group = std::make_shared<WorkerGroup>(1);
   telemetry::EdgeTable edges;
+  telemetry::PolicyActs policy_acts;
   Overload overload;
   telemetry::LineQueue* access;  // may be null
   // Goes to the main loop.

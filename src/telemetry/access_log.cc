@@ -85,6 +85,7 @@ void append_access_line(std::string& out, const AccessRecord& record) {
   if (record.grpc_status >= 0) line.number(R"(,"grpc_status":)", record.grpc_status);
   line.text(R"(,"flags":)", record.flags);
   line.text(R"(,"why":)", record.why);
+  line.text(R"(,"policy":)", record.policy);
   line.number(R"(,"bytes_received":)", static_cast<int64_t>(record.bytes_received));
   line.number(R"(,"bytes_sent":)", static_cast<int64_t>(record.bytes_sent));
   line.number(R"(,"duration_us":)", record.duration.to_micros());

@@ -32,6 +32,7 @@ struct AccessRecord {
   int grpc_status = -1;
   std::string_view flags;  // UF, UH, NR, ...
   std::string_view why;
+  std::string_view policy;  // that delayed, aborted or refused it
   uint64_t bytes_received = 0, bytes_sent = 0;
   Duration duration;
   int attempts = -1;

@@ -1,0 +1,72 @@
+// What a FaultPolicy breaks of a request: held back, then answered or reset in place of the backend. Lots are
+// drawn when the rule is known and the app's own fields still stand; they are carried out before the first
+// try, so that no endpoint is blamed and none sees anything. The time a request is held back counts towards
+// its deadline, as a slow service's would: that is what the experiment is for.
+#include "http/grpc_status.h"
+#include "proxy/http_request.h"
+
+namespace weft::proxy {
+namespace {
+
+// What the fault asks for in the caller's protocol, by the tables of both: google.rpc.Code to HTTP, gRPC's
+// "HTTP to gRPC Status Code Mapping".
+LocalReply abort_reply(const model::Fault& fault) {
+  LocalReply reply;
+  reply.text = "weft: fault policy " + fault.policy + " aborts this request";
+  reply.flags = "FI";
+  if (fault.abort_grpc_status >= 0) {
+    reply.grpc_status = static_cast<http::GrpcStatus>(fault.abort_grpc_status);
+    reply.status = http::http_status_of_grpc(*reply.grpc_status);
+  } else {
+    reply.status = fault.abort_http_status;
+    reply.grpc_status = http::grpc_status_of_http(reply.status);
+  }
+  return reply;
+}
+
+}  // namespace
+
+void HttpPath::draw_fault(Request& request, const LiveService& service) {
+  const steer::FaultRulePtr& rule =
+      request.rule && request.rule->fault() ? request.rule->fault() : service.compiled->fault;
+  if (!rule) return;
+  request.injection = steer::draw_fault(rule, request.log.source, &request.down->request().fields,
+                                        worker_.loop.wall_now(), worker_.random);
+}
+
+// False: the request goes no further.
+io::Task<bool> HttpPath::inject(Request& request) {
+  const model::Fault& fault = request.injection.rule->fault();
+  Record& log = request.log;
+  log.policy = fault.policy;
+  if (request.injection.delay.ns > 0) {
+    log.delayed = true;
+    worker_.policy_acts.count(telemetry::PolicyAct::kDelayed, fault.policy);
+    const Instant until = worker_.loop.now() + request.injection.delay;
+    const bool late = request.deadline && *request.deadline <= until;
+    if (!co_await request.forwarder.pause(late ? *request.deadline : until)) {
+      log.flags = "DC";
+      co_return false;
+    }
+    if (late) {
+      request.reply = {504,
+                       "weft: " + log.service_and_port() +
+                           " did not answer in time (held back by fault policy " + fault.policy +
+                           ")",
+                       "UT"};
+      co_return false;
+    }
+  }
+  if (!request.injection.abort) co_return true;
+  worker_.policy_acts.count(telemetry::PolicyAct::kAborted, fault.policy);
+  if (fault.abort_reset) {
+    log.flags = "FI";
+    log.why = "fault policy " + fault.policy + " resets this request";
+    request.down->reset();
+  } else {
+    request.reply = abort_reply(fault);
+  }
+  co_return false;
+}
+
+}  // namespace weft::proxy
