@@ -130,15 +130,8 @@ bool HttpPath::admit(Request& request) {
 
 // The time all tries may take together, and what may be retried.
 void HttpPath::budget(Request& request) {
-  steer::RetryBudget& budget =
-      budgets_.try_emplace(request.destination.service, worker_.group->size()).first->second;
-  budget.request(request.start);
-  const model::RetryPolicy* policy = nullptr;
-  if (request.rule) {
-    const model::RouteRule& rule = request.rule->rule();
-    if (rule.retry) policy = &*rule.retry;
-    if (rule.request_timeout.ns > 0) request.deadline = request.start + rule.request_timeout;
-  }
+  if (request.rule && request.rule->rule().request_timeout.ns > 0)
+    request.deadline = request.start + request.rule->rule().request_timeout;
   // The caller's own deadline: it holds even if the caller does not watch it.
   std::string_view stated = request.down->request().fields.get("grpc-timeout").value_or("");
   if (auto timeout = http::parse_grpc_timeout(stated); timeout && request.grpc) {
@@ -146,7 +139,7 @@ void HttpPath::budget(Request& request) {
     if (at > request.start && (!request.deadline || at < *request.deadline)) request.deadline = at;
     request.callers_deadline = at;
   }
-  request.retry.emplace(policy, budget);
+  set_terms(request);
 }
 
 // The answer goes down, whatever it is.
@@ -157,8 +150,9 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
       co_return;
     }
     request.reply = reply_for(outcome.error(), request.log.service_and_port());
-    if (request.retry->retries() > 0) request.reply->flags = "URX";
+    if (request.retry.retries() > 0) request.reply->flags = "URX";
     request.log.why = outcome.error().message();
+    note_refusal(request);
     co_return;
   }
   wire::ResponseHead head = std::move(*outcome);
@@ -175,6 +169,7 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     if (request.rule->rule().persistence) keep_session(request, head);
   }
   request.log.status = head.status;
+  note_refusal(request);
   std::optional<std::string_view> grpc = head.fields.get("grpc-status");
   std::string grpc_status = grpc ? std::string(*grpc) : "";
   auto done = co_await request.forwarder.answer(std::move(head), request.deadline);
@@ -194,7 +189,7 @@ void HttpPath::record(Request& request) {
   Record& log = request.log;
   log.bytes_sent = request.forwarder.request_bytes();
   log.bytes_received = request.forwarder.response_bytes();
-  log.retries = request.retry ? request.retry->retries() : 0;
+  log.retries = request.retry.retries();
   finish_request(worker_, log);
 }
 

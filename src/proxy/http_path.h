@@ -2,13 +2,10 @@
 // from top to bottom in http_path.cc; its order is the semantics.
 #pragma once
 
-#include <unordered_map>
-
 #include "http/server.h"
 #include "proxy/destination.h"
 #include "proxy/upstream_pool.h"
 #include "proxy/worker.h"
-#include "steer/retry.h"
 
 namespace weft::proxy {
 
@@ -39,9 +36,12 @@ class HttpPath {
   const LiveEndpoint* pick_by_session(const Request& request) const;
   void keep_session(const Request& request, wire::ResponseHead& head) const;
   const std::string& session_secret() const;
+  void set_terms(Request& request);
+  void find_group(Request& request);
   bool pick(Request& request);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);
   std::optional<Duration> retry_after(Request& request, const Result<wire::ResponseHead>& outcome);
+  static void note_refusal(Request& request);
   io::Task<void> finish(Request& request, Result<wire::ResponseHead> outcome);
   void record(Request& request);
 
@@ -53,7 +53,6 @@ class HttpPath {
   Worker& worker_;
   UpstreamPool& pool_;
   const std::string source_;  // what weft-source-workload says
-  std::unordered_map<model::ServiceName, steer::RetryBudget> budgets_;
   size_t active_ = 0;
 };
 

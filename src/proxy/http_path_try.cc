@@ -1,6 +1,7 @@
 // One try of a request, from the choice of an endpoint to the head of the answer, and what its failure
 // means: for the endpoint, and for the question whether there is another try.
 #include "http/grpc_status.h"
+#include "model/policy_section.h"
 #include "proxy/http_request.h"
 #include "wire/h1_over_h2.h"
 
@@ -10,34 +11,77 @@ namespace {
 // A caller's deadline is told anew when so much of it has passed.
 constexpr Duration kWorthSaying = Duration::millis(1);
 
-// The HTTP equivalent of a gRPC status in a trailers-only answer, so that one retry policy serves both.
-int status_for_policy(const wire::ResponseHead& head) {
-  std::optional<std::string_view> grpc = head.fields.get("grpc-status");
-  if (head.status != 200 || !grpc) return head.status;
-  if (*grpc == "14") return 503;
-  if (*grpc == "4") return 504;
-  if (*grpc == "8") return 429;
-  if (*grpc == "2" || *grpc == "13" || *grpc == "15") return 500;
-  return head.status;
+// The HTTP equivalent of a gRPC status, so that one policy serves both.
+int status_of_grpc(int grpc_status) {
+  switch (grpc_status) {
+    case 14: return 503;
+    case 4: return 504;
+    case 8: return 429;
+    case 2:
+    case 13:
+    case 15: return 500;
+    default: return 200;
+  }
+}
+
+steer::RetryState::Answer answer_of(const wire::ResponseHead& head, WallTime now) {
+  steer::RetryState::Answer answer{.status = head.status};
+  if (auto grpc = head.fields.get("grpc-status"); grpc && head.status == 200) {
+    answer.grpc_status = grpc_status_number(*grpc);
+    answer.status = status_of_grpc(answer.grpc_status);
+  }
+  answer.pacing = steer::read_pacing(head.fields.get("retry-after").value_or(""),
+                                     head.fields.get("grpc-retry-pushback-ms").value_or(""), now);
+  return answer;
+}
+
+const char* flags_of(steer::RetryState::Refusal refusal) {
+  switch (refusal) {
+    case steer::RetryState::kAttempts: return "URX";
+    case steer::RetryState::kBudget:
+    case steer::RetryState::kBreaker: return "UO";
+    default: return "";
+  }
 }
 
 }  // namespace
 
-// An endpoint of the backend that this request has not tried yet, if there is one.
-bool HttpPath::pick(Request& request) {
+// The endpoints as they are known now.
+void HttpPath::find_group(Request& request) {
+  if (request.group && request.snapshot == worker_.snapshot) return;
   request.snapshot = worker_.snapshot;
-  uint16_t service_port = request.destination.port;
   if (request.destination.kind == Destination::kWorkload) {
     auto group = std::make_shared<EndpointGroup>();
     group->endpoints.push_back(request.destination.workload->endpoint);
-    group->endpoints.back().endpoint.target_ports[service_port] = service_port;
+    group->endpoints.back().endpoint.target_ports[request.destination.port] =
+        request.destination.port;
     request.group = std::move(group);
   } else {
-    const model::ServiceName& name =
-        request.backend ? request.backend->service : request.destination.service;
-    if (request.backend) service_port = request.backend->port;
-    request.group = request.snapshot->group(name);
+    request.group = request.snapshot->group(request.backend ? request.backend->service
+                                                            : request.destination.service);
   }
+}
+
+// What policies say about the tries of this request. Where none says anything nothing is touched.
+void HttpPath::set_terms(Request& request) {
+  find_group(request);
+  const model::RouteRule* rule = request.rule ? &request.rule->rule() : nullptr;
+  const model::RetryPolicy* route = rule && rule->retry ? &*rule->retry : nullptr;
+  const model::BackendPolicy* narrow = rule ? rule->policy.get() : nullptr;
+  const model::BackendPolicy* wide = request.group ? request.group->policy.get() : nullptr;
+  if ((!route && !narrow && !wide) || !request.group || !request.group->state) return;
+  request.terms = request.group;
+  const auto* retries = model::section(narrow, wide, &model::BackendPolicy::retries);
+  const auto* breaker = model::section(narrow, wide, &model::BackendPolicy::circuit_breaker);
+  request.retry = steer::RetryState(
+      steer::RetryRules::of(route, retries ? &retries->value : nullptr), *request.terms->state,
+      breaker ? breaker->value.max_retries : 0, request.start);
+}
+
+// An endpoint of the backend that this request has not tried yet, if there is one.
+bool HttpPath::pick(Request& request) {
+  find_group(request);
+  const uint16_t service_port = request.backend ? request.backend->port : request.destination.port;
   request.endpoint = pick_by_session(request);
   if (!request.endpoint && request.group) {
     request.endpoint = pick_endpoint(*request.group, service_port, worker_.loop.now(),
@@ -61,8 +105,10 @@ bool HttpPath::pick(Request& request) {
 // One try: an exchange on a connection to the endpoint's sidecar, up to the head of the answer.
 io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
   std::optional<Instant> deadline = request.deadline;
-  if (request.rule && request.rule->rule().backend_timeout.ns > 0) {
-    Instant per_try = worker_.loop.now() + request.rule->rule().backend_timeout;
+  for (Duration limit : {request.rule ? request.rule->rule().backend_timeout : Duration{},
+                         request.retry.per_try_timeout()}) {
+    if (limit.ns <= 0) continue;
+    const Instant per_try = worker_.loop.now() + limit;
     if (!deadline || per_try < *deadline) deadline = per_try;
   }
   auto stream = request.own_hop ? co_await open_upgrade(request) : co_await open(request);
@@ -94,16 +140,28 @@ std::optional<Duration> HttpPath::retry_after(Request& request,
                                               const Result<wire::ResponseHead>& outcome) {
   steer::RetryState::Facts facts{.idempotent = steer::is_idempotent(request.log.method),
                                  .replayable = request.forwarder.replayable(),
-                                 .answered = false};
-  Instant now = worker_.loop.now();
-  if (request.forwarder.gone() || (request.deadline && now >= *request.deadline))
-    return std::nullopt;
-  std::optional<Duration> delay =
-      outcome ? request.retry->after_status(status_for_policy(*outcome), facts, now, worker_.random)
-              : request.retry->after_failure(outcome.error(), facts, now, worker_.random);
-  // There is no point in a try that could only time out.
-  if (delay && request.deadline && now + *delay >= *request.deadline) return std::nullopt;
-  return delay;
+                                 .answered = false,
+                                 .deadline = request.deadline};
+  if (request.forwarder.gone()) return std::nullopt;
+  const Instant now = worker_.loop.now();
+  if (!outcome) return request.retry.after_failure(outcome.error(), facts, now, worker_.random);
+  if (!request.retry.has_rules()) return std::nullopt;
+  return request.retry.after_answer(answer_of(*outcome, worker_.loop.wall_now()), facts, now,
+                                    worker_.random);
+}
+
+// An outcome that would have been tried again, had nothing stood against it, says what did.
+void HttpPath::note_refusal(Request& request) {
+  const steer::RetryState::Refusal refusal = request.retry.refusal();
+  if (refusal == steer::RetryState::kNone) return;
+  const std::string text = "not tried again: " + std::string(to_string(refusal));
+  if (!request.reply) {
+    request.log.flags = flags_of(refusal);
+    request.log.why = text;
+    return;
+  }
+  if (*flags_of(refusal)) request.reply->flags = flags_of(refusal);
+  request.reply->text += " (" + text + ")";
 }
 
 // Rewritten in place, for all tries: nobody asks afterwards what the fields were.

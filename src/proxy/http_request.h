@@ -11,6 +11,7 @@
 #include "proxy/http_path.h"
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
+#include "steer/retry.h"
 #include "steer/session.h"
 
 namespace weft::proxy {
@@ -39,7 +40,9 @@ struct HttpPath::Request {
   std::optional<steer::SessionToken> session;  // the client's, of this rule and not over
   std::optional<Instant> deadline;
   std::optional<Instant> callers_deadline;  // as grpc-timeout said
-  std::optional<steer::RetryState> retry;
+  // The backend's, and what its policies say: of the moment the request was admitted, for all its tries.
+  std::shared_ptr<const EndpointGroup> terms;
+  steer::RetryState retry;
 
   Tried tried;
   SnapshotPtr snapshot;  // of the present try; holds what the pointers below point into

@@ -3,6 +3,20 @@
 #include "proxy/snapshot.h"
 
 namespace weft::proxy {
+namespace {
+
+// What the slot still holds, or a new one.
+template <typename T>
+std::shared_ptr<T> kept(std::weak_ptr<T>& slot) {
+  std::shared_ptr<T> state = slot.lock();
+  if (!state) {
+    state = std::make_shared<T>();
+    slot = state;
+  }
+  return state;
+}
+
+}  // namespace
 
 void NameIndex::put(const model::NameEntry& entry) {
   erase(entry.service);
@@ -45,18 +59,16 @@ std::shared_ptr<const LiveWorkload> Snapshot::workload(const IpAddress& mesh_add
 }
 
 std::shared_ptr<steer::EndpointHealth> HealthRegistry::of(const model::Endpoint& endpoint) {
-  std::weak_ptr<steer::EndpointHealth>& slot =
-      states_[endpoint.workload + "@" + endpoint.address.to_string()];
-  std::shared_ptr<steer::EndpointHealth> state = slot.lock();
-  if (!state) {
-    state = std::make_shared<steer::EndpointHealth>();
-    slot = state;
-  }
-  return state;
+  return kept(states_[endpoint.workload + "@" + endpoint.address.to_string()]);
+}
+
+std::shared_ptr<steer::BackendState> HealthRegistry::of(const model::ServiceName& service) {
+  return kept(backends_[service]);
 }
 
 void HealthRegistry::sweep() {
   std::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(backends_, [](const auto& entry) { return entry.second.expired(); });
 }
 
 }  // namespace weft::proxy

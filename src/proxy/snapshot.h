@@ -19,6 +19,7 @@
 #include "model/service.h"
 #include "proxy/router.h"
 #include "steer/endpoint_health.h"
+#include "steer/backend_state.h"
 
 namespace weft::proxy {
 
@@ -33,6 +34,7 @@ struct EndpointGroup {
   std::vector<LiveEndpoint> endpoints;
   model::BackendPolicyPtr policy = nullptr;      // of the Service
 };
+  std::shared_ptr<steer::BackendState> state{};  // null for a group of one instance by its address
 
 // When a service was last asked for, to a second; shared by its versions, written by workers, read by
 // eviction. Workers that use it at the same time seldom write.
@@ -87,11 +89,13 @@ struct Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-// Keeps the health of endpoints from one version of an object to the next, by instance and address.
+// Keeps the health of endpoints from one version of an object to the next, by instance and address, and
+// what is counted of services.
 class HealthRegistry {
  public:
   std::shared_ptr<steer::EndpointHealth> of(const model::Endpoint& endpoint);
-  // Forgets endpoints that no snapshot holds any more.
+  std::shared_ptr<steer::BackendState> of(const model::ServiceName& service);
+  // Forgets what no snapshot holds any more.
   void sweep();
   size_t size() const { return states_.size(); }
 
@@ -100,3 +104,4 @@ class HealthRegistry {
 };
 
 }  // namespace weft::proxy
+  std::unordered_map<model::ServiceName, std::weak_ptr<steer::BackendState>> backends_;

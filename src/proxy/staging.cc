@@ -277,6 +277,7 @@ Result<void> Staging::restore(ResourceType type, const std::string& name, const 
   if (!change) return std::unexpected(std::move(change.error()));
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
+        group->state = health_.of(*service);
   apply(*change, *next, names);
   if (names) {
     names->complete = true;

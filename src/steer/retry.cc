@@ -1,66 +1,105 @@
 // The delays: the first unprocessed retry goes at once (another endpoint is probably well), further ones
-// and all policy retries wait a uniformly drawn part of min(10 x base, base x (2^k - 1)) ("full jitter").
+// and all retries by rules wait a uniformly drawn part of min(max, base x (2^k - 1)) ("full jitter").
+// The budget is asked last, so that what anything else refuses costs nothing.
 #include "steer/retry.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace weft::steer {
 namespace {
 
+using model::Retries;
+
 constexpr Duration kUnprocessedBase = Duration::millis(10);
 
-Duration full_jitter(Duration base, uint32_t retry, Random& random) {
-  int64_t factor = (int64_t{1} << std::min(retry, 5u)) - 1;
-  Duration cap = std::min(base * factor, base * 10);
+Duration full_jitter(Duration base, Duration max, uint32_t retry, Random& random) {
+  // Durations reach a day, 2^47 ns: 2^12 of them stay within what int64_t holds.
+  const int64_t factor = (int64_t{1} << std::min(retry, 12u)) - 1;
+  const Duration cap = std::min(base * factor, max);
   return Duration{static_cast<int64_t>(random.unit() * static_cast<double>(cap.ns))};
 }
 
 }  // namespace
+
+bool has(const std::vector<int>* list, int value) {
+  return list && std::find(list->begin(), list->end(), value) != list->end();
+}
+
+bool too_late(const RetryState::Facts& facts, Instant at) {
+  return facts.deadline && at >= *facts.deadline;
+}
 
 bool is_idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
          method == "OPTIONS" || method == "TRACE";
 }
 
-void RetryBudget::turn(Instant now) {
-  int64_t second = now.ns / 1'000'000'000;
-  for (; second_ < second && second - second_ <= kSlots; ++second_) {
-    slots_[static_cast<size_t>((second_ + 1) % kSlots)] = 0;
+RetryRules RetryRules::of(const model::RetryPolicy* route, const Retries* policy) {
+  RetryRules rules;
+  if (!route && !policy) return rules;
+  static const Retries kDefaults{.conditions = Retries::kConnectFailure | Retries::kReset |
+                                               Retries::kTimeout};
+  const Retries& from = policy ? *policy : kDefaults;
+  rules.attempts = from.attempts;
+  rules.conditions = from.conditions;
+  rules.statuses = &from.statuses;
+  rules.grpc_statuses = &from.grpc_statuses;
+  rules.any_method = from.any_method;
+  rules.per_try_timeout = from.per_try_timeout;
+  rules.base_backoff = from.base_backoff;
+  rules.max_backoff = std::max(from.max_backoff, from.base_backoff);
+  if (from.honour_retry_after) rules.longest_retry_after = from.longest_retry_after;
+  rules.budget_percent = from.budget_percent;
+  rules.budget_min_per_second = from.budget_min_per_second;
+  if (route) {
+    rules.attempts = route->attempts;
+    rules.base_backoff = route->backoff;
+    rules.max_backoff = route->backoff * 10;
+    if (!route->codes.empty()) {
+      rules.statuses = &route->codes;
+      rules.conditions &= static_cast<uint8_t>(~kOnStatus);
+    }
   }
-  if (second_ < second) slots_.fill(0);
-  second_ = second;
+  return rules;
 }
 
-void RetryBudget::request(Instant now) {
-  turn(now);
-  slots_[static_cast<size_t>(second_ % kSlots)] += 1;
-}
-
-bool RetryBudget::withdraw(Instant now) {
-  turn(now);
-  int64_t balance = std::accumulate(slots_.begin(), slots_.end(), reserve_);
-  if (balance < kPrice) return false;
-  slots_[static_cast<size_t>(second_ % kSlots)] -= kPrice;
-  return true;
+RetryState::RetryState(const RetryRules& rules, BackendState& bounds, uint32_t most_retries,
+                       Instant now)
+    : rules_(rules), most_retries_(most_retries) {
+  if (rules.attempts == 0) return;
+  bounds_ = &bounds;
+  bounds.retry_budget.request(now);
 }
 
 std::optional<Duration> RetryState::after_failure(const Error& error, const Facts& facts,
                                                   Instant now, Random& random) {
   if (facts.answered || !facts.replayable) return std::nullopt;
   if (error.retry() == Retry::kYes) {
-    if (unprocessed_ + 1 >= kUnprocessedTries) return std::nullopt;
-    ++unprocessed_;
-    ++retries_;
-    return full_jitter(kUnprocessedBase, unprocessed_ - 1, random);
+  refusal_ = kNone;
+    if (unprocessed_ + 1 < kUnprocessedTries) {
+      const Duration delay =
+          full_jitter(kUnprocessedBase, kUnprocessedBase * 10, unprocessed_, random);
+      if (too_late(facts, now + delay)) return std::nullopt;
+      ++unprocessed_;
+      ++retries_;
+      return delay;
+    }
+    if (!(rules_.conditions & Retries::kConnectFailure)) return std::nullopt;
+    return by_rules(facts, {}, now, random);
   }
-  if (!facts.idempotent) return std::nullopt;
-  if (error.retry() == Retry::kIdempotent && !reused_once_) {
+  // A bound of ours is no failure of theirs.
+  if (error.kind() == ErrorKind::kLimit && error.source() == ErrorSource::kInternal)
+    return std::nullopt;
+  if (error.retry() == Retry::kIdempotent && facts.idempotent && !reused_once_) {
     reused_once_ = true;
     ++retries_;
     return Duration{};
   }
-  return by_policy(now, random);
+  const uint8_t condition =
+      error.kind() == ErrorKind::kTimeout ? Retries::kTimeout : Retries::kReset;
+  if (!(rules_.conditions & condition) || !(facts.idempotent || rules_.any_method))
+    return std::nullopt;
+  return by_rules(facts, {}, now, random);
 }
 
 std::optional<Duration> RetryState::after_status(int status, const Facts& facts, Instant now,
@@ -69,14 +108,42 @@ std::optional<Duration> RetryState::after_status(int status, const Facts& facts,
   if (std::find(policy_->codes.begin(), policy_->codes.end(), status) == policy_->codes.end()) {
     return std::nullopt;
   }
-  return by_policy(now, random);
+  return by_rules(facts, at_least, now, random);
 }
 
-std::optional<Duration> RetryState::by_policy(Instant now, Random& random) {
-  if (!policy_ || by_policy_ >= policy_->attempts || !budget_.withdraw(now)) return std::nullopt;
-  ++by_policy_;
+std::optional<Duration> RetryState::by_rules(const Facts& facts, Duration at_least, Instant now,
+                                             Random& random) {
+  if (!bounds_) return std::nullopt;
+  auto refuse = [this](Refusal why) {
+    refusal_ = why;
+    return std::nullopt;
+  };
+  if (by_rules_ >= rules_.attempts) return refuse(kAttempts);
+  const Duration delay = std::max(
+      at_least, full_jitter(rules_.base_backoff, rules_.max_backoff, by_rules_ + 1, random));
+  if (too_late(facts, now + delay)) return std::nullopt;
+  in_flight_.reset();
+  in_flight_ = bounds_->breaker.take(Breaker::kRetries, most_retries_);
+  if (!in_flight_) return refuse(kBreaker);
+  if (!bounds_->retry_budget.withdraw(now, rules_.budget_percent, rules_.budget_min_per_second)) {
+    in_flight_.reset();
+    bounds_->budget_refusals.fetch_add(1, std::memory_order_relaxed);
+    return refuse(kBudget);
+  }
+  ++by_rules_;
   ++retries_;
-  return full_jitter(policy_->backoff, by_policy_, random);
+  return delay;
+}
+
+std::string_view to_string(RetryState::Refusal refusal) {
+  switch (refusal) {
+    case RetryState::kNone: return "";
+    case RetryState::kAttempts: return "no attempt is left";
+    case RetryState::kBudget: return "the retry budget is spent";
+    case RetryState::kBreaker: return "too many retries are in flight";
+    case RetryState::kPacing: return "the server asks for a longer wait than the policy allows";
+  }
+  return "";
 }
 
 }  // namespace weft::steer

@@ -2,46 +2,46 @@
 //  1. it was provably never processed (connect refused, REFUSED_STREAM, beyond GOAWAY, wrong identity):
 //     always, elsewhere, at most kUnprocessedTries times, whatever the method;
 //  2. a reused connection closed before the first byte of an answer: once, idempotent methods only;
-//  3. the route's policy: statuses it names for any method (who names them accepts that), failures
-//     without an answer for idempotent methods only; up to `attempts`, full jitter, within the budget.
+//  3. by rules (a route's `retry`, a BackendPolicy's `retries`): up to `attempts` times, after a delay with
+//     full jitter or as long as the server asks for, within the budget and the breaker.
 // Never after the head of an answer went downstream, never when the body can no longer be replayed
 // (RFC 9110 section 9.2.2, RFC 9113 section 8.7). Pure: randomness and time are arguments.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/random.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "model/service.h"
+#include "steer/backend_state.h"
+#include "steer/retry_after.h"
 
 namespace weft::steer {
 
 // RFC 9110 section 9.2.2.
 bool is_idempotent(std::string_view method);
 
-// Bounds policy retries to a fifth of the requests of the last ten seconds, plus ten a second, so that
-// a failing service gets at most 1.2 times its load (as Finagle's RetryBudget). One per service and
-// worker, each with its part of the ten; not thread-safe.
-class RetryBudget {
- public:
-  explicit RetryBudget(size_t workers = 1) : reserve_(kReserve / static_cast<int64_t>(workers)) {}
-  void request(Instant now);
-  // Takes one retry if there is one.
-  bool withdraw(Instant now);
+// What a route and a policy say together. A route's `retry` decides codes (if it names any, the policy's
+// statuses and conditions on statuses do not count), attempts and backoff (up to ten times its base); the
+// policy all the rest. A route alone: failures without an answer and the defaults of the section.
+// Refers to both, which outlive it.
+struct RetryRules {
+  uint32_t attempts = 0;  // 0: nothing is tried again by these rules
+  uint8_t conditions = 0;
+  const std::vector<int>* statuses = nullptr;       // for any method: who names them accepts that
+  const std::vector<int>* grpc_statuses = nullptr;  // the same
+  bool any_method = false;
+  Duration per_try_timeout{};  // 0 = none
+  Duration base_backoff{}, max_backoff{};
+  std::optional<Duration> longest_retry_after;  // none: what servers ask for is not heeded
+  uint32_t budget_percent = 0, budget_min_per_second = 0;
 
- private:
-  static constexpr int kSlots = 10;
-  static constexpr int64_t kPrice = 5;
-  static constexpr int64_t kReserve = 10 * kSlots * kPrice;
-  void turn(Instant now);
-
-  const int64_t reserve_;
-  std::array<int64_t, kSlots> slots_{};
-  int64_t second_ = 0;
+  // Either may be null.
+  static RetryRules of(const model::RetryPolicy* route, const model::Retries* policy);
 };
 
 class RetryState {
@@ -53,28 +53,51 @@ class RetryState {
     bool idempotent = false;
     bool replayable = true;  // all of the body that was sent is still held
     bool answered = false;   // something other than an interim response went downstream
+    std::optional<Instant> deadline = {};  // a try that could only begin then has no point
   };
+  // The head of an answer, as far as it matters here.
+  struct Answer {
+    int status = 0;        // of HTTP; of a gRPC answer without messages the one that comes nearest
+    int grpc_status = -1;  // of an answer without messages
+    ServerPacing pacing;
+  };
+  // Why the last question was answered with no, if the rules named the case.
+  enum Refusal : uint8_t { kNone, kAttempts, kBudget, kBreaker, kPacing };
 
-  // `policy` may be null; it and the budget outlive the state.
-  RetryState(const model::RetryPolicy* policy, RetryBudget& budget)
-      : policy_(policy), budget_(budget) {}
+  // Without rules and bounds: only what needs no policy.
+  RetryState() = default;
+  // `bounds` outlives the state; `most_retries` is the breaker's, 0 = no bound. Counts the request.
+  RetryState(const RetryRules& rules, BackendState& bounds, uint32_t most_retries, Instant now);
 
   // How long to wait before the next try, or nothing: answer with the failure.
   std::optional<Duration> after_failure(const Error& error, const Facts& facts, Instant now,
                                         Random& random);
-  std::optional<Duration> after_status(int status, const Facts& facts, Instant now, Random& random);
+  std::optional<Duration> after_answer(const Answer& answer, const Facts& facts, Instant now,
+                                       Random& random);
 
+  // Do rules say anything? Else no answer needs to be asked about.
+  bool has_rules() const { return bounds_ != nullptr; }
   uint32_t retries() const { return retries_; }
+  Refusal refusal() const { return refusal_; }
+  Duration per_try_timeout() const { return rules_.per_try_timeout; }
 
  private:
-  std::optional<Duration> by_policy(Instant now, Random& random);
+  bool names(const Answer& answer, bool idempotent) const;
+  std::optional<Duration> by_rules(const Facts& facts, Duration at_least, Instant now,
+                                   Random& random);
 
-  const model::RetryPolicy* policy_;
-  RetryBudget& budget_;
+  RetryRules rules_;
+  BackendState* bounds_ = nullptr;
+  uint32_t most_retries_ = 0;
+  std::optional<io::Tally> in_flight_;  // the present try, if it is a retry by the rules
   uint32_t unprocessed_ = 0;
-  uint32_t by_policy_ = 0;
+  uint32_t by_rules_ = 0;
   uint32_t retries_ = 0;
+  Refusal refusal_ = kNone;
   bool reused_once_ = false;
 };
+
+// "the retry budget is spent" and so on; "" for kNone.
+std::string_view to_string(RetryState::Refusal refusal);
 
 }  // namespace weft::steer
