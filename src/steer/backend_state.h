@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "steer/breaker.h"
+#include "steer/outlier.h"
 #include "steer/retry_budget.h"
 
 namespace weft::steer {
@@ -15,6 +16,7 @@ struct BackendState {
   RetryBudget retry_budget;
   std::atomic<uint64_t> budget_refusals{0};  // retries that the budget did not pay for
   Breaker breaker;
+  Outliers outliers;
 };
 
 }  // namespace weft::steer

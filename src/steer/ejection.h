@@ -26,7 +26,7 @@ class Ejection {
   std::atomic<bool> told_{true};  // that it is back
   // In a row.
   std::atomic<uint32_t> errors_{0}, gateway_errors_{0};
-  // Ever; intervals are differences.
+  // Within the interval.
   std::atomic<uint32_t> answers_{0}, failures_{0};
 };
 

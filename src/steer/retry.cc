@@ -11,6 +11,8 @@ namespace {
 using model::Retries;
 
 constexpr Duration kUnprocessedBase = Duration::millis(10);
+constexpr uint8_t kOnStatus =
+    Retries::kGatewayError | Retries::kServerError | Retries::kRateLimited;
 
 Duration full_jitter(Duration base, Duration max, uint32_t retry, Random& random) {
   // Durations reach a day, 2^47 ns: 2^12 of them stay within what int64_t holds.
@@ -19,8 +21,6 @@ Duration full_jitter(Duration base, Duration max, uint32_t retry, Random& random
   return Duration{static_cast<int64_t>(random.unit() * static_cast<double>(cap.ns))};
 }
 
-}  // namespace
-
 bool has(const std::vector<int>* list, int value) {
   return list && std::find(list->begin(), list->end(), value) != list->end();
 }
@@ -28,6 +28,8 @@ bool has(const std::vector<int>* list, int value) {
 bool too_late(const RetryState::Facts& facts, Instant at) {
   return facts.deadline && at >= *facts.deadline;
 }
+
+}  // namespace
 
 bool is_idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
@@ -73,9 +75,9 @@ RetryState::RetryState(const RetryRules& rules, BackendState& bounds, uint32_t m
 
 std::optional<Duration> RetryState::after_failure(const Error& error, const Facts& facts,
                                                   Instant now, Random& random) {
+  refusal_ = kNone;
   if (facts.answered || !facts.replayable) return std::nullopt;
   if (error.retry() == Retry::kYes) {
-  refusal_ = kNone;
     if (unprocessed_ + 1 < kUnprocessedTries) {
       const Duration delay =
           full_jitter(kUnprocessedBase, kUnprocessedBase * 10, unprocessed_, random);
@@ -102,11 +104,28 @@ std::optional<Duration> RetryState::after_failure(const Error& error, const Fact
   return by_rules(facts, {}, now, random);
 }
 
-std::optional<Duration> RetryState::after_status(int status, const Facts& facts, Instant now,
-                                                 Random& random) {
-  if (facts.answered || !facts.replayable || !policy_) return std::nullopt;
-  if (std::find(policy_->codes.begin(), policy_->codes.end(), status) == policy_->codes.end()) {
-    return std::nullopt;
+bool RetryState::names(const Answer& answer, bool idempotent) const {
+  if (answer.grpc_status >= 0 && has(rules_.grpc_statuses, answer.grpc_status)) return true;
+  if (has(rules_.statuses, answer.status)) return true;
+  if (!idempotent && !rules_.any_method) return false;
+  const uint8_t on = rules_.conditions;
+  const int status = answer.status;
+  return ((on & Retries::kGatewayError) && status >= 502 && status <= 504) ||
+         ((on & Retries::kServerError) && status >= 500 && status <= 599) ||
+         ((on & Retries::kRateLimited) && status == 429);
+}
+
+std::optional<Duration> RetryState::after_answer(const Answer& answer, const Facts& facts,
+                                                 Instant now, Random& random) {
+  refusal_ = kNone;
+  if (facts.answered || !facts.replayable || !names(answer, facts.idempotent)) return std::nullopt;
+  Duration at_least{};
+  if (rules_.longest_retry_after) {
+    at_least = answer.pacing.wait.value_or(Duration{});
+    if (answer.pacing.never || at_least > *rules_.longest_retry_after) {
+      refusal_ = kPacing;
+      return std::nullopt;
+    }
   }
   return by_rules(facts, at_least, now, random);
 }

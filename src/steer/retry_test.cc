@@ -99,10 +99,119 @@ TEST_F(RetryTest, DelaysOfARouteDrawFromDoublingRangesUpToTenTimesTheBase) {
   }
 }
 
-TEST_F(RetryTest, TheBudgetAllowsAHundredRetriesInTenSecondsWithoutTraffic) {
-  int granted = 0;
-  while (budget.withdraw(now)) ++granted;
-  EXPECT_EQ(granted, 100);
+TEST_F(RetryTest, DelaysOfAPolicyReachItsOwnMaximum) {
+  policy.attempts = 20;
+  policy.base_backoff = Duration::seconds(1);
+  policy.max_backoff = Duration::hours(24);
+  RetryState retry = by(nullptr, &policy);
+  Duration last{};
+  for (int i = 0; i < 20; ++i) last = *answers(retry, 503);
+  EXPECT_NEAR(last.to_seconds_f(), 4095, 0.01);
+  policy.max_backoff = Duration::millis(1);  // below the base: the base counts
+  RetryState small = by(nullptr, &policy);
+  EXPECT_NEAR(answers(small, 503)->to_seconds_f(), 1, 0.01);
+}
+
+struct ConditionCase {
+  uint8_t condition;
+  std::vector<int> statuses;  // that it tries again
+  std::vector<int> not_statuses;
+};
+
+TEST_F(RetryTest, EachConditionOnStatusesNamesItsOwn) {
+  const ConditionCase cases[] = {
+      {Retries::kGatewayError, {502, 503, 504}, {500, 501, 505, 429, 200}},
+      {Retries::kServerError, {500, 501, 502, 503, 504, 599}, {429, 404, 200}},
+      {Retries::kRateLimited, {429}, {500, 503}},
+      {Retries::kReset | Retries::kConnectFailure | Retries::kTimeout, {}, {500, 503, 429}},
+  };
+  for (const ConditionCase& c : cases) {
+    policy.conditions = c.condition;
+    for (int status : c.statuses) {
+      RetryState get = by(nullptr, &policy), post = by(nullptr, &policy);
+      EXPECT_TRUE(answers(get, status)) << int{c.condition} << " " << status;
+      EXPECT_FALSE(answers(post, status, false)) << int{c.condition} << " " << status;
+    }
+    for (int status : c.not_statuses) {
+      RetryState get = by(nullptr, &policy);
+      EXPECT_FALSE(answers(get, status)) << int{c.condition} << " " << status;
+    }
+  }
+}
+
+TEST_F(RetryTest, ConditionsOnFailuresTellResetsTimeoutsAndConnectsApart) {
+  policy.attempts = 10;
+  policy.conditions = Retries::kReset;
+  RetryState reset = by(nullptr, &policy);
+  EXPECT_TRUE(fails(reset, failure(Retry::kNo)));
+  EXPECT_FALSE(fails(reset, failure(Retry::kNo, ErrorKind::kTimeout)));
+  policy.conditions = Retries::kTimeout;
+  RetryState timeout = by(nullptr, &policy);
+  EXPECT_FALSE(fails(timeout, failure(Retry::kNo)));
+  EXPECT_TRUE(fails(timeout, failure(Retry::kNo, ErrorKind::kTimeout)));
+  // Four tries come without being asked for; connect failures go on from there.
+  policy.conditions = Retries::kConnectFailure;
+  RetryState connect = by(nullptr, &policy);
+  for (int i = 0; i < 14; ++i) EXPECT_TRUE(fails(connect, failure(Retry::kYes), false)) << i;
+  EXPECT_FALSE(fails(connect, failure(Retry::kYes), false));
+}
+
+TEST_F(RetryTest, AnyMethodLiftsTheLimitToIdempotentOnes) {
+  policy.any_method = true;
+  RetryState post = by(nullptr, &policy);
+  EXPECT_TRUE(answers(post, 503, false));
+  EXPECT_TRUE(fails(post, failure(Retry::kNo), false));
+}
+
+TEST_F(RetryTest, GrpcStatusesAreNamedByNumber) {
+  policy.grpc_statuses = {10};
+  RetryState retry = by(nullptr, &policy);
+  EXPECT_TRUE(retry.after_answer({.status = 200, .grpc_status = 10}, {}, now, random));
+  EXPECT_FALSE(retry.after_answer({.status = 200, .grpc_status = 9}, {}, now, random));
+  EXPECT_FALSE(retry.after_answer({.status = 10}, {.idempotent = true}, now, random));
+}
+
+TEST_F(RetryTest, ARoutesCodesAttemptsAndBackoffWinAndThePolicySuppliesTheRest) {
+  policy.conditions = Retries::kServerError | Retries::kReset;
+  policy.statuses = {404};
+  policy.attempts = 7;
+  policy.any_method = true;
+  policy.per_try_timeout = Duration::seconds(3);
+  policy.honour_retry_after = false;
+  policy.budget_percent = 33;
+  const RetryRules rules = RetryRules::of(&route, &policy);
+  EXPECT_EQ(rules.attempts, 2u);
+  EXPECT_EQ(*rules.statuses, (std::vector<int>{503}));
+  EXPECT_EQ(rules.conditions, Retries::kReset);
+  EXPECT_EQ(rules.base_backoff, Duration::millis(25));
+  EXPECT_EQ(rules.max_backoff, Duration::millis(250));
+  EXPECT_TRUE(rules.any_method);
+  EXPECT_EQ(rules.per_try_timeout, Duration::seconds(3));
+  EXPECT_FALSE(rules.longest_retry_after);
+  EXPECT_EQ(rules.budget_percent, 33u);
+  // A route that names no codes leaves the policy's in force.
+  route.codes.clear();
+  const RetryRules open = RetryRules::of(&route, &policy);
+  EXPECT_EQ(*open.statuses, (std::vector<int>{404}));
+  EXPECT_EQ(open.conditions, Retries::kServerError | Retries::kReset);
+}
+
+TEST_F(RetryTest, AServersPacingIsWaitedForOrEndsTheRetries) {
+  RetryState retry = by(nullptr, &policy);
+  auto asked = [&](ServerPacing pacing) {
+    return retry.after_answer({.status = 503, .pacing = pacing}, {.idempotent = true}, now, random);
+  };
+  EXPECT_EQ(asked({.wait = Duration::seconds(10)}), Duration::seconds(10));
+  EXPECT_FALSE(asked({.wait = Duration::millis(10'001)}));
+  EXPECT_EQ(retry.refusal(), RetryState::kPacing);
+  EXPECT_FALSE(asked({.never = true}));
+  // A wait shorter than our own backoff does not shorten it.
+  EXPECT_GT(*asked({.wait = Duration::millis(1)}), Duration::millis(70));
+  policy.honour_retry_after = false;
+  RetryState deaf = by(nullptr, &policy);
+  EXPECT_LT(*deaf.after_answer({.status = 503, .pacing = {.wait = Duration::hours(1)}},
+                               {.idempotent = true}, now, random),
+            Duration::millis(26));
 }
 
 TEST_F(RetryTest, TheBudgetIsSharedByAllRequestsToTheBackend) {
