@@ -33,8 +33,8 @@ struct EndpointGroup {
   model::ServiceName service;
   std::vector<LiveEndpoint> endpoints;
   model::BackendPolicyPtr policy = nullptr;      // of the Service
-};
   std::shared_ptr<steer::BackendState> state{};  // null for a group of one instance by its address
+};
 
 // When a service was last asked for, to a second; shared by its versions, written by workers, read by
 // eviction. Workers that use it at the same time seldom write.
@@ -101,7 +101,7 @@ class HealthRegistry {
 
  private:
   std::map<std::string, std::weak_ptr<steer::EndpointHealth>> states_;
+  std::unordered_map<model::ServiceName, std::weak_ptr<steer::BackendState>> backends_;
 };
 
 }  // namespace weft::proxy
-  std::unordered_map<model::ServiceName, std::weak_ptr<steer::BackendState>> backends_;

@@ -255,6 +255,7 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
         auto group = std::make_shared<EndpointGroup>();
         group->service = *service;
         group->policy = change.endpoints->policy;
+        group->state = health_.of(*service);
         for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
           group->endpoints.push_back({endpoint, health_.of(endpoint)});
         }
@@ -277,7 +278,6 @@ Result<void> Staging::restore(ResourceType type, const std::string& name, const 
   if (!change) return std::unexpected(std::move(change.error()));
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
-        group->state = health_.of(*service);
   apply(*change, *next, names);
   if (names) {
     names->complete = true;
