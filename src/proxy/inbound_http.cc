@@ -5,6 +5,7 @@
 #include "proxy/field_rules.h"
 #include "proxy/forwarder.h"
 #include "proxy/inbound.h"
+#include "proxy/inbound_limits.h"
 #include "proxy/local_reply.h"
 #include "proxy/record.h"
 #include "proxy/websocket.h"
@@ -67,6 +68,7 @@ struct Inbound::Request {
   wire::RequestHead& head;  // becomes what the app gets
   Record log;
   AppPool::Key key;
+  std::optional<steer::RateLimitFields> limits;  // of the limit that has the least left
   bool upgrade = false;
   std::string websocket_accept;  // the upgrade was translated: what accepts it
   bool reused = false;
@@ -141,6 +143,23 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     co_return;
   }
 
+  const Arrival arrival{.head = &head,
+                        .route = request.peer->plain ? std::string_view()
+                                                     : head.fields.get("weft-route").value_or(""),
+                        .caller = request.key.caller,
+                        .peer = request.down->connection().peer.ip,
+                        .published = request.peer->plain};
+  const steer::RateLimits::Verdict verdict = take_limits(worker_, arrival, log);
+  if (verdict.limit) request.limits = steer::fields_of(verdict);
+  if (!verdict.granted) {
+    LocalReply reply = limited_reply(verdict);
+    log.status = reply.status;
+    if (is_grpc(head.fields)) log.grpc_status = static_cast<int>(reply.grpc());
+    co_await send_reply(*request.down, std::move(reply));
+    finish_request(worker_, log);
+    co_return;
+  }
+
   // restore
   bool http1 = true;
   if (request.upgrade) {
@@ -179,6 +198,7 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
     if (auto grpc = outcome->fields.get("grpc-status")) log.grpc_status = grpc_status_number(*grpc);
     if (mapping.response)
       mapping.response(*outcome, outcome->length.kind == wire::BodyLength::kNone);
+    if (request.limits) tell_limits(*request.limits, outcome->fields);
     if (request.peer->plain) present_response(*outcome, worker_.loop.wall_now());
     auto done = co_await request.forwarder->answer(std::move(*outcome), std::nullopt);
     if (!done) {

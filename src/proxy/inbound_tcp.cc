@@ -2,6 +2,7 @@
 // from a published door as they are.
 #include "proxy/hop_preface.h"
 #include "proxy/inbound.h"
+#include "proxy/inbound_limits.h"
 #include "proxy/record.h"
 #include "proxy/relay.h"
 #include "proxy/replay_stream.h"
@@ -57,6 +58,13 @@ io::Task<void> Inbound::carry_tcp(http::TlsConnection connection,
     size_t& count;
   } active(active_);
   edge_of(worker_, log).connections.add();
+  if (!take_limits(worker_, {.caller = {(*preface)->preface.source4, (*preface)->preface.source6}},
+                   log)
+           .granted) {
+    connection.stream->reset();
+    finish_connection(worker_, log);
+    co_return;
+  }
   auto app = co_await dialer_.connect(peer->app_port,
                                       {(*preface)->preface.source4, (*preface)->preface.source6});
   if (!app) {
@@ -88,6 +96,11 @@ io::Task<void> Inbound::carry_plain(io::StreamPtr client, uint16_t app_port) {
   log.port = app_port;
   log.client = client->peer().to_string();
   edge_of(worker_, log).connections.add();
+  if (!take_limits(worker_, {.peer = client->peer().ip, .published = true}, log).granted) {
+    client->reset();
+    finish_connection(worker_, log);
+    co_return;
+  }
   auto app = co_await dialer_.connect(app_port, {});
   if (!app) {
     log.flags = "UF";

@@ -6,6 +6,10 @@
 namespace weft::proxy {
 namespace {
 
+void add_all(wire::Fields& to, const wire::Fields& from) {
+  for (const wire::Fields::Line line : from) to.add(line.name, line.value);
+}
+
 // grpc-message is percent-encoded: everything but printable ASCII, and '%' itself.
 std::string grpc_message(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -46,6 +50,8 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
     head.fields.add("content-type", "application/grpc");
     head.fields.add("grpc-status", std::to_string(static_cast<int>(reply.grpc())));
     head.fields.add("grpc-message", grpc_message(reply.text));
+    add_all(head.fields, reply.fields);
+    add_all(head.fields, reply.grpc_fields);
     if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
     down.send_response(head, true);
     co_return;
@@ -56,6 +62,7 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
   head.fields.add("content-length", std::to_string(body.size()));
   if (!reply.location.empty()) head.fields.add("location", reply.location);
   if (reply.later) head.fields.add("retry-after", "1");
+  add_all(head.fields, reply.fields);
   if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
   head.length = {wire::BodyLength::kSized, body.size()};
   bool no_body = down.request().method == "HEAD";

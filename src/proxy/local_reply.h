@@ -19,6 +19,8 @@ struct LocalReply {
   std::optional<http::GrpcStatus> grpc_status{};
   bool later = false;         // the caller may come again: Retry-After
   std::string location = {};  // of a redirect
+  // Further fields of the answer: for all callers, for those of gRPC only.
+  wire::Fields fields = {}, grpc_fields = {};
   http::GrpcStatus grpc() const;
 };
 

@@ -33,6 +33,7 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
                  Log log)
     : loop_(loop),
       workers_(std::move(workers)),
+      random_(random),
       options_(std::move(options)),
       hooks_(std::move(hooks)),
       log_(std::move(log)),
@@ -49,7 +50,7 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
                       },
                   .output = [this] { link_.wake_writer(); },
                   .heard = [this] { heard_.set(); }},
-                 log_.named("discovery")),
+                 log_.named("discovery"), steer::place_of(options_.self.labels)),
       link_(loop, network, random, discovery_,
             {.servers = options_.servers,
              .trust_domain = options_.trust_domain,
@@ -168,7 +169,20 @@ Result<void> Sidecar::use_certificate(std::shared_ptr<const trust::Svid> svid,
   return {};
 }
 
+// Made once for all workers; limits that have not changed keep their buckets.
+void Sidecar::use_inbound(const Snapshot& snapshot) {
+  if (snapshot.inbound == inbound_) return;
+  inbound_ = snapshot.inbound;
+  if (!inbound_ || inbound_->rate_limits.empty()) {
+    rate_limits_ = nullptr;
+  } else {
+    rate_limits_ = std::make_shared<const steer::RateLimits>(inbound_->rate_limits,
+                                                             rate_limits_.get(), random_.next());
+  }
+}
+
 void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use) {
+  use_inbound(*snapshot);
   // Belongs to the main loop; the workers only carry it.
   struct InUse {
     size_t missing;
@@ -176,15 +190,17 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
   };
   auto in_use_by_all = std::make_shared<InUse>(workers_.size(), std::move(in_use));
   std::weak_ptr<Sidecar*> self = alive_;
-  to_workers([self, main = &loop_, snapshot, in_use_by_all](WorkerSide& worker) {
-    worker.use_snapshot(snapshot);
-    main->post_remote([self, in_use_by_all] {
-      auto sidecar = self.lock();
-      if (--in_use_by_all->missing > 0 || !sidecar) return;
-      (*sidecar)->when_declared_.push_back(std::move(in_use_by_all->then));
-      (*sidecar)->declare_next();
-    });
-  });
+  to_workers(
+      [self, main = &loop_, snapshot, in_use_by_all, limits = rate_limits_](WorkerSide& worker) {
+        worker.worker.rate_limits = limits;
+        worker.use_snapshot(snapshot);
+        main->post_remote([self, in_use_by_all] {
+          auto sidecar = self.lock();
+          if (--in_use_by_all->missing > 0 || !sidecar) return;
+          (*sidecar)->when_declared_.push_back(std::move(in_use_by_all->then));
+          (*sidecar)->declare_next();
+        });
+      });
   if (declares() && snapshot->names != declared_index_) {
     declared_index_ = snapshot->names;
     declared_ports_.want(*declared_index_);

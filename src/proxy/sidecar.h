@@ -99,6 +99,7 @@ class Sidecar {
 
  private:
   void publish(SnapshotPtr snapshot, std::move_only_function<void()> in_use);
+  void use_inbound(const Snapshot& snapshot);
   Result<void> use_certificate(std::shared_ptr<const trust::Svid> svid,
                                const trust::TrustBundle& bundle);
   std::optional<ReportContent> collect();
@@ -115,12 +116,15 @@ class Sidecar {
 
   io::Loop& loop_;
   const std::vector<WorkerRef> workers_;
+  Random& random_;
   Options options_;
   Hooks hooks_;
   Log log_;
   std::shared_ptr<const trust::Svid> svid_;
   trust::TrustBundle bundle_;
   uint64_t tls_generation_ = 0;
+  std::shared_ptr<const model::Inbound> inbound_;
+  steer::RateLimitsPtr rate_limits_;  // of it; null: none
 
   // Nothing until all have been looked at once: a restarted sidecar must not call a port closed because it
   // does not know yet.

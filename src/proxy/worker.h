@@ -21,6 +21,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/tls_set.h"
 #include "proxy/worker_group.h"
+#include "steer/rate_limit.h"
 #include "telemetry/access_log.h"
 #include "telemetry/edges.h"
 #include "telemetry/policy_acts.h"
@@ -81,6 +82,7 @@ struct Worker {
   telemetry::EdgeTable edges;
   telemetry::PolicyActs policy_acts;
   Overload overload;
+  steer::RateLimitsPtr rate_limits;  // of this instance, shared by the workers; null: none
   telemetry::LineQueue* access;  // may be null
   // Goes to the main loop.
   std::function<void(Want)> want;
