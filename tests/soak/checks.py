@@ -156,8 +156,9 @@ def churn(soak):
     seconds = soak.seconds(600)
     client = soak.client("mix", "far", 80, ECHO, 300, seconds)
     near, far, begin = [], [], time.monotonic()
-    while time.monotonic() - begin < seconds:
-        time.sleep(max(0.5, seconds / 120))
+    pause = max(0.5, seconds / 120)
+    while time.monotonic() - begin < seconds - pause:  # the client's sidecar ends with the client
+        time.sleep(pause)
         near.append(rss_kib(client.proxy))
         far.append(rss_kib(soak.far_proxy))
     result = client.next(90)

@@ -49,13 +49,22 @@ IdleMemory::IdleMemory(io::Loop& loop) : timer_(loop, [this] { look(); }) {
 }
 
 void IdleMemory::look() {
-  if (watch_.became_idle(cpu_time())) release_idle_memory();
+  if (watch_.became_idle(cpu_time())) {
+    release_idle_memory();
+  } else if (!watch_.idle() && ++busy_looks_ % kBusyLooks == 0) {
+    release_free_memory(kFree);
+  }
   timer_.arm(IdleWatch::kLook);
 }
 
 void release_idle_memory() {
   ::malloc_trim(0);
   ::dl_iterate_phdr(drop_code, nullptr);
+}
+
+void release_free_memory(size_t most) {
+  // Summing up the free lists holds an arena's lock for microseconds; trimming for some milliseconds in all.
+  if (::mallinfo2().fordblks > most) ::malloc_trim(0);
 }
 
 }  // namespace weft::app

@@ -1,6 +1,7 @@
 #include "app/proxy/idle_memory.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <fstream>
 #include <memory>
@@ -38,6 +39,22 @@ TEST(ReleaseIdleMemory, ShrinksTheProcessAndEverythingStillWorks) {
   release_idle_memory();
   EXPECT_LT(resident_kilobytes("RssFile"), file_before);
   EXPECT_EQ(std::to_string(12.5), "12.500000");
+}
+
+TEST(ReleaseFreeMemory, GivesBackWhatABurstLeftBehindALiveAllocation) {
+  if (::mallinfo2().arena == 0) GTEST_SKIP() << "the allocator is not glibc's";
+  const size_t before = resident_kilobytes("RssAnon");
+  std::vector<std::unique_ptr<std::string>> burst;
+  for (int i = 0; i < 100'000; ++i) burst.push_back(std::make_unique<std::string>(200, 'x'));
+  // The last one stays: the heap cannot shrink at its end.
+  burst.erase(burst.begin(), burst.end() - 1);
+  const size_t kept = resident_kilobytes("RssAnon");
+  ASSERT_GT(kept, before + 10'000);
+  release_free_memory(size_t{1} << 30);
+  EXPECT_GT(resident_kilobytes("RssAnon"), kept - 2'000) << "less is free than may be";
+  release_free_memory(1 << 20);
+  EXPECT_LT(resident_kilobytes("RssAnon"), before + 6'000);
+  EXPECT_EQ(burst.front()->size(), 200u);
 }
 
 }  // namespace
