@@ -3,7 +3,7 @@
 // is left out for a time that doubles with each failure in a row; when the time is over, one request
 // may try it again before the others follow.
 //
-// Shared between snapshot versions and threads: relaxed atomics, one cache line, no lock. The state
+// Shared between snapshot versions and threads: relaxed atomics, no lock. The state
 // stays when an endpoint object is replaced by a newer version of the same instance at the same address.
 #pragma once
 
@@ -12,6 +12,8 @@
 #include <string>
 
 #include "base/time.h"
+#include "steer/ejection.h"
+#include "steer/ewma.h"
 
 namespace weft::steer {
 
@@ -34,6 +36,19 @@ class EndpointHealth {
   // It answered: all is forgotten.
   void succeeded();
 
+  // What outlier detection thinks of it; apart from resting (docs/design/resilience.md).
+  Ejection ejection;
+
+  // How long its answers take.
+  PeakEwma latency;
+
+  // It joined the others, or is ready again, while they were in use already. 0: it was there before us.
+  void joined(Instant now) { joined_.store(now.ns, std::memory_order_relaxed); }
+  Instant joined() const { return {joined_.load(std::memory_order_relaxed)}; }
+
+  // May it be picked, as far as we have seen?
+  bool in(Instant now) const { return !resting(now) && !ejection.out(now); }
+
   uint32_t active() const { return active_.load(std::memory_order_relaxed); }
   void begin() { active_.fetch_add(1, std::memory_order_relaxed); }
   void end() { active_.fetch_sub(1, std::memory_order_relaxed); }
@@ -42,6 +57,7 @@ class EndpointHealth {
   std::atomic<uint32_t> active_{0};
   std::atomic<uint32_t> failures_{0};
   std::atomic<int64_t> rests_until_{0};  // 0: in use
+  std::atomic<int64_t> joined_{0};
 };
 
 // Counts an exchange on an endpoint for as long as it lives.
