@@ -26,12 +26,15 @@ LocalReply abort_reply(const model::Fault& fault) {
 
 }  // namespace
 
+// A fault that is over is none: the service's counts again.
 void HttpPath::draw_fault(Request& request, const LiveService& service) {
-  const steer::FaultRulePtr& rule =
-      request.rule && request.rule->fault() ? request.rule->fault() : service.compiled->fault;
-  if (!rule) return;
-  request.injection = steer::draw_fault(rule, request.log.source, &request.down->request().fields,
-                                        worker_.loop.wall_now(), worker_.random);
+  const steer::FaultRulePtr narrow = request.rule ? request.rule->fault() : nullptr;
+  const steer::FaultRulePtr& wide = service.compiled->fault;
+  if (!narrow && !wide) return;
+  const WallTime now = worker_.loop.wall_now();
+  const bool is_narrow = narrow && now < narrow->fault().expires;
+  request.injection = steer::draw_fault(is_narrow ? narrow : wide, request.log.source,
+                                        &request.down->request().fields, now, worker_.random);
 }
 
 // False: the request goes no further.

@@ -56,16 +56,20 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
     down.send_response(head, true);
     co_return;
   }
-  std::string body = reply.text + "\n";
+  // RFC 9110 sections 15.3.5 and 15.4.5.
+  const bool empty = reply.status == 204 || reply.status == 304;
+  std::string body = empty ? "" : reply.text + "\n";
   head.status = reply.status;
-  head.fields.add("content-type", "text/plain; charset=utf-8");
-  head.fields.add("content-length", std::to_string(body.size()));
+  if (!empty) {
+    head.fields.add("content-type", "text/plain; charset=utf-8");
+    head.fields.add("content-length", std::to_string(body.size()));
+  }
   if (!reply.location.empty()) head.fields.add("location", reply.location);
   if (reply.later) head.fields.add("retry-after", "1");
   add_all(head.fields, reply.fields);
   if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
-  head.length = {wire::BodyLength::kSized, body.size()};
-  bool no_body = down.request().method == "HEAD";
+  if (!empty) head.length = {wire::BodyLength::kSized, body.size()};
+  bool no_body = empty || down.request().method == "HEAD";
   down.send_response(head, no_body);
   if (no_body) co_return;
   if (co_await down.send_body(Buffer(body))) down.finish();
@@ -95,7 +99,7 @@ LocalReply reply_for(const Error& error, std::string_view what) {
     case ErrorKind::kLimit:
       if (error.source() == ErrorSource::kUpstream)
         return {502, "weft: " + where + " sent an answer beyond all limits", "UPE"};
-      return {503, "weft: " + error.message(), "UO", http::GrpcStatus::kResourceExhausted, true};
+      return {503, "weft: " + error.message(), "UO", http::GrpcStatus::kUnavailable, true};
     case ErrorKind::kUnsupported: return {501, "weft: " + error.message(), "DPE"};
     default: return {503, "weft: " + where + " cannot be reached", "UF"};
   }

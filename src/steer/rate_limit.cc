@@ -81,6 +81,7 @@ struct RateLimits::Buckets {
 RateLimits::RateLimits(std::vector<model::RateLimit> limits, const RateLimits* before,
                        uint64_t seed)
     : limits_(std::move(limits)) {
+  std::vector<bool> handed_on(before ? before->limits_.size() : 0);
   for (const model::RateLimit& limit : limits_) {
     Compiled& compiled = compiled_.emplace_back();
     compiled.rate = {limit.requests, TokenRate::of(limit.requests, limit.per, limit.burst)};
@@ -88,8 +89,10 @@ RateLimits::RateLimits(std::vector<model::RateLimit> limits, const RateLimits* b
       compiled.overrides.push_back(
           {other.requests, TokenRate::of(other.requests, limit.per, other.burst)});
     }
-    for (size_t i = 0; before && i < before->limits_.size(); ++i) {
-      if (same_limit(before->limits_[i], limit)) compiled.buckets = before->compiled_[i].buckets;
+    for (size_t i = 0; i < handed_on.size() && !compiled.buckets; ++i) {
+      if (handed_on[i] || !same_limit(before->limits_[i], limit)) continue;
+      handed_on[i] = true;
+      compiled.buckets = before->compiled_[i].buckets;
     }
     if (!compiled.buckets) compiled.buckets = std::make_shared<Buckets>(limit, seed);
   }
