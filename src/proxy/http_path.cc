@@ -58,7 +58,7 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
   identify(request);
   if (admit(request) && route(request)) {
     budget(request);
-    const bool goes_on = !request.injection || co_await inject(request);
+    const bool goes_on = (!request.injection || co_await inject(request)) && enter(request);
     while (goes_on) {
       if (!pick(request)) break;
       Result<wire::ResponseHead> outcome = co_await attempt(request);
@@ -176,12 +176,16 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
   if (!done) {
     request.log.flags = request.forwarder.gone() ? "DC" : "UC";
     request.log.why = done.error().message();
-    if (!request.forwarder.gone()) request.endpoint->health->failed(worker_.loop.now());
+    if (!request.forwarder.gone()) {
+      request.endpoint->health->failed(worker_.loop.now());
+      note_no_answer(request, done.error().kind());
+    }
   }
   if (auto trailer = request.forwarder.response_trailers().get("grpc-status"))
     grpc_status = *trailer;
   if (request.grpc && !grpc_status.empty())
     request.log.grpc_status = grpc_status_number(grpc_status);
+  if (done) note_answer(request, request.log.status, request.log.grpc_status);
 }
 
 // Once, at the end.

@@ -36,7 +36,10 @@ class HttpPath {
   const LiveEndpoint* pick_by_session(const Request& request) const;
   void keep_session(const Request& request, wire::ResponseHead& head) const;
   const std::string& session_secret() const;
-  void set_terms(Request& request);
+  void set_terms(Request& request);  // http_path_terms.cc, as are the next three
+  bool enter(Request& request);
+  void note_answer(Request& request, int status, int grpc_status);
+  void note_no_answer(Request& request, ErrorKind kind);
   void find_group(Request& request);
   bool pick(Request& request);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);

@@ -1,8 +1,8 @@
 // One try of a request, from the choice of an endpoint to the head of the answer, and what its failure
 // means: for the endpoint, and for the question whether there is another try.
 #include "http/grpc_status.h"
-#include "model/policy_section.h"
 #include "proxy/http_request.h"
+#include "proxy/outlier_watch.h"
 #include "wire/h1_over_h2.h"
 
 namespace weft::proxy {
@@ -11,24 +11,11 @@ namespace {
 // A caller's deadline is told anew when so much of it has passed.
 constexpr Duration kWorthSaying = Duration::millis(1);
 
-// The HTTP equivalent of a gRPC status, so that one policy serves both.
-int status_of_grpc(int grpc_status) {
-  switch (grpc_status) {
-    case 14: return 503;
-    case 4: return 504;
-    case 8: return 429;
-    case 2:
-    case 13:
-    case 15: return 500;
-    default: return 200;
-  }
-}
-
 steer::RetryState::Answer answer_of(const wire::ResponseHead& head, WallTime now) {
   steer::RetryState::Answer answer{.status = head.status};
   if (auto grpc = head.fields.get("grpc-status"); grpc && head.status == 200) {
     answer.grpc_status = grpc_status_number(*grpc);
-    answer.status = status_of_grpc(answer.grpc_status);
+    answer.status = http_status_of_grpc(answer.grpc_status);
   }
   answer.pacing = steer::read_pacing(head.fields.get("retry-after").value_or(""),
                                      head.fields.get("grpc-retry-pushback-ms").value_or(""), now);
@@ -60,22 +47,6 @@ void HttpPath::find_group(Request& request) {
     request.group = request.snapshot->group(request.backend ? request.backend->service
                                                             : request.destination.service);
   }
-}
-
-// What policies say about the tries of this request. Where none says anything nothing is touched.
-void HttpPath::set_terms(Request& request) {
-  find_group(request);
-  const model::RouteRule* rule = request.rule ? &request.rule->rule() : nullptr;
-  const model::RetryPolicy* route = rule && rule->retry ? &*rule->retry : nullptr;
-  const model::BackendPolicy* narrow = rule ? rule->policy.get() : nullptr;
-  const model::BackendPolicy* wide = request.group ? request.group->policy.get() : nullptr;
-  if ((!route && !narrow && !wide) || !request.group || !request.group->state) return;
-  request.terms = request.group;
-  const auto* retries = model::section(narrow, wide, &model::BackendPolicy::retries);
-  const auto* breaker = model::section(narrow, wide, &model::BackendPolicy::circuit_breaker);
-  request.retry = steer::RetryState(
-      steer::RetryRules::of(route, retries ? &retries->value : nullptr), *request.terms->state,
-      breaker ? breaker->value.max_retries : 0, request.start);
 }
 
 // An endpoint of the backend that this request has not tried yet, if there is one.
@@ -127,6 +98,7 @@ io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
                      ErrorSource::kInternal, Retry::kYes);
     }
     request.endpoint->health->failed(worker_.loop.now());
+    note_no_answer(request, ErrorKind::kRefused);
     co_return fail(ErrorKind::kRefused,
                    "the app behind " + request.log.workload + " does not accept",
                    ErrorSource::kUpstream, Retry::kYes);
@@ -146,8 +118,10 @@ std::optional<Duration> HttpPath::retry_after(Request& request,
   const Instant now = worker_.loop.now();
   if (!outcome) return request.retry.after_failure(outcome.error(), facts, now, worker_.random);
   if (!request.retry.has_rules()) return std::nullopt;
-  return request.retry.after_answer(answer_of(*outcome, worker_.loop.wall_now()), facts, now,
-                                    worker_.random);
+  const steer::RetryState::Answer answer = answer_of(*outcome, worker_.loop.wall_now());
+  const auto delay = request.retry.after_answer(answer, facts, now, worker_.random);
+  if (delay) note_answer(request, answer.status, answer.grpc_status);
+  return delay;
 }
 
 // An outcome that would have been tried again, had nothing stood against it, says what did.
@@ -185,7 +159,8 @@ const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
 }
 
 io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
-  auto upstream = co_await pool_.acquire(target_of(request.endpoint->endpoint, request.app_port));
+  auto upstream = co_await pool_.acquire(target_of(request.endpoint->endpoint, request.app_port),
+                                         request.connections ? &*request.connections : nullptr);
   if (!upstream) co_return std::unexpected(std::move(upstream.error()));
   request.upstream = std::move(*upstream);
   if (!request.down->request().protocol.empty() &&
@@ -199,8 +174,15 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
 
 // An upgrade has a connection of its own, on which HTTP/1.1 is spoken as it came.
 io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request) {
+  const UpstreamTerms* terms = request.connections ? &*request.connections : nullptr;
+  request.own_connection.reset();
+  request.own_counted = {};
+  auto counted = UpstreamPool::take_connection(terms);
+  if (!counted) co_return std::unexpected(std::move(counted.error()));
+  request.own_counted = std::move(*counted);
   auto connection =
-      co_await pool_.connect(target_of(request.endpoint->endpoint, request.app_port), kAlpnUpgrade);
+      co_await pool_.connect(target_of(request.endpoint->endpoint, request.app_port), kAlpnUpgrade,
+                             terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
   request.own_connection =
       http::connect_http(worker_.loop, std::move(connection->stream), http::ClientProtocol::kHttp1,
@@ -211,10 +193,11 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request)
 void HttpPath::note_failure(Request& request, const Error& error) {
   request.log.why = error.message();
   if (error.source() == ErrorSource::kDownstream || request.forwarder.gone()) return;
-  // An answer that is merely late says nothing about the endpoint; GOAWAY says that it leaves in order.
-  if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
+  // GOAWAY says that it leaves in order. An answer that is merely late is no reason to let it rest.
   if (error.kind() == ErrorKind::kUnavailable) return;
   if (error.kind() == ErrorKind::kLimit && error.source() == ErrorSource::kInternal) return;
+  note_no_answer(request, error.kind());
+  if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
   request.endpoint->health->failed(worker_.loop.now());
   worker_.log.warn("endpoint failed", {{"endpoint", request.log.workload},
                                        {"service", request.log.service_and_port()},

@@ -27,6 +27,7 @@ struct HttpPath::Request {
   bool own_hop;  // a tunnel of HTTP/1.1 needs a connection for itself
   // Outlive the forwarder's exchange on them: what it queued last still goes out.
   UpstreamPtr upstream;
+  CountedConnection own_counted;                           // counts the next
   std::unique_ptr<http::ClientConnection> own_connection;  // of an upgrade
   Forwarder forwarder;
   Instant start;
@@ -42,6 +43,10 @@ struct HttpPath::Request {
   std::optional<Instant> callers_deadline;  // as grpc-timeout said
   // The backend's, and what its policies say: of the moment the request was admitted, for all its tries.
   std::shared_ptr<const EndpointGroup> terms;
+  const model::Said<model::CircuitBreaker>* breaker = nullptr;
+  const model::OutlierDetection* outliers = nullptr;
+  std::optional<UpstreamTerms> connections;
+  std::optional<io::Tally> in_hand;  // counts for the breaker
   steer::RetryState retry;
 
   Tried tried;

@@ -7,38 +7,50 @@
 #include <algorithm>
 #include <utility>
 
-#include "http/client.h"
-#include "http/grpc.h"
-
 namespace weft::proxy {
 namespace {
 
-io::Task<Result<int>> get_status(http::ClientStream& stream) {
-  while (true) {
-    auto head = co_await stream.read_head();
-    if (!head) co_return std::unexpected(std::move(head.error()));
-    if (!head->interim()) co_return head->status;
+AppProbe probe_of(const model::Inbound::Check& check, const Self& self) {
+  const model::HealthCheck& how = check.check.value;
+  AppProbe probe{.app_port = check.app_port, .timeout = how.timeout};
+  switch (how.kind) {
+    case model::HealthCheck::kTcp: break;
+    case model::HealthCheck::kGrpc:
+      probe.kind = AppProbe::kGrpc;
+      probe.path = how.grpc_service;
+      break;
+    case model::HealthCheck::kHttp: {
+      probe.kind = AppProbe::kHttp;
+      probe.path = how.path;
+      probe.host = how.host.empty() ? check.service : how.host;
+      probe.statuses = how.statuses;
+      const auto declared = self.app_ports.find(check.app_port);
+      probe.http2 =
+          declared != self.app_ports.end() &&
+          (declared->second == model::Protocol::kH2c || declared->second == model::Protocol::kGrpc);
+      break;
+    }
   }
-}
-
-// Runs a probe's conversation against the clock.
-template <typename T>
-io::Task<Result<T>> within(io::Loop& loop, Duration limit, io::Task<Result<T>> task) {
-  std::optional<Result<T>> result;
-  io::Event done(loop);
-  io::TaskScope scope;
-  auto run = [](io::Task<Result<T>> inner, std::optional<Result<T>>* out,
-                io::Event* event) -> io::Task<void> {
-    out->emplace(co_await std::move(inner));
-    event->set();
-  };
-  scope.spawn(run(std::move(task), &result, &done));
-  if (!co_await done.wait_for(limit))
-    co_return fail(ErrorKind::kTimeout, "the probe got no answer in time");
-  co_return std::move(*result);
+  return probe;
 }
 
 }  // namespace
+
+// A policy's check of one port.
+struct Readiness::Check {
+  Check(io::Loop& loop, model::Inbound::Check asked)
+      : asked(std::move(asked)),
+        count(this->asked.check.value.unhealthy_threshold,
+              this->asked.check.value.healthy_threshold),
+        again(loop) {}
+  const model::Inbound::Check asked;
+  steer::HealthCount count;
+  std::string why;  // of the last failure
+  io::Event again;  // the port has opened
+  io::TaskScope task;
+};
+
+Readiness::~Readiness() = default;
 
 Readiness::Readiness(Worker& worker, AppDialer& dialer, std::vector<PortProbe> probes)
     : worker_(worker), dialer_(dialer) {
@@ -53,6 +65,7 @@ void Readiness::start(std::function<void(std::vector<PortState>)> changed) {
   changed_ = std::move(changed);
   if (ports_.empty()) changed_({});
   for (const auto& port : ports_) tasks_.spawn(watch(*port));
+  if (const auto& asked = worker_.snapshot->inbound) use_checks(asked->checks);
 }
 
 void Readiness::look_now(uint16_t app_port) {
@@ -64,81 +77,93 @@ void Readiness::look_now(uint16_t app_port) {
 io::Task<void> Readiness::watch(Port& port) {
   while (true) {
     port.look.reset();
-    auto passed = co_await check(port.probe);
+    auto passed = co_await probe(port.probe);
     PortState now{port.probe.app_port, passed.has_value(), passed ? "" : passed.error().message()};
-    if (!std::exchange(port.looked, true) || now != port.state) {
-      if (now.ready != port.state.ready) {
-        worker_.log.info(now.ready ? "port is ready" : "port is not ready",
-                         {{"port", now.app_port}, {"why", now.why}});
+    const bool opened = now.ready && !port.state.ready;
+    port.state = std::move(now);
+    port.looked = true;
+    if (opened) {
+      for (const auto& check : checks_) {
+        if (check->asked.app_port != port.probe.app_port) continue;
+        check->count.start_over();
+        check->again.set();
       }
-      port.state = std::move(now);
-      tell();
     }
+    tell();
     co_await port.look.wait_for(port.state.ready ? kWhileOpen : kWhileClosed);
   }
+}
+
+io::Task<Result<void>> Readiness::probe(const PortProbe& probe) {
+  if (probe.kind == PortProbe::kConnect && !worker_.app.listening(probe.app_port).empty())
+    co_return Result<void>{};
+  AppProbe question{
+      .app_port = probe.app_port, .path = probe.path, .last_status = 399, .timeout = kProbeTimeout};
+  if (probe.kind == PortProbe::kHttp) question.kind = AppProbe::kHttp;
+  if (probe.kind == PortProbe::kGrpc) question.kind = AppProbe::kGrpc;
+  co_return co_await ask(worker_, dialer_, std::move(question));
+}
+
+void Readiness::use_checks(const std::vector<model::Inbound::Check>& checks) {
+  if (!changed_) return;
+  std::erase_if(checks_, [&](const std::unique_ptr<Check>& held) {
+    return std::find(checks.begin(), checks.end(), held->asked) == checks.end();
+  });
+  for (const model::Inbound::Check& asked : checks) {
+    const bool held =
+        std::any_of(checks_.begin(), checks_.end(),
+                    [&](const std::unique_ptr<Check>& check) { return check->asked == asked; });
+    const bool declared = std::any_of(
+        ports_.begin(), ports_.end(),
+        [&](const std::unique_ptr<Port>& port) { return port->probe.app_port == asked.app_port; });
+    if (held || !declared) continue;
+    checks_.push_back(std::make_unique<Check>(worker_.loop, asked));
+    checks_.back()->task.spawn(keep_checking(*checks_.back()));
+  }
+  tell();  // one that is gone may have kept a port from being ready
+}
+
+io::Task<void> Readiness::keep_checking(Check& check) {
+  const model::HealthCheck& how = check.asked.check.value;
+  while (true) {
+    check.again.reset();
+    auto passed = co_await ask(worker_, dialer_, probe_of(check.asked, worker_.self));
+    if (!passed) check.why = passed.error().message();
+    check.count.result(passed.has_value());
+    tell();
+    const double jitter = worker_.random.unit() * how.jitter_percent / 100;
+    co_await check.again.wait_for(
+        {how.interval.ns + static_cast<int64_t>(jitter * static_cast<double>(how.interval.ns))});
+  }
+}
+
+PortState Readiness::overall(const Port& port) const {
+  PortState state = port.state;
+  if (!state.ready) return state;
+  for (const auto& check : checks_) {
+    if (check->asked.app_port != state.app_port || check->count.healthy()) continue;
+    state.ready = false;
+    state.why = check->why + " (health check of " + check->asked.check.origin + ")";
+    break;
+  }
+  return state;
 }
 
 void Readiness::tell() {
   std::vector<PortState> states;
   for (const auto& port : ports_) {
     if (!port->looked) return;
-    states.push_back(port->state);
+    states.push_back(overall(*port));
   }
+  if (states == told_) return;
+  for (size_t i = 0; i < states.size(); ++i) {
+    const bool before = i < told_.size() && told_[i].ready;
+    if (states[i].ready == before) continue;
+    worker_.log.info(states[i].ready ? "port is ready" : "port is not ready",
+                     {{"port", states[i].app_port}, {"why", states[i].why}});
+  }
+  told_ = states;
   changed_(std::move(states));
-}
-
-io::Task<Result<void>> Readiness::check(const PortProbe& probe) {
-  if (probe.kind == PortProbe::kConnect && !worker_.app.listening(probe.app_port).empty())
-    co_return Result<void>{};
-  auto stream = co_await dialer_.connect(probe.app_port, {});
-  if (!stream) {
-    co_return fail(ErrorKind::kRefused,
-                   "nothing accepts on port " + std::to_string(probe.app_port));
-  }
-  switch (probe.kind) {
-    case PortProbe::kHttp: co_return co_await check_http(probe, std::move(*stream));
-    case PortProbe::kGrpc: co_return co_await check_grpc(probe, std::move(*stream));
-    case PortProbe::kConnect: break;
-  }
-  co_return Result<void>{};
-}
-
-io::Task<Result<void>> Readiness::check_http(const PortProbe& probe, io::StreamPtr stream) {
-  auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp1,
-                                   {}, {}, [] {});
-  wire::RequestHead head;
-  head.method = "GET";
-  head.target = probe.path.empty() ? "/" : probe.path;
-  head.authority = "localhost";
-  head.fields.add("Host", "localhost");
-  head.fields.add("User-Agent", "weft-probe");
-  auto exchange = client->open(head, true);
-  if (!exchange) co_return std::unexpected(std::move(exchange.error()));
-  auto status = co_await within(worker_.loop, kProbeTimeout, get_status(**exchange));
-  if (!status) co_return std::unexpected(std::move(status.error()));
-  if (*status < 200 || *status >= 400) {
-    co_return fail(ErrorKind::kUnavailable,
-                   "the probe of " + probe.path + " answered " + std::to_string(*status));
-  }
-  co_return Result<void>{};
-}
-
-// grpc.health.v1.Health/Check: the request's field 1 is the service, the answer's field 1 is 1 for SERVING.
-io::Task<Result<void>> Readiness::check_grpc(const PortProbe& probe, io::StreamPtr stream) {
-  std::string request;
-  if (!probe.path.empty()) {
-    request = std::string("\x0a", 1) + static_cast<char>(std::min<size_t>(probe.path.size(), 127));
-    request += probe.path.substr(0, 127);
-  }
-  auto client = http::connect_http(worker_.loop, std::move(stream), http::ClientProtocol::kHttp2,
-                                   {}, {}, [] {});
-  auto answer = co_await http::grpc_unary(worker_.loop, *client, "/grpc.health.v1.Health/Check",
-                                          "localhost", std::move(request), kProbeTimeout);
-  if (!answer) co_return std::unexpected(std::move(answer.error()));
-  if (*answer != std::string_view("\x08\x01", 2)) {
-    co_return fail(ErrorKind::kUnavailable, "the health check says that it does not serve");
-  }
-  co_return Result<void>{};
 }
 
 }  // namespace weft::proxy

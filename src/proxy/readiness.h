@@ -1,6 +1,8 @@
-// Readiness: is the app's port open, and does its probe pass? Until it is, the instance gets no traffic.
+// Readiness: is the app's port open, do its probe and the health checks of its services' policies pass?
+// Until they do, the instance gets no traffic.
 // A port is looked at often while it is closed and seldom while it is open; a connection that a caller's
-// request found refused makes it be looked at at once.
+// request found refused makes it be looked at at once. Checks (model::HealthCheck) have their own pace and
+// thresholds; they begin anew when the port opens. A check that is new counts once it has a result.
 // Lives on the worker loop.
 #pragma once
 
@@ -12,7 +14,9 @@
 
 #include "io/event.h"
 #include "proxy/app_dialer.h"
+#include "proxy/app_probe.h"
 #include "proxy/port_state.h"
+#include "steer/health_count.h"
 
 namespace weft::proxy {
 
@@ -30,31 +34,38 @@ class Readiness {
 
   // One probe per declared port.
   Readiness(Worker& worker, AppDialer& dialer, std::vector<PortProbe> probes);
+  ~Readiness();
 
   // `changed` hears the state of all ports once each has been looked at, and whenever it is another than
   // before.
   void start(std::function<void(std::vector<PortState>)> changed);
   // A caller found the port closed.
   void look_now(uint16_t app_port);
+  // What the policies of this instance's services ask for; replaces what they asked for before. start()
+  // takes the snapshot's; ports that are not declared are left out.
+  void use_checks(const std::vector<model::Inbound::Check>& checks);
 
  private:
+  struct Check;
   struct Port {
     Port(io::Loop& loop, PortProbe probe) : probe(std::move(probe)), look(loop) {}
     PortProbe probe;
     io::Event look;
-    PortState state;
+    PortState state;      // of the probe alone
     bool looked = false;  // the state is known
   };
 
   io::Task<void> watch(Port& port);
-  io::Task<Result<void>> check(const PortProbe& probe);
-  io::Task<Result<void>> check_http(const PortProbe& probe, io::StreamPtr stream);
-  io::Task<Result<void>> check_grpc(const PortProbe& probe, io::StreamPtr stream);
+  io::Task<Result<void>> probe(const PortProbe& probe);
+  io::Task<void> keep_checking(Check& check);
+  PortState overall(const Port& port) const;
   void tell();
 
   Worker& worker_;
   AppDialer& dialer_;
   std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<std::unique_ptr<Check>> checks_;
+  std::vector<PortState> told_;
   std::function<void(std::vector<PortState>)> changed_;
   io::TaskScope tasks_;
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "proxy/backend_metrics.h"
 #include "telemetry/prometheus.h"
 
 namespace weft::proxy {
@@ -395,6 +396,7 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   text.sample({}, pauses);
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);
+  write_backends(text, *discovery_.snapshot(), loop_.now());
   return text.finish();
 }
 

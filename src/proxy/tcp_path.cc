@@ -2,8 +2,10 @@
 // three endpoints are tried, each with a full handshake, then the app sees a reset.
 #include "proxy/tcp_path.h"
 
+#include "model/policy_section.h"
 #include "proxy/balancer.h"
 #include "proxy/hop_preface.h"
+#include "proxy/outlier_watch.h"
 #include "proxy/relay.h"
 
 namespace weft::proxy {
@@ -32,6 +34,19 @@ std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
   group->endpoints.push_back(destination.workload->endpoint);
   group->endpoints.back().endpoint.target_ports[destination.port] = destination.port;
   return group;
+}
+
+const model::OutlierDetection* outliers_of(const EndpointGroup& group) {
+  if (!group.policy || !group.policy->outlier_detection || !group.state) return nullptr;
+  return &group.policy->outlier_detection->value;
+}
+
+std::optional<UpstreamTerms> terms_of(const EndpointGroup& group) {
+  if (!group.policy || !group.state) return std::nullopt;
+  const model::BackendPolicy* policy = group.policy.get();
+  return upstream_terms(model::section(nullptr, policy, &model::BackendPolicy::circuit_breaker),
+                        model::section(nullptr, policy, &model::BackendPolicy::connection_pool),
+                        group.state);
 }
 
 }  // namespace
@@ -94,6 +109,13 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     opened.record.upstream = endpoint.address.to_string();
     opened.record.destination = endpoint.identity.uri();
     opened.health = chosen->health;
+    const auto terms = terms_of(*group);
+    auto counted = UpstreamPool::take_connection(terms ? &*terms : nullptr);
+    if (!counted) {
+      failed(std::move(opened.record), "UO", counted.error().message());
+      co_return std::unexpected(std::move(counted.error()));
+    }
+    opened.counted = std::move(*counted);
     TlsSetPtr tls = worker_.tls;
     auto connection = co_await pool_.connect(target_of(endpoint, app_port), kAlpnTcp);
     if (connection) {

@@ -15,6 +15,7 @@ namespace weft::proxy {
 
 // The way to a server, opened and not used yet. Dropping it closes it.
 struct OpenedTcp {
+  CountedConnection counted;
   io::StreamPtr stream;
   Record record;
   std::shared_ptr<steer::EndpointHealth> health;  // null for external ones

@@ -11,6 +11,7 @@ namespace weft::proxy {
 namespace {
 
 constexpr Duration kSweepEvery = Duration::seconds(15);
+constexpr Duration kSweepAtMost = Duration::millis(100);
 // Another worker may let go of a connection that this one may then make: nobody tells.
 constexpr Duration kLookAgain = Duration::millis(100);
 
@@ -28,13 +29,40 @@ struct UpstreamPool::Group {
   size_t waiting = 0;
 };
 
+// How a connection is made, and what it is counted in.
+struct UpstreamPool::Dial {
+  Duration timeout, idle;
+  io::Tally further;
+  CountedConnection counted;
+};
+
 UpstreamTarget target_of(const model::Endpoint& endpoint, uint16_t app_port) {
   return {endpoint.workload, endpoint.address, endpoint.identity.uri(), app_port};
 }
 
+std::optional<UpstreamTerms> upstream_terms(const model::Said<model::CircuitBreaker>* breaker,
+                                            const model::Said<model::ConnectionPool>* pool,
+                                            const std::shared_ptr<steer::BackendState>& state) {
+  if (!breaker && !pool) return std::nullopt;
+  UpstreamTerms terms{.connect_timeout = UpstreamPool::kConnectTimeout,
+                      .idle_timeout = UpstreamPool::kIdle};
+  if (breaker) {
+    terms.max_connections = breaker->value.max_connections;
+    terms.max_pending = breaker->value.max_pending;
+    terms.origin = breaker->origin;
+  }
+  if (pool) {
+    terms.connect_timeout = pool->value.connect_timeout;
+    terms.idle_timeout = pool->value.idle_timeout;
+    terms.max_requests = pool->value.max_requests_per_connection;
+  }
+  terms.state = state;
+  return terms;
+}
+
 UpstreamPool::UpstreamPool(Worker& worker)
-    : worker_(worker), sweep_timer_(worker.loop, [this] { sweep(); }) {
-  sweep_timer_.arm(kSweepEvery);
+    : worker_(worker), sweep_every_(kSweepEvery), sweep_timer_(worker.loop, [this] { sweep(); }) {
+  sweep_timer_.arm(sweep_every_);
 }
 
 UpstreamPool::~UpstreamPool() = default;
@@ -42,7 +70,8 @@ UpstreamPool::~UpstreamPool() = default;
 UpstreamPtr UpstreamPool::usable(Group& group) {
   UpstreamPtr best;
   for (const UpstreamPtr& candidate : group.connections) {
-    if (candidate->tls_generation != worker_.tls->generation || !candidate->client->can_open())
+    if (candidate->tls_generation != worker_.tls->generation || candidate->spent ||
+        !candidate->client->can_open())
       continue;
     if (!best || candidate->client->open_exchanges() < best->client->open_exchanges())
       best = candidate;
@@ -50,7 +79,35 @@ UpstreamPtr UpstreamPool::usable(Group& group) {
   return best;
 }
 
-io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
+// The connection takes one more exchange.
+void UpstreamPool::use(Upstream& upstream, const UpstreamTerms* terms) {
+  upstream.last_used = worker_.loop.now();
+  upstream.idle = terms ? terms->idle_timeout : kIdle;
+  if (!terms) return;
+  // A policy may ask for shorter idleness than the sweep would notice.
+  if (const Duration every = std::max(terms->idle_timeout / 2, kSweepAtMost);
+      every < sweep_every_) {
+    sweep_every_ = every;
+    sweep_timer_.arm(sweep_every_);
+  }
+  if (terms->max_requests == 0 || ++upstream.requests < terms->max_requests) return;
+  upstream.spent = true;
+  // Once the exchange is open, it ends with its last one.
+  worker_.loop.post([held = upstream.weak_from_this()] {
+    if (const UpstreamPtr last = held.lock()) last->client->drain();
+  });
+}
+
+Result<CountedConnection> UpstreamPool::take_connection(const UpstreamTerms* terms) {
+  if (!terms || terms->max_connections == 0) return CountedConnection{};
+  auto one = terms->state->breaker.take(steer::Breaker::kConnections, terms->max_connections);
+  if (one) return CountedConnection{terms->state, std::move(*one)};
+  return fail(ErrorKind::kLimit, "there are " + std::to_string(terms->max_connections) +
+                                     " connections, as many as " + terms->origin + " allows");
+}
+
+io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target,
+                                                    const UpstreamTerms* terms) {
   std::unique_ptr<Group>& slot = groups_[target];
   if (!slot) slot = std::make_unique<Group>(worker_.loop, worker_.group->upstream().of(target));
   Group& group = *slot;
@@ -59,7 +116,7 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
                    Retry::kYes);
   }
   if (UpstreamPtr found = usable(group)) {
-    found->last_used = worker_.loop.now();
+    use(*found, terms);
     co_return found;
   }
   struct Waiting {
@@ -76,14 +133,23 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
                    "too many requests wait for a connection to " + target.instance,
                    ErrorSource::kInternal);
   }
+  std::optional<io::Tally> pending;
+  if (terms) {
+    pending = terms->state->breaker.take(steer::Breaker::kPending, terms->max_pending);
+    if (!pending) {
+      co_return fail(ErrorKind::kLimit, std::to_string(terms->max_pending) +
+                                            " requests wait for a connection, as many as " +
+                                            terms->origin + " allows");
+    }
+  }
   uint64_t failures = group.failures;
   while (true) {
     if (UpstreamPtr found = usable(group)) {
-      found->last_used = worker_.loop.now();
+      use(*found, terms);
       co_return found;
     }
     if (group.failures != failures) co_return std::unexpected(*group.last_error);
-    if (start_dial(target, group)) continue;
+    if (start_dial(target, group, terms)) continue;
     if (group.dialling || worker_.group->size() == 1) {
       co_await group.settled.wait();
     } else {
@@ -92,22 +158,33 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target) {
   }
 }
 
-bool UpstreamPool::start_dial(const UpstreamTarget& target, Group& group) {
+// The first connection of a worker to an instance may always be made, or that instance would have to be
+// refused; it counts against the others.
+bool UpstreamPool::start_dial(const UpstreamTarget& target, Group& group,
+                              const UpstreamTerms* terms) {
   if (group.dialling) return false;
-  io::Tally further;
-  if (!group.connections.empty()) {
+  Dial how{.timeout = terms ? terms->connect_timeout : kConnectTimeout,
+           .idle = terms ? terms->idle_timeout : kIdle};
+  const bool counts = terms && terms->max_connections > 0;
+  if (group.connections.empty()) {
+    if (counts)
+      how.counted = {terms->state, terms->state->breaker.count(steer::Breaker::kConnections)};
+  } else {
     auto allowed = worker_.group->upstream().connect_further(*group.counts);
     if (!allowed) return false;
-    further = std::move(*allowed);
+    how.further = std::move(*allowed);
+    auto counted = take_connection(terms);
+    if (!counted) return false;
+    how.counted = std::move(*counted);
   }
   group.dialling = true;
-  dials_.spawn(dial(target, group, std::move(further)));
+  dials_.spawn(dial(target, group, std::move(how)));
   return true;
 }
 
-io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, io::Tally further) {
+io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, Dial how) {
   uint64_t generation = worker_.tls->generation;
-  auto made = co_await connect(target, kAlpnH2);
+  auto made = co_await connect(target, kAlpnH2, how.timeout);
   group.dialling = false;
   if (!made) {
     group.last_error = std::move(made.error());
@@ -120,7 +197,9 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, io::Tally
   upstream->peer_not_after = made->peer_not_after;
   upstream->last_used = worker_.loop.now();
   upstream->counts = group.counts;
-  upstream->further = std::move(further);
+  upstream->further = std::move(how.further);
+  upstream->counted = std::move(how.counted);
+  upstream->idle = how.idle;
   upstream->client = http::connect_http(
       worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2, std::move(made->info),
       {.ping_after = kPingAfter, .plain_literals = true}, [this, target] { tidy(target); });
@@ -129,14 +208,15 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, io::Tally
 }
 
 io::Task<Result<http::TlsConnection>> UpstreamPool::connect(UpstreamTarget target,
-                                                            std::string_view alpn) {
+                                                            std::string_view alpn,
+                                                            Duration timeout) {
   TlsSetPtr tls = worker_.tls;
   if (!tls) {
     co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal,
                    Retry::kYes);
   }
   std::string where = target.instance + " at " + target.address.to_string();
-  auto transport = co_await worker_.network.connect(target.address, kConnectTimeout);
+  auto transport = co_await worker_.network.connect(target.address, timeout);
   if (!transport) co_return std::unexpected(std::move(transport.error()).context(where));
 
   const trust::TlsContextPtr& context = alpn == kAlpnH2    ? tls->h2
@@ -144,7 +224,7 @@ io::Task<Result<http::TlsConnection>> UpstreamPool::connect(UpstreamTarget targe
                                                            : tls->upgrade;
   auto connection = co_await http::tls_connect(worker_.loop, std::move(*transport), context,
                                                hop_server_name(target.instance, target.app_port),
-                                               target.identity, kConnectTimeout);
+                                               target.identity, timeout);
   // Nothing of a request was sent before the handshake ended: it may go elsewhere.
   if (!connection) {
     co_return std::unexpected(std::move(connection.error())
@@ -186,14 +266,14 @@ void UpstreamPool::sweep() {
   for (auto& [target, group] : groups_) {
     std::erase_if(group->connections, [&](const UpstreamPtr& upstream) {
       if (upstream->client->open_exchanges() > 0) return false;
-      return upstream->client->finished() || now - upstream->last_used > kIdle;
+      return upstream->client->finished() || now - upstream->last_used > upstream->idle;
     });
   }
   std::erase_if(groups_, [](const auto& entry) {
     const Group& group = *entry.second;
     return group.connections.empty() && !group.dialling && group.waiting == 0;
   });
-  sweep_timer_.arm(kSweepEvery);
+  sweep_timer_.arm(sweep_every_);
 }
 
 size_t UpstreamPool::connections() const {

@@ -61,7 +61,10 @@ class WorkerSide {
   void use_snapshot(SnapshotPtr snapshot) {
     // Requests copy the pointer: its count is the worker's own, or all workers would write one line.
     auto own = std::make_shared<const SnapshotPtr>(std::move(snapshot));
+    const std::shared_ptr<const model::Inbound> before = worker.snapshot->inbound;
     worker.snapshot = SnapshotPtr(own, own->get());
+    if (const auto& asked = worker.snapshot->inbound; asked != before)
+      readiness.use_checks(asked ? asked->checks : std::vector<model::Inbound::Check>());
     worker.snapshot_changed.pulse();
   }
   void use_certificates(TlsSetPtr tls) {
