@@ -117,7 +117,14 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     }
     opened.counted = std::move(*counted);
     TlsSetPtr tls = worker_.tls;
-    auto connection = co_await pool_.connect(target_of(endpoint, app_port), kAlpnTcp);
+    auto connection =
+        co_await pool_.connect(target_of(endpoint, app_port), kAlpnTcp,
+                               terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
+    if (const auto* outliers = outliers_of(*group)) {
+      note_outcome(worker_, *group, *chosen,
+                   connection ? steer::Outliers::kSuccess : steer::Outliers::kGatewayError,
+                   *outliers);
+    }
     if (connection) {
       opened.health->succeeded();
       opened.certificates_end = std::min(connection->peer_not_after, tls->svid->not_after());
