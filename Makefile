@@ -8,7 +8,7 @@ BENCH_ARGS ?=
 DEMO_ARGS ?=
 SOAK_ARGS ?=
 
-.PHONY: help demo test build lint lint-all asan tsan fuzz soak bench bench-full bench-report fmt clean
+.PHONY: help demo test build lint lint-all asan tsan lab fuzz soak bench bench-full bench-report fmt clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ tsan: ## the tests of threaded code under the thread sanitizer
 	@tools/setup.sh build test
 	@tools/build.sh tsan $$(tools/threaded_tests.sh)
 	@python3 tools/run_tests.py build/tsan --only $$(tools/threaded_tests.sh)
+
+lab: ## draw the pictures of docs/lab anew: what balancing and resilience do on a simulated mesh
+	@tools/setup.sh build test
+	@tools/build.sh dev lab_test
+	@WEFT_LAB_DRAW=1 build/dev/tests/lab/lab_test --gtest_brief=1
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) in total
 	@tools/setup.sh build test

@@ -1,66 +1,65 @@
-// Two draws and a comparison in the common case. Only when a draw hits an endpoint that must not be used
-// is the list walked, from a random place, so the cost is O(n) exactly when something is wrong.
+// A group of one instance, as most direct connections have it, needs no pool.
 #include "proxy/balancer.h"
 
-#include <algorithm>
+#include <set>
+
+#include "model/policy_section.h"
 
 namespace weft::proxy {
 namespace {
 
-bool serves(const LiveEndpoint& candidate, uint16_t service_port, const Tried& tried) {
-  if (!candidate.endpoint.ready || !candidate.endpoint.target_ports.contains(service_port))
-    return false;
-  return std::find(tried.begin(), tried.end(), candidate.endpoint.workload) == tried.end();
+const LiveEndpoint* only(const LiveEndpoint& one, uint16_t service_port,
+                         const steer::PickQuery& query, bool again) {
+  if (!one.endpoint.ready || !one.endpoint.target_ports.contains(service_port)) return nullptr;
+  if (!again && query.tried.has(one.health.get())) return nullptr;
+  one.health->claim(query.now);
+  return &one;
 }
 
-// Less busy first; of equals the first, which was drawn at random.
-const LiveEndpoint* less_busy(const LiveEndpoint* a, const LiveEndpoint* b) {
-  return b->health->active() < a->health->active() ? b : a;
-}
-
-const LiveEndpoint* draw_two(const std::vector<LiveEndpoint>& all, uint16_t service_port,
-                             Instant now, Random& random, const Tried& tried) {
-  const LiveEndpoint& first = all[random.below(all.size())];
-  if (!serves(first, service_port, tried) || first.health->resting(now)) return nullptr;
-  size_t at = static_cast<size_t>(&first - all.data());
-  size_t other = all.size() == 1 ? at : (at + 1 + random.below(all.size() - 1)) % all.size();
-  const LiveEndpoint& second = all[other];
-  if (!serves(second, service_port, tried) || second.health->resting(now)) return nullptr;
-  const LiveEndpoint* chosen = less_busy(&first, &second);
-  return chosen->health->claim(now) ? chosen : nullptr;
-}
-
-const LiveEndpoint* walk(const std::vector<LiveEndpoint>& all, uint16_t service_port, Instant now,
-                         Random& random, const Tried& tried) {
-  const LiveEndpoint* best = nullptr;
-  const LiveEndpoint* resting = nullptr;
-  size_t start = random.below(all.size());
-  for (size_t i = 0; i < all.size(); ++i) {
-    const LiveEndpoint& candidate = all[(start + i) % all.size()];
-    if (!serves(candidate, service_port, tried)) continue;
-    if (candidate.health->resting(now)) {
-      resting = resting ? less_busy(resting, &candidate) : &candidate;
-    } else {
-      best = best ? less_busy(best, &candidate) : &candidate;
-    }
+std::set<const steer::EndpointHealth*> in_use(const EndpointGroup& group) {
+  std::set<const steer::EndpointHealth*> ready;
+  for (const LiveEndpoint& live : group.endpoints) {
+    if (live.endpoint.ready) ready.insert(live.health.get());
   }
-  // A rest that is over gives the trial to one request; who loses that race against another thread
-  // makes a second trial, which does no harm.
-  if (best) best->health->claim(now);
-  return best ? best : resting;
+  return ready;
 }
 
 }  // namespace
 
-const LiveEndpoint* pick_endpoint(const EndpointGroup& group, uint16_t service_port, Instant now,
-                                  Random& random, const Tried& tried, bool again) {
-  if (group.endpoints.empty()) return nullptr;
-  const LiveEndpoint* chosen = draw_two(group.endpoints, service_port, now, random, tried);
-  if (!chosen) chosen = walk(group.endpoints, service_port, now, random, tried);
-  if (!chosen && again && !tried.empty()) {
-    chosen = walk(group.endpoints, service_port, now, random, {});
+const LiveEndpoint* pick_endpoint(const EndpointGroup& group, uint16_t service_port,
+                                  const model::BackendPolicy* rule, const steer::PickQuery& query,
+                                  bool again) {
+  if (group.endpoints.size() == 1) return only(group.endpoints.front(), service_port, query, again);
+  const steer::Pool& pool = group.pools.of(group, service_port, rule);
+  std::optional<uint32_t> chosen = pool.pick(query);
+  if (!chosen && again && !query.tried.empty()) {
+    steer::PickQuery anew{query.now, query.random, Tried(), query.key, query.connection};
+    chosen = pool.pick(anew);
   }
-  return chosen;
+  return chosen ? &group.endpoints[*chosen] : nullptr;
+}
+
+const std::vector<model::RequestKey>* hash_keys(const EndpointGroup& group,
+                                                const model::BackendPolicy* rule) {
+  if (!rule && !group.policy) return nullptr;
+  const auto* said =
+      model::section(rule, group.policy.get(), &model::BackendPolicy::load_balancing);
+  if (!said || said->value.hash_by.empty()) return nullptr;
+  const auto algorithm = said->value.algorithm;
+  const bool hashes =
+      algorithm == model::LoadBalancing::kRingHash || algorithm == model::LoadBalancing::kMaglev;
+  return hashes ? &said->value.hash_by : nullptr;
+}
+
+void mark_joined(const Snapshot& before, const Snapshot& after, Instant now) {
+  for (const auto& [name, group] : after.endpoints) {
+    auto found = before.endpoints.find(name);
+    if (found == before.endpoints.end() || found->second == group) continue;
+    const std::set<const steer::EndpointHealth*> before_it = in_use(*found->second);
+    for (const LiveEndpoint& live : group->endpoints) {
+      if (live.endpoint.ready && !before_it.contains(live.health.get())) live.health->joined(now);
+    }
+  }
 }
 
 }  // namespace weft::proxy

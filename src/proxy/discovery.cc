@@ -5,14 +5,17 @@
 
 #include <utility>
 
+#include "proxy/balancer.h"
+
 namespace weft::proxy {
 
 using xds::ResourceType;
 
 Discovery::Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks,
-                     Log log)
+                     Log log, steer::Place own)
     : clock_(clock),
       client_(node),
+      staging_(std::move(own)),
       last_good_(std::move(last_good)),
       hooks_(std::move(hooks)),
       log_(std::move(log)) {
@@ -54,6 +57,7 @@ Result<void> Discovery::receive(std::string_view message) {
   for (const model::ServiceName& needed : outcome.needs) subscribe(needed, false);
   if (hooks_.heard && heard_names_ && outcome.needs.empty()) hooks_.heard();
   if (!outcome.swapped) {
+  const SnapshotPtr before = staging_.snapshot();
     acknowledge(std::move(outcome.done));
     return {};
   }
@@ -62,6 +66,7 @@ Result<void> Discovery::receive(std::string_view message) {
   for (const auto& [name, service] : staging_.snapshot()->services) {
     if (service.last_use->at() == Instant{}) service.last_use->touch(clock_.now());
   }
+  mark_joined(*before, *staging_.snapshot(), clock_.now());
   for (const auto& [address, workload] : staging_.snapshot()->workloads) {
     if (workload->last_use->at() == Instant{}) workload->last_use->touch(clock_.now());
   }

@@ -35,7 +35,9 @@ class Discovery {
     std::function<void()> heard = nullptr;
   };
 
-  Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks, Log log);
+  // `own`: where this sidecar is.
+  Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks, Log log,
+            steer::Place own = {});
 
   // Takes the last good state from disk and publishes it; before the first connected().
   void restore();

@@ -160,6 +160,7 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     clean_upgrade_answer(head, false);
   } else {
     bool end = head.length.kind == wire::BodyLength::kNone;
+  if (!request.new_cookie.empty()) head.fields.add("set-cookie", request.new_cookie);
     wire::restore_from_hop(head, end);
   }
   if (worker_.presence == Presence::kGateway) present_response(head, worker_.loop.wall_now());

@@ -41,6 +41,7 @@ class HttpPath {
   void note_answer(Request& request, int status, int grpc_status);
   void note_no_answer(Request& request, ErrorKind kind);
   void find_group(Request& request);
+  void find_key(Request& request);  // http_path_key.cc
   bool pick(Request& request);
   io::Task<Result<wire::ResponseHead>> attempt(Request& request);
   std::optional<Duration> retry_after(Request& request, const Result<wire::ResponseHead>& outcome);
@@ -52,6 +53,7 @@ class HttpPath {
   io::Task<Result<http::ClientStreamPtr>> open(Request& request);
   io::Task<Result<http::ClientStreamPtr>> open_upgrade(Request& request);
   void note_failure(Request& request, const Error& error);
+  void note_latency(Request& request, const wire::ResponseHead& head);
 
   Worker& worker_;
   UpstreamPool& pool_;

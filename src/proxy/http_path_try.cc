@@ -55,8 +55,14 @@ bool HttpPath::pick(Request& request) {
   const uint16_t service_port = request.backend ? request.backend->port : request.destination.port;
   request.endpoint = pick_by_session(request);
   if (!request.endpoint && request.group) {
-    request.endpoint = pick_endpoint(*request.group, service_port, worker_.loop.now(),
-                                     worker_.random, request.tried, true);
+    find_key(request);
+    const model::BackendPolicy* rule = request.rule ? request.rule->rule().policy.get() : nullptr;
+    request.endpoint = pick_endpoint(*request.group, service_port, rule,
+                                     {.now = worker_.loop.now(),
+                                      .random = worker_.random,
+                                      .tried = request.tried,
+                                      .key = request.key},
+                                     true);
   }
   if (!request.endpoint) {
     request.reply = {503, "weft: no instance of " + request.log.service_and_port() + " is ready",
@@ -65,7 +71,7 @@ bool HttpPath::pick(Request& request) {
   }
   const model::Endpoint& endpoint = request.endpoint->endpoint;
   request.app_port = endpoint.target_ports.find(service_port)->second;
-  request.tried.push_back(endpoint.workload);
+  request.tried.add(request.endpoint->health.get());
   request.log.workload = endpoint.workload;
   request.log.upstream = endpoint.address.to_string();
   request.log.destination = endpoint.identity.uri();
@@ -82,11 +88,13 @@ io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
     const Instant per_try = worker_.loop.now() + limit;
     if (!deadline || per_try < *deadline) deadline = per_try;
   }
+  request.sent = {};
   auto stream = request.own_hop ? co_await open_upgrade(request) : co_await open(request);
   if (!stream) {
     note_failure(request, stream.error());
     co_return std::unexpected(std::move(stream.error()));
   }
+  request.sent = worker_.loop.now();
   auto head = co_await request.forwarder.attempt(std::move(*stream), deadline);
   if (!head) {
     note_failure(request, head.error());
@@ -98,12 +106,14 @@ io::Task<Result<wire::ResponseHead>> HttpPath::attempt(Request& request) {
                      ErrorSource::kInternal, Retry::kYes);
     }
     request.endpoint->health->failed(worker_.loop.now());
+    request.endpoint->health->latency.penalise(std::nullopt, worker_.loop.now());
     note_no_answer(request, ErrorKind::kRefused);
     co_return fail(ErrorKind::kRefused,
                    "the app behind " + request.log.workload + " does not accept",
                    ErrorSource::kUpstream, Retry::kYes);
   }
   request.endpoint->health->succeeded();
+  note_latency(request, *head);
   co_return std::move(*head);
 }
 
@@ -190,8 +200,23 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request)
   co_return request.own_connection->open(head_for_hop(request), true);
 }
 
+// What the answer cost, for the choice of endpoints: a failure that comes fast is no good answer.
+void HttpPath::note_latency(Request& request, const wire::ResponseHead& head) {
+  steer::PeakEwma& latency = request.endpoint->health->latency;
+  const Instant now = worker_.loop.now();
+  if (head.status < 429 && !request.grpc) return latency.observe(now - request.sent, now);
+  const steer::RetryState::Answer answer = answer_of(head, worker_.loop.wall_now());
+  if (answer.status < 500 && answer.status != 429) return latency.observe(now - request.sent, now);
+  latency.penalise(answer.pacing.wait, now);
+}
+
 void HttpPath::note_failure(Request& request, const Error& error) {
   request.log.why = error.message();
+  // What was not waited for to its end took so long at least.
+  if (request.sent.ns > 0) {
+    const Instant now = worker_.loop.now();
+    request.endpoint->health->latency.penalise(now - request.sent, now);
+  }
   if (error.source() == ErrorSource::kDownstream || request.forwarder.gone()) return;
   // GOAWAY says that it leaves in order. An answer that is merely late is no reason to let it rest.
   if (error.kind() == ErrorKind::kUnavailable) return;
@@ -199,6 +224,7 @@ void HttpPath::note_failure(Request& request, const Error& error) {
   note_no_answer(request, error.kind());
   if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
   request.endpoint->health->failed(worker_.loop.now());
+  request.endpoint->health->latency.penalise(std::nullopt, worker_.loop.now());
   worker_.log.warn("endpoint failed", {{"endpoint", request.log.workload},
                                        {"service", request.log.service_and_port()},
                                        {"why", error.message()}});

@@ -49,7 +49,10 @@ struct HttpPath::Request {
   std::optional<io::Tally> in_hand;  // counts for the breaker
   steer::RetryState retry;
 
+  std::optional<uint64_t> key;  // of what a hashing policy tells requests apart by
+  std::string new_cookie;       // Set-Cookie for a client that had none to hash by
   Tried tried;
+  Instant sent;          // of the present try
   SnapshotPtr snapshot;  // of the present try; holds what the pointers below point into
   std::shared_ptr<const EndpointGroup> group;
   const LiveEndpoint* endpoint = nullptr;

@@ -17,10 +17,11 @@
 
 #include "base/ip.h"
 #include "model/service.h"
+#include "proxy/pools.h"
 #include "proxy/router.h"
-#include "steer/endpoint_health.h"
 #include "steer/backend_state.h"
 
+#include "steer/endpoint_health.h"
 namespace weft::proxy {
 
 // An endpoint as the balancer sees it.
@@ -35,6 +36,8 @@ struct EndpointGroup {
   model::BackendPolicyPtr policy = nullptr;      // of the Service
   std::shared_ptr<steer::BackendState> state{};  // null for a group of one instance by its address
 };
+  steer::Place own{};                            // where this sidecar is
+  Pools pools{};
 
 // When a service was last asked for, to a second; shared by its versions, written by workers, read by
 // eviction. Workers that use it at the same time seldom write.

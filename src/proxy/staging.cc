@@ -35,7 +35,8 @@ struct Staging::Change {
 };
 
 Staging::~Staging() = default;
-Staging::Staging() : snapshot_(std::make_shared<Snapshot>()) {}
+Staging::Staging(steer::Place own)
+    : own_(std::move(own)), snapshot_(std::make_shared<Snapshot>()) {}
 
 Result<Staging::Change> Staging::decode(ResourceType type, const std::string& name,
                                         const Held& held) {
@@ -278,9 +279,16 @@ Result<void> Staging::restore(ResourceType type, const std::string& name, const 
   if (!change) return std::unexpected(std::move(change.error()));
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
+        group->own = own_;
   apply(*change, *next, names);
   if (names) {
     names->complete = true;
+        // So that no request has to: for the ports that are known, by the Service's own policy.
+        for (const LiveEndpoint& live : group->endpoints) {
+          for (const auto& [port, target] : live.endpoint.target_ports) {
+            group->pools.of(*group, port, nullptr);
+          }
+        }
     next->names = std::move(names);
   }
   publish(std::move(next));

@@ -40,7 +40,8 @@ class Staging {
   };
   using HeldByName = std::map<std::string, Held>;
 
-  Staging();
+  // `own`: where this sidecar is.
+  explicit Staging(steer::Place own = {});
   ~Staging();
 
   Outcome receive(xds::Update update);
@@ -78,6 +79,7 @@ class Staging {
   void apply(const Change& change, Snapshot& next, std::shared_ptr<NameIndex>& names);
   void publish(std::shared_ptr<Snapshot> next);
 
+  const steer::Place own_;
   SnapshotPtr snapshot_;
   std::vector<Generation> pending_;
   HealthRegistry health_;

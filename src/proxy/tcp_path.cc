@@ -2,11 +2,13 @@
 // three endpoints are tried, each with a full handshake, then the app sees a reset.
 #include "proxy/tcp_path.h"
 
+#include "base/hash.h"
 #include "model/policy_section.h"
 #include "proxy/balancer.h"
 #include "proxy/hop_preface.h"
 #include "proxy/outlier_watch.h"
 #include "proxy/relay.h"
+#include "steer/request_key.h"
 
 namespace weft::proxy {
 namespace {
@@ -50,6 +52,20 @@ std::optional<UpstreamTerms> terms_of(const EndpointGroup& group) {
 }
 
 }  // namespace
+
+// Of what a hashing policy asks for, an opaque connection has who opens it.
+std::optional<uint64_t> TcpPath::key_of(const EndpointGroup& group) const {
+  const auto* keys = hash_keys(group, nullptr);
+  if (!keys) return std::nullopt;
+  const std::string identity = worker_.self.identity.uri(),
+                    address = worker_.self.mesh4.to_string();
+  const steer::RequestParts parts{.identity = identity, .address = address};
+  std::string scratch;
+  for (const model::RequestKey& key : *keys) {
+    if (const auto value = steer::value_of(key, parts, scratch)) return xxh64(*value);
+  }
+  return std::nullopt;
+}
 
 steer::Injection TcpPath::draw_fault(const Destination& destination) {
   if (destination.kind != Destination::kService) return {};
@@ -98,12 +114,17 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
                  " is ready");
   for (int attempt = 0; attempt < kTries; ++attempt) {
     std::shared_ptr<const EndpointGroup> group = group_of(*worker_.snapshot, destination);
-    const LiveEndpoint* chosen =
-        group ? pick_endpoint(*group, port, worker_.loop.now(), worker_.random, tried, attempt == 0)
-              : nullptr;
+    const LiveEndpoint* chosen = group ? pick_endpoint(*group, port, nullptr,
+                                                       {.now = worker_.loop.now(),
+                                                        .random = worker_.random,
+                                                        .tried = tried,
+                                                        .key = key_of(*group),
+                                                        .connection = true},
+                                                       attempt == 0)
+                                       : nullptr;
     if (!chosen) break;
     const model::Endpoint& endpoint = chosen->endpoint;
-    tried.push_back(endpoint.workload);
+    tried.add(chosen->health.get());
     uint16_t app_port = endpoint.target_ports.find(port)->second;
     opened.record.workload = endpoint.workload;
     opened.record.upstream = endpoint.address.to_string();

@@ -33,6 +33,7 @@ struct Self {
   std::string instance;
   model::SpiffeId identity;
   std::string ns;
+  std::map<std::string, std::string> labels;
   IpAddress mesh4, mesh6;
   std::string mesh4_range, mesh6_range;           // CIDR of all mesh and virtual addresses
   std::map<uint16_t, model::Protocol> app_ports;  // declared: what the app speaks there

@@ -47,6 +47,7 @@ std::string registration_of(const InstanceSpec& spec, const xds::Registered& reg
       claim->set_protocol(std::string(model::to_string(service.protocol)));
     }
   }
+  for (const auto& [key, value] : spec.labels) (*request.mutable_labels())[key] = value;
   request.set_instance(registered.instance);
   request.set_advertise_ip(registered.advertise.ip.to_bytes());
   request.set_advertise_port(registered.advertise.port);
@@ -143,6 +144,7 @@ Instance& Mesh::add(InstanceSpec spec) {
   for (const ServiceSpec& service : spec.services) {
     params.services.push_back({service.name, service.port, service.app_port, service.protocol});
   }
+  params.labels = spec.labels;
   params.advertise_ip = instance.side->ip();
   params.advertise_port = kInboundPort;
   params.identity_name = spec.name;
@@ -190,6 +192,7 @@ void Mesh::start_sidecar(Instance& instance) {
   self.instance = instance.registered.instance;
   self.identity = instance.svid->id();
   self.ns = instance.spec.ns;
+  self.labels = instance.spec.labels;
   self.mesh4 = instance.registered.mesh4;
   self.mesh6 = instance.registered.mesh6;
   self.mesh4_range = instance.registered.mesh4_range;

@@ -35,6 +35,7 @@ struct InstanceSpec {
   std::vector<ServiceSpec> services;
   AppBehaviour behaviour;
   bool gateway = false;  // its sidecar speaks as a gateway, not as a part of the app
+  std::map<std::string, std::string> labels = {};
 };
 
 struct Instance {

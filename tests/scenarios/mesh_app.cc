@@ -37,11 +37,34 @@ void SimApp::serve_http(io::StreamPtr stream) {
 
 io::Task<void> SimApp::answer(http::ServerStreamPtr stream) {
   ++record_.requests;
+  record_.target = stream->request().target;
+  record_.authority = stream->request().authority;
   if (auto call = stream->request().fields.get("x-call")) ++record_.calls[std::string(*call)];
   auto body = co_await http::read_all(*stream, 64 * 1024 * 1024);
   if (!body) co_return;
+  if (behaviour_.script) {
+    AppAnswer scripted = behaviour_.script(stream->request());
+    co_await answer_with(*stream, std::move(scripted));
+    co_return;
+  }
   if (behaviour_.delay.ns > 0) co_await io::sleep_for(node_.loop(), behaviour_.delay);
   (void)co_await http::respond(*stream, behaviour_.status, "text/plain", behaviour_.says);
+}
+
+io::Task<void> SimApp::answer_with(http::ServerStream& stream, AppAnswer answer) {
+  if (answer.delay.ns > 0) co_await io::sleep_for(node_.loop(), answer.delay);
+  if (answer.reset) {
+    stream.reset();
+    co_return;
+  }
+  wire::ResponseHead head;
+  head.status = answer.status;
+  head.fields = std::move(answer.fields);
+  head.fields.set("content-length", std::to_string(answer.says.size()));
+  head.length = {.kind = wire::BodyLength::kSized, .size = answer.says.size()};
+  stream.send_response(head, answer.says.empty());
+  if (answer.says.empty()) co_return;
+  if (co_await stream.send_body(Buffer(answer.says))) stream.finish();
 }
 
 io::Task<void> SimApp::converse(io::StreamPtr stream) {

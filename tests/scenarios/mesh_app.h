@@ -3,6 +3,7 @@
 // have one and answer every line with what they say and the line.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -20,16 +21,28 @@ struct AppPort {
   bool tcp = false;
 };
 
+// The answer to one request.
+struct AppAnswer {
+  int status = 200;
+  std::string says;
+  Duration delay{};
+  wire::Fields fields = {};
+  bool reset = false;  // no answer: the connection is cut after the delay
+};
+
 struct AppBehaviour {
   std::string says = "ok";
   std::string greets;
   int status = 200;
   Duration delay{};
+  // Asked for each request in place of what is above. Null: as above.
+  std::function<AppAnswer(const wire::RequestHead&)> script = nullptr;
 };
 
 // What apps have seen, kept beyond the life of an app.
 struct AppRecord {
   uint64_t requests = 0;
+  std::string target, authority;     // of the last request
   std::map<std::string, int> calls;  // x-call of requests → how often
 };
 
@@ -43,6 +56,7 @@ class SimApp {
  private:
   void serve_http(io::StreamPtr stream);
   io::Task<void> answer(http::ServerStreamPtr stream);
+  io::Task<void> answer_with(http::ServerStream& stream, AppAnswer answer);
   io::Task<void> converse(io::StreamPtr stream);
 
   sim::Node& node_;

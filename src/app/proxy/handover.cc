@@ -35,6 +35,7 @@ Result<void> read_self(const v1::Bootstrap& message, proxy::Self& self) {
   if (!identity) return std::unexpected(std::move(identity.error()));
   self.identity = *identity;
   self.ns = message.namespace_();
+  self.labels = {message.labels().begin(), message.labels().end()};
   auto mesh4 = address_of(message.mesh4());
   auto mesh6 = address_of(message.mesh6());
   if (!mesh4) return std::unexpected(std::move(mesh4.error()));
