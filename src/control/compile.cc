@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
 
@@ -238,12 +239,16 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
                           const BackendRef& ref) {
     return resolve_backend(*state_, route, {parent}, ref).reason.empty();
   };
+  PolicyLookup policies(*state_);
   for (model::ServicePort& port : out.service.ports) {
     if (out.service.headless) continue;
     compile_rules(name, state_->routes(name), usable, port);
     compile_tcp_rules(name, state_->routes(name), usable, port);
+    policies.give(port);
   }
+  out.service.fault = policies.of_service(name).fault;
   out.endpoints.service = name;
+  out.endpoints.policy = policies.of_service(name).policy;
   for (const Instance* instance : state_->members(name)) {
     if (instance->leaving) continue;
     model::Endpoint endpoint = bare_endpoint(*instance);
@@ -278,6 +283,14 @@ std::optional<model::WorkloadAddress> Compiler::workload_address(const std::stri
     out.endpoint.target_ports[claim.app_port] = claim.app_port;
     out.ports[claim.app_port] = claim.protocol;
   }
+  return out;
+}
+
+std::optional<model::Inbound> Compiler::inbound(const std::string& id) const {
+  const auto it = state_->instances.find(id);
+  if (it == state_->instances.end() || state_->policies_at.empty()) return std::nullopt;
+  model::Inbound out = compile_inbound(*state_, it->second, services_of(id));
+  if (out.rate_limits.empty() && out.checks.empty()) return std::nullopt;
   return out;
 }
 

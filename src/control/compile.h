@@ -67,6 +67,9 @@ class Compiler {
   Compiler(const Compiler&) = delete;
   Compiler& operator=(const Compiler&) = delete;
 
+  // Of the callers that policies name as NAMESPACE/NAME; before any object is put.
+  void set_trust_domain(std::string trust_domain);
+
   // --- changes; each returns the services whose compile() may now differ ---
   Affected put(const Object& object);
   Affected remove(const ObjectKey& key);
@@ -79,6 +82,8 @@ class Compiler {
   // The service's virtual addresses; compile() of a service that is not headless needs them.
   Affected set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6);
   Affected clear_address(const model::ServiceName& name);
+  // Instances whose inbound() may differ since the last call of this.
+  std::set<std::string> take_changed_inbounds();
 
   // --- results ---
   // Nothing when there is no such service, or when it has no address yet (and is not headless).
@@ -95,6 +100,9 @@ class Compiler {
   bool claimed(const model::ServiceName& name) const;
   std::optional<model::WorkloadAddress> workload_address(const std::string& id) const;
 
+  // Nothing when there is no such instance, or nothing is asked of it.
+  std::optional<model::Inbound> inbound(const std::string& id) const;
+
   const Object* object(const ObjectKey& key) const;
   std::vector<const Object*> objects() const;  // by kind, namespace, name
   const std::map<std::string, Instance>& instances() const;
@@ -106,6 +114,10 @@ class Compiler {
   std::vector<Condition> conditions(const Object& object) const;
   // Of a route, in the order of its parentRefs.
   std::vector<ParentState> parents(const Object& route) const;
+  // Of a policy, in the order of its targetRefs.
+  std::vector<AncestorState> ancestors(const Object& policy) const;
+  // The policies in force on an object: "BackendPolicy default/cart", "FaultPolicy default/slow (rule a)".
+  std::vector<std::string> policies_on(const ObjectKey& target) const;
   // A Service: itself; a route: the parents it is attached to, each once.
   Carriers carriers(const Object& object) const;
 

@@ -1,6 +1,7 @@
 // Changes keep four small indexes up to date: routes by parent and by backend, instances by claim and by
 // namespace. A change costs what it touches; a new instance is matched against the Service objects of its
 // namespace, which is a handful of comparisons each.
+#include "control/compile_policies.h"
 #include "control/compile_state.h"
 
 namespace weft::control {
@@ -28,6 +29,17 @@ void index_route(Compiler::State& state, const Object& object, bool add) {
   for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(object.spec).rules) {
     for (const BackendRef& ref : rule.backends) refer(ref);
     for (const BackendRef& mirror : rule.mirrors) refer(mirror);
+  }
+}
+
+void index_policy(Compiler::State& state, const Object& object, bool add) {
+  const PolicyTargets* targets = targets_of(object);
+  if (!targets) return;
+  for (const PolicyTarget& target : *targets) {
+    const PolicyPlace place = place_of(object, target);
+    auto& keys = state.policies_at[place];
+    add ? (void)keys.insert(object.key()) : (void)keys.erase(object.key());
+    if (keys.empty()) state.policies_at.erase(place);
   }
 }
 
@@ -75,6 +87,7 @@ void add_affected(const Compiler::State& state, const Object& object, Affected& 
     add_granted(state, object.meta.ns, out);
   } else {
     add_parents(object, out);
+    add_targets(state, object, out);
   }
 }
 
@@ -97,7 +110,9 @@ void add_services_of(const Compiler::State& state, const Instance& instance, Aff
 Affected Compiler::put(const Object& object) {
   Affected affected = remove(object.key());
   index_route(*state_, object, true);
+  index_policy(*state_, object, true);
   state_->objects[object.key()] = object;
+  mark_inbounds(*state_, object);
   add_affected(*state_, object, affected);
   return affected;
 }
@@ -107,8 +122,13 @@ Affected Compiler::remove(const ObjectKey& key) {
   const auto it = state_->objects.find(key);
   if (it == state_->objects.end()) return affected;
   add_affected(*state_, it->second, affected);
-  index_route(*state_, it->second, false);
+  mark_inbounds(*state_, it->second);
+  const Object removed = std::move(it->second);
+  index_route(*state_, removed, false);
   state_->objects.erase(it);
+  // Who was selected by labels may be here by its claims now.
+  mark_inbounds(*state_, removed);
+  index_policy(*state_, removed, false);
   return affected;
 }
 
@@ -117,6 +137,7 @@ Affected Compiler::put_instance(Instance instance) {
   index_instance(*state_, instance, true);
   Instance& stored = state_->instances[instance.id] = std::move(instance);
   add_services_of(*state_, stored, affected);
+  state_->changed_inbounds.insert(stored.id);
   return affected;
 }
 
@@ -125,6 +146,7 @@ Affected Compiler::remove_instance(const std::string& id) {
   const auto it = state_->instances.find(id);
   if (it == state_->instances.end()) return affected;
   add_services_of(*state_, it->second, affected);
+  state_->changed_inbounds.insert(id);
   index_instance(*state_, it->second, false);
   state_->instances.erase(it);
   return affected;
@@ -149,6 +171,14 @@ Affected Compiler::set_address(const model::ServiceName& name, IpAddress vip4, I
 Affected Compiler::clear_address(const model::ServiceName& name) {
   state_->addresses.erase(name);
   return {name};
+}
+
+std::set<std::string> Compiler::take_changed_inbounds() {
+  return std::exchange(state_->changed_inbounds, {});
+}
+
+void Compiler::set_trust_domain(std::string trust_domain) {
+  state_->trust_domain = std::move(trust_domain);
 }
 
 }  // namespace weft::control

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
 
@@ -169,6 +170,8 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
     out = route_conditions(*state_, object);
   } else if (const auto* service = std::get_if<ServiceSpec>(&object.spec)) {
     out = service_conditions(*state_, object.service_name(), *service);
+  } else if (targets_of(object)) {
+    out = policy_conditions(*state_, object);
   } else {
     out.push_back(stored_condition(object));
   }
@@ -203,6 +206,9 @@ std::vector<ParentState> Compiler::parents(const Object& route) const {
 Carriers Compiler::carriers(const Object& object) const {
   if (std::holds_alternative<ServiceSpec>(object.spec)) return {{object.service_name(), ""}};
   std::set<Carrier> out;
+  for (const AncestorState& ancestor : ancestors(object)) {
+    out.insert(ancestor.carriers.begin(), ancestor.carriers.end());
+  }
   for (const ParentState& parent : parents(object)) {
     out.insert(parent.carriers.begin(), parent.carriers.end());
   }

@@ -12,6 +12,13 @@
 
 namespace weft::control {
 
+// What a policy is for: an object, or one rule of it.
+struct PolicyPlace {
+  ObjectKey target;
+  std::string section;
+  friend auto operator<=>(const PolicyPlace&, const PolicyPlace&) = default;
+};
+
 struct Compiler::State {
   std::map<ObjectKey, Object> objects;
   std::map<std::string, Instance> instances;
@@ -22,6 +29,9 @@ struct Compiler::State {
   std::map<model::ServiceName, std::set<ObjectKey>> routes_to_backend;
   std::map<model::ServiceName, std::set<std::string>> claimants;  // claims with a port
   std::map<std::string, std::set<std::string>> instances_of_namespace;
+  std::map<PolicyPlace, std::set<ObjectKey>> policies_at;
+  std::set<std::string> changed_inbounds;  // since take_changed_inbounds()
+  std::string trust_domain = "weft.local";
 
   const ServiceSpec* service(const model::ServiceName& name) const;
   // Ports of the service, explicit or implicit, without rules; empty = no such service.

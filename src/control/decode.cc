@@ -155,6 +155,7 @@ class Checker {
     switch (field.type) {
       case FieldType::kString: text(field, field.format, value, path); return value;
       case FieldType::kInteger: integer(field, value, path); return value;
+      case FieldType::kDecimal: decimal(field, value, path); return value;
       case FieldType::kBoolean:
         if (!value.is(Node::Kind::kBoolean)) {
           report(value.at, path, fmt::format("must be true or false, not {}", describe(value)));
@@ -192,6 +193,25 @@ class Checker {
     } else if (value.number < field.min || value.number > field.max) {
       report(value.at, path,
              fmt::format("{} is out of range: {} to {}", value.number, field.min, field.max));
+    }
+  }
+
+  void decimal(const Field& field, const Node& value, const std::string& path) {
+    const std::string expected =
+        fmt::format("must be a number from {} to {} with at most {} decimals", field.min, field.max,
+                    field.decimals);
+    if (!value.is(Node::Kind::kInteger) && !value.is(Node::Kind::kFloat)) {
+      const bool quoted =
+          value.is(Node::Kind::kString) && scaled_decimal(value.text, field.decimals);
+      report(value.at, path, fmt::format("{}, not {}", expected, describe(value)),
+             quoted ? "write it without quotes" : "");
+      return;
+    }
+    const auto scaled = scaled_decimal(value.text, field.decimals);
+    int64_t one = 1;
+    for (int i = 0; i < field.decimals; ++i) one *= 10;
+    if (!scaled || *scaled < field.min * one || *scaled > field.max * one) {
+      report(value.at, path, fmt::format("{}, not {}", expected, describe(value)));
     }
   }
 
@@ -368,6 +388,30 @@ void append_deeper(Problems deeper, size_t first, Problems& problems) {
                        [&](const Problem& s) { return same_spot(s.path, p.path); });
   });
   std::ranges::move(deeper, std::back_inserter(problems));
+}
+
+std::optional<int64_t> scaled_decimal(std::string_view text, int decimals) {
+  constexpr size_t kDigits = 12;  // before and behind the point together: no overflow
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  const size_t point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  std::string_view rest = point == std::string_view::npos ? "" : text.substr(point + 1);
+  while (rest.ends_with('0')) rest.remove_suffix(1);
+  const auto digits = [](std::string_view part) {
+    return part.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  if (whole.empty() || !digits(whole) || !digits(rest) || text.ends_with('.') ||
+      rest.size() > static_cast<size_t>(decimals) || whole.size() + rest.size() > kDigits) {
+    return std::nullopt;
+  }
+  int64_t value = 0;
+  for (const char c : whole) value = value * 10 + (c - '0');
+  for (int i = 0; i < decimals; ++i) {
+    const auto at = static_cast<size_t>(i);
+    value = value * 10 + (at < rest.size() ? rest[at] - '0' : 0);
+  }
+  return negative ? -value : value;
 }
 
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +51,7 @@ struct Rule {
 enum class FieldType : uint8_t {
   kString,
   kInteger,
+  kDecimal,  // a number in [min, max] with at most `decimals` digits behind the point
   kBoolean,
   kEnum,           // one of `values`
   kIntegerOrName,  // a port: a number in range, or text of `format`
@@ -85,6 +87,7 @@ struct Field {
   bool experimental = false;               // of the experimental channel only
   // The default where it depends on what else was written; null = default_value.
   const char* (*default_when)(const Node& parent) = nullptr;
+  int decimals = 0;
 };
 
 struct Schema {
@@ -104,6 +107,9 @@ Node check(const Schema& schema, const Node& node, std::string_view file, const 
 // Appends `deeper` to `problems`, but not what stands where one of problems[first...] stands, above it or
 // below it: both have one cause, and the first says it better.
 void append_deeper(Problems deeper, size_t first, Problems& problems);
+
+// "1.25" as 12500 with 4 decimals; nothing when it is no plain number or has more digits behind the point.
+std::optional<int64_t> scaled_decimal(std::string_view text, int decimals);
 
 // "did you mean 'weight'?", from the candidates nearest to `word`; "" when none is near.
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates);

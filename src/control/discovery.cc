@@ -15,12 +15,6 @@ using xds::ResourceType;
 
 namespace {
 
-// Until a policy says otherwise identities of one namespace may call each other, so the names of its
-// own namespace are what a proxy may see.
-xds::DeltaServerStream::MaySee names_of_namespace(const std::string& ns) {
-  return [ns](std::string_view name) { return name.substr(name.find('.') + 1) == ns; };
-}
-
 std::string namespace_of(const std::string& peer) {
   auto id = model::SpiffeId::parse(peer);
   return std::string(id ? id->workload_namespace() : "");
@@ -42,7 +36,10 @@ struct Discovery::Client {
       : owner(owner),
         peer(std::move(peer)),
         ns(namespace_of(this->peer)),
-        stream(owner.cache_, names_of_namespace(ns)),
+        stream(owner.cache_,
+               [this](ResourceType type, std::string_view name) {
+                 return this->owner.may_see(*this, type, name);
+               }),
         due(owner.loop_) {
     owner.clients_.push_back(this);
   }
@@ -62,9 +59,30 @@ struct Discovery::Client {
   io::Event due;
 };
 
-Discovery::Discovery(io::Loop& loop, const Compiler& compiler)
+Discovery::Discovery(io::Loop& loop, Compiler& compiler)
     : loop_(loop), compiler_(compiler), push_(std::make_unique<Push>(*this)) {}
 Discovery::~Discovery() = default;
+
+// Until a policy says otherwise identities of one namespace may call each other, so the names of its
+// own namespace are what a proxy may see. What is asked of an instance is for that instance, by its id and
+// its certificate.
+bool Discovery::may_see(const Client& client, ResourceType type, std::string_view name) const {
+  if (type == ResourceType::kName) return name.substr(name.find('.') + 1) == client.ns;
+  const std::string& id = client.stream.node().id;
+  const auto it = compiler_.instances().find(id);
+  return name == id && it != compiler_.instances().end() &&
+         it->second.identity.uri() == client.peer;
+}
+
+void Discovery::publish_inbounds() {
+  for (const std::string& id : compiler_.take_changed_inbounds()) {
+    if (const auto inbound = compiler_.inbound(id)) {
+      cache_.set(ResourceType::kInbound, id, xds::encode_inbound(*inbound));
+    } else {
+      cache_.remove(ResourceType::kInbound, id);
+    }
+  }
+}
 
 void Discovery::publish(const Affected& services) {
   for (const auto& service : services) {
@@ -80,7 +98,8 @@ void Discovery::publish(const Affected& services) {
       }
     }
   }
-  if (!services.empty()) loop_.at_end_of_turn(*push_);
+  publish_inbounds();
+  loop_.at_end_of_turn(*push_);
 }
 
 void Discovery::publish_instance(const std::string& id) {
@@ -104,6 +123,7 @@ void Discovery::publish_instance(const std::string& id) {
   } else {
     address_names_[id] = std::move(names);
   }
+  publish_inbounds();
   loop_.at_end_of_turn(*push_);
 }
 
@@ -160,20 +180,39 @@ io::Task<void> Discovery::serve(std::unique_ptr<http::GrpcServerCall> call) {
   call->finish(http::GrpcStatus::kOk);
 }
 
+struct Discovery::Part {
+  xds::CachedResourcePtr resource;  // null: it is gone
+  xds::Standing standing;
+};
+
+std::optional<Discovery::Part> Discovery::part_of(const Client& client,
+                                                  const Carrier& carrier) const {
+  if (!carrier.callers.empty() && carrier.callers != client.ns) return std::nullopt;
+  ResourceType type = ResourceType::kService;
+  std::string name = carrier.service.to_string();
+  if (carrier.in == Carrier::kEndpoints) type = ResourceType::kEndpoints;
+  if (carrier.in == Carrier::kInbound) {
+    type = ResourceType::kInbound;
+    name = client.stream.node().id;
+    if (!compiler_.services_of(name).contains(carrier.service)) return std::nullopt;
+  }
+  Part part{cache_.find(type, name), client.stream.standing(type, name)};
+  if (!part.standing.subscribed) return std::nullopt;
+  if (!part.resource && carrier.in == Carrier::kInbound) return std::nullopt;  // none of its ports
+  return part;
+}
+
 Served Discovery::served(const Carriers& carriers) const {
   Served out;
   for (const Client* client : clients_) {
     bool uses = false, current = true;
     for (const Carrier& carrier : carriers) {
-      if (!carrier.callers.empty() && carrier.callers != client->ns) continue;
-      const std::string name = carrier.service.to_string();
-      const auto standing = client->stream.standing(ResourceType::kService, name);
-      if (!standing.subscribed) continue;
+      const auto part = part_of(*client, carrier);
+      if (!part) continue;
       uses = true;
-      const auto version = cache_.find(ResourceType::kService, name);
-      current = current && version && standing.serving == version->version;
-      if (!standing.refused.empty() && out.problem.empty()) {
-        out.problem = fmt::format("{}: {}", client->stream.node().id, standing.refused);
+      current = current && part->resource && part->standing.serving == part->resource->version;
+      if (!part->standing.refused.empty() && out.problem.empty()) {
+        out.problem = fmt::format("{}: {}", client->stream.node().id, part->standing.refused);
       }
     }
     out.users += uses;

@@ -1,12 +1,14 @@
 // Discovery: compiled services out to the proxies that asked for them. Owns the cache of serialized
 // resources and one delta stream a proxy. publish_*() recompiles at once; what changed goes out at
 // the end of the loop's turn, so ten changes of one turn are one push to each proxy. Of the index a
-// proxy gets the names of its own namespace (docs/design/discovery.md). Threading: the server's loop. Streams are served by coroutines that the connections own.
+// proxy gets the names of its own namespace (docs/design/discovery.md), of Inbound its own instance's.
+// Threading: the server's loop. Streams are served by coroutines that the connections own.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +27,7 @@ namespace weft::control {
 class Discovery {
  public:
   // Both outlive it. Streams must be gone before it is destroyed.
-  Discovery(io::Loop& loop, const Compiler& compiler);
+  Discovery(io::Loop& loop, Compiler& compiler);
   ~Discovery();
 
   // Told at the end of a turn that the last stream of an instance ended, whoever ended it; `peer` is
@@ -45,6 +47,7 @@ class Discovery {
   // Of the proxies that use any of these now, how many hold the present version of all they use.
   Served served(const Carriers& carriers) const;
   size_t proxies() const { return clients_.size(); }
+  bool connected(const std::string& instance) const;
   // What proxies refuse now: "web-7f3a9c cannot use cart.default: needs proxy level 2 …".
   std::vector<std::string> refusals() const;
 
@@ -52,11 +55,16 @@ class Discovery {
   struct Client;
   class Push;
   io::Task<void> write(http::GrpcServerCall& call, Client& client);
+  void publish_inbounds();
+  bool may_see(const Client& client, xds::ResourceType type, std::string_view name) const;
+  // What a proxy has of what a carrier names; nothing when it does not use it.
+  struct Part;
+  std::optional<Part> part_of(const Client& client, const Carrier& carrier) const;
   void tell_hung_up();
   void push();
 
   io::Loop& loop_;
-  const Compiler& compiler_;
+  Compiler& compiler_;
   xds::ResourceCache cache_;
   std::vector<Client*> clients_;  // in the order they came, so that a simulation repeats itself
   std::map<std::string, std::vector<std::string>> address_names_;  // instance → resource names

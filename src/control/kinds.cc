@@ -34,6 +34,11 @@ constexpr const char* kListenerSetNames[] = {"listenerset", "listenersets", "lse
 constexpr const char* kGrantNames[] = {"referencegrant", "referencegrants", "refgrant"};
 constexpr const char* kTlsPolicyNames[] = {"backendtlspolicy", "backendtlspolicies", "btlspolicy"};
 
+constexpr const char* kBackendPolicyNames[] = {"backendpolicy", "backendpolicies", "bp"};
+constexpr const char* kFaultPolicyNames[] = {"faultpolicy", "faultpolicies", "fault", "faults"};
+constexpr const char* kRateLimitPolicyNames[] = {"ratelimitpolicy", "ratelimitpolicies", "ratelimit",
+                                                 "ratelimits", "rlp"};
+
 constexpr Kind gateway_kind(const char* kind, const char* plural,
                             std::span<const char* const> aliases, const Schema& schema,
                             ReadKind* read, std::span<const char* const> other_versions = {}) {
@@ -45,6 +50,17 @@ constexpr Kind gateway_kind(const char* kind, const char* plural,
           .read = read,
           .other_versions = other_versions,
           .holds_unsupported = true};
+}
+constexpr Kind weft_kind(const char* kind, const char* plural,
+                         std::span<const char* const> aliases, const Schema& schema,
+                         ReadKind* read) {
+  return {.kind = kind,
+          .plural = plural,
+          .aliases = aliases,
+          .api_version = "weft.dev/v1",
+          .schema = &schema,
+          .read = read,
+          .origin = "Weft"};
 }
 constexpr Kind cluster_wide(Kind kind) {
   kind.namespaced = false;
@@ -83,6 +99,12 @@ constexpr Kind kKinds[] = {
                  read_reference_grant, kBeta),
     gateway_kind("BackendTLSPolicy", "backendtlspolicies", kTlsPolicyNames,
                  kBackendTlsPolicyDocument, read_backend_tls_policy, kAlpha3),
+    weft_kind("BackendPolicy", "backendpolicies", kBackendPolicyNames, kBackendPolicyDocument,
+              read_backend_policy),
+    weft_kind("FaultPolicy", "faultpolicies", kFaultPolicyNames, kFaultPolicyDocument,
+              read_fault_policy),
+    weft_kind("RateLimitPolicy", "ratelimitpolicies", kRateLimitPolicyNames,
+              kRateLimitPolicyDocument, read_rate_limit_policy),
 };
 
 constexpr Field metadata_name(const Format* format, int64_t longest) {

@@ -154,6 +154,12 @@ const std::vector<Node>& items_of(const Node& parent, std::string_view name) {
   return list ? list->items : kNone;
 }
 
+std::vector<std::string> texts_of(const Node& parent, std::string_view name) {
+  std::vector<std::string> out;
+  for (const Node& one : items_of(parent, name)) out.push_back(one.text);
+  return out;
+}
+
 uint32_t number_of(const Node& parent, std::string_view name) {
   const Node* node = parent.find(name);
   return node ? static_cast<uint32_t>(node->number) : 0;

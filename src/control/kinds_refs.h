@@ -119,6 +119,8 @@ constexpr Field hostnames_field(const char* description) {
 
 // --- reading ---
 const std::vector<Node>& items_of(const Node& parent, std::string_view name);
+// The texts of a list; none when absent.
+std::vector<std::string> texts_of(const Node& parent, std::string_view name);
 // 0 when absent.
 uint32_t number_of(const Node& parent, std::string_view name);
 // parentRefs of a spec; "core" is the same group as "".

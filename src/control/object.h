@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "control/policy_objects.h"
 #include "model/service.h"
 
 namespace weft::control {
@@ -132,7 +133,9 @@ struct ReferenceGrantSpec {
 struct Object {
   std::string kind_name;
   ObjectMeta meta;
-  std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec> spec;
+  std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec,
+               BackendPolicySpec, FaultPolicySpec, RateLimitPolicySpec>
+      spec;
   // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
   std::vector<std::string> unsupported;
   // {"apiVersion":…,"kind":…,"metadata":{name,namespace,labels,annotations},"spec":…}: canonical (table
@@ -166,6 +169,9 @@ struct Condition {
 struct Carrier {
   model::ServiceName service;
   std::string callers;
+  // In which of its resources: rules with the Service, what is said with its endpoints, or what is asked of
+  // each of its instances.
+  enum In : uint8_t { kRules, kEndpoints, kInbound } in = kRules;
   friend auto operator<=>(const Carrier&, const Carrier&) = default;
 };
 using Carriers = std::vector<Carrier>;
@@ -174,6 +180,13 @@ using Carriers = std::vector<Carrier>;
 struct ParentState {
   ParentRef ref;
   std::vector<Condition> conditions;  // Accepted, ResolvedRefs
+  Carriers carriers;                  // none when it is not accepted
+};
+
+// A policy as one of its targets has it (Gateway API v1, PolicyAncestorStatus).
+struct AncestorState {
+  PolicyTarget ref;
+  std::vector<Condition> conditions;  // Accepted
   Carriers carriers;                  // none when it is not accepted
 };
 

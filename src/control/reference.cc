@@ -30,6 +30,9 @@ std::string type_of(const Field& field) {
     case FieldType::kInteger:
       if (!field.values.empty()) return "one of " + joined(field.values);
       return fmt::format("number, {} to {}", field.min, field.max);
+    case FieldType::kDecimal:
+      return fmt::format("number with at most {} decimals, {} to {}", field.decimals, field.min,
+                         field.max);
     case FieldType::kBoolean: return "true or false";
     case FieldType::kEnum: return "one of " + joined(field.values);
     case FieldType::kIntegerOrName:

@@ -128,6 +128,54 @@ spec:
     wellKnownCACertificates: System
     hostname: api.bank.example
 )"},
+    {"BackendPolicy", R"(apiVersion: weft.dev/v1
+kind: BackendPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs:
+  - {kind: Service, name: cart}
+  loadBalancing:
+    algorithm: RingHash
+    hashBy:
+    - {type: Header, name: x-user}
+    - {type: SourceAddress}
+    boundedLoadPercent: 125
+  circuitBreaker: {maxRequests: 200, maxPendingRequests: 50}
+  outlierDetection: {consecutiveErrors: 3, baseEjection: 10s}
+  healthCheck: {type: HTTP, path: /healthz, interval: 5s}
+  retries:
+    attempts: 2
+    conditions: [ConnectFailure, Reset, GatewayError]
+    perTryTimeout: 500ms
+    budget: {percent: 20}
+)"},
+    {"FaultPolicy", R"(apiVersion: weft.dev/v1
+kind: FaultPolicy
+metadata: {name: slow-cart, namespace: shop}
+spec:
+  targetRefs:
+  - {kind: HTTPRoute, name: cart-canary, sectionName: items}
+  duration: 15m
+  match:
+    headers: [{name: x-experiment, value: "slow"}]
+    callers: [shop/web]
+  delay: {percentage: 10, duration: 2s}
+  abort: {percentage: 0.5, httpStatus: 503}
+)"},
+    {"RateLimitPolicy", R"(apiVersion: weft.dev/v1
+kind: RateLimitPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs:
+  - {kind: Service, name: cart}
+  limits:
+  - {requests: 1000, per: 1s, burst: 2000}
+  - requests: 50
+    per: 1s
+    by: [{type: SourceIdentity}]
+    overrides:
+    - {caller: shop/batch, requests: 5}
+)"},
 };
 
 }  // namespace

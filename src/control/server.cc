@@ -135,6 +135,7 @@ void Server::State::make_services() {
   const AddressPool& addresses = ca->addresses();
   VirtualRanges ranges{[&addresses](uint32_t n) { return addresses.virtual4(n); },
                        [&addresses](uint32_t n) { return addresses.virtual6(n); }};
+  compiler.set_trust_domain(ca->trust_domain());
   catalog = std::make_unique<ObjectCatalog>(*store, compiler, loop, random, std::move(ranges));
   registry = std::make_unique<Registry>(*store, loop, random, addresses, ca->trust_domain());
   discovery.on_hung_up([this](const std::string& instance, const std::string& peer) {

@@ -17,7 +17,7 @@ namespace {
 constexpr int kPolicies = 16 * 1024;
 constexpr int kKeys = 16;
 constexpr int kRegions = 64;
-constexpr int kStatuses = 256;
+constexpr int kStatuses = 512;
 constexpr int kHeaders = 64;
 constexpr int kCallers = 256;
 constexpr int kLimits = 1024;

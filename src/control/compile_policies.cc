@@ -1,0 +1,249 @@
+// A policy is found by what it targets: an index from place to policies. A service without any costs one
+// question to an empty map.
+#include "control/compile_policies.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace weft::control {
+namespace {
+
+bool older(const Object* a, const Object* b) {
+  const auto order = [](const Object* policy) {
+    return std::tie(policy->meta.created.unix_ns, policy->meta.name);
+  };
+  return order(a) < order(b);
+}
+
+bool opaque(const PolicyTarget& target) {
+  return target.kind == "TCPRoute" || target.kind == "TLSRoute";
+}
+
+// A Service object all of whose ports are declared to speak opaque TCP.
+bool opaque_service(const Compiler::State& state, const PolicyPlace& place) {
+  if (place.target.kind != "Service") return false;
+  const ServiceSpec* spec = state.service({place.target.ns, place.target.name});
+  return spec && !spec->ports.empty() &&
+         std::ranges::all_of(spec->ports, [](const ServicePortSpec& port) {
+           return port.protocol == model::Protocol::kTcp;
+         });
+}
+
+BackendProblem unsupported(std::string message) { return {"UnsupportedValue", std::move(message)}; }
+
+BackendProblem backend_problem(const Compiler::State& state, const BackendPolicySpec& spec,
+                               const PolicyPlace& place, const PolicyTarget& target) {
+  if (spec.policy->health_check && target.kind != "Service") {
+    return unsupported(fmt::format(
+        "healthCheck: a {} has no instances; make the Service the target", target.kind));
+  }
+  const bool tcp = opaque(target);
+  if (!tcp && !opaque_service(state, place)) return {};
+  const std::string where = fmt::format("{} {}", target.kind, target.name);
+  if (spec.policy->retries) {
+    return unsupported(
+        fmt::format("retries: {} carries opaque connections, which are not tried again", where));
+  }
+  if (const auto& balancing = spec.policy->load_balancing) {
+    for (const model::RequestKey& key : balancing->value.hash_by) {
+      if (key.kind == model::RequestKey::kSourceIdentity ||
+          key.kind == model::RequestKey::kSourceAddress) {
+        continue;
+      }
+      return unsupported(fmt::format(
+          "loadBalancing.hashBy: {} carries opaque connections, which have SourceIdentity and "
+          "SourceAddress only",
+          where));
+    }
+  }
+  return {};
+}
+
+BackendProblem fault_problem(const Object& policy, const FaultPolicySpec& spec,
+                             const PolicyTarget& target) {
+  if (opaque(target)) {
+    return unsupported(
+        fmt::format("kind {}: faults of opaque connections are for Services", target.kind));
+  }
+  const WallTime latest = policy.meta.created + kLongestFault;
+  if (spec.fault.expires.unix_ns != 0 && spec.fault.expires > latest) {
+    return unsupported(
+        "expires: more than 24h after the policy was made; delete it and apply it again later, or "
+        "let it end earlier");
+  }
+  return {};
+}
+
+// Why the policy could not act there whatever other policies there are.
+BackendProblem own_problem(const Compiler::State& state, const Object& policy,
+                           const PolicyPlace& place, const PolicyTarget& target) {
+  if (const auto* backend = std::get_if<BackendPolicySpec>(&policy.spec)) {
+    return backend_problem(state, *backend, place, target);
+  }
+  if (const auto* fault = std::get_if<FaultPolicySpec>(&policy.spec)) {
+    return fault_problem(policy, *fault, target);
+  }
+  if (opaque(target)) {
+    return unsupported(fmt::format("kind {}: opaque connections have no rate", target.kind));
+  }
+  return {};
+}
+
+bool has_rule(const Object& route, const std::string& name) {
+  if (const auto* tcp = std::get_if<TcpRouteSpec>(&route.spec)) return tcp->rule == name;
+  const auto* http = std::get_if<HttpRouteSpec>(&route.spec);
+  return http && std::ranges::find(http->rules, name, &HttpRouteRule::name) != http->rules.end();
+}
+
+BackendProblem missing(const Compiler::State& state, const PolicyPlace& place) {
+  const ObjectKey& key = place.target;
+  const auto it = state.objects.find(key);
+  if (it == state.objects.end()) {
+    if (key.kind == "Service" && !state.ports({key.ns, key.name}).empty()) return {};
+    return {"TargetNotFound", fmt::format("there is no {} {}/{}", key.kind, key.ns, key.name)};
+  }
+  if (place.section.empty() || has_rule(it->second, place.section)) return {};
+  return {"TargetNotFound", fmt::format("{} {}/{} has no rule named '{}'", key.kind, key.ns,
+                                        key.name, place.section)};
+}
+
+const PolicyTarget& target_at(const Object& policy, const PolicyPlace& place) {
+  const PolicyTargets& targets = *targets_of(policy);
+  return *std::ranges::find_if(
+      targets, [&](const PolicyTarget& target) { return place_of(policy, target) == place; });
+}
+
+// The sections of `narrow`, and what it does not say as `wide` has it.
+model::BackendPolicyPtr merged(const model::BackendPolicyPtr& narrow,
+                               const model::BackendPolicyPtr& wide) {
+  if (!narrow || !wide) return narrow ? narrow : wide;
+  auto out = std::make_shared<model::BackendPolicy>(*narrow);
+  const auto fill = [](auto& section, const auto& otherwise) {
+    if (!section) section = otherwise;
+  };
+  fill(out->load_balancing, wide->load_balancing);
+  fill(out->slow_start, wide->slow_start);
+  fill(out->locality, wide->locality);
+  fill(out->circuit_breaker, wide->circuit_breaker);
+  fill(out->connection_pool, wide->connection_pool);
+  fill(out->outlier_detection, wide->outlier_detection);
+  fill(out->health_check, wide->health_check);
+  fill(out->retries, wide->retries);
+  return out;
+}
+
+model::FaultPtr compiled_fault(const Compiler::State& state, const Object& policy) {
+  const auto& spec = std::get<FaultPolicySpec>(policy.spec);
+  auto out = std::make_shared<model::Fault>(spec.fault);
+  if (out->expires.unix_ns == 0) out->expires = policy.meta.created + spec.lasts;
+  for (std::string& caller : out->callers) caller = full_identity(state, caller);
+  return out;
+}
+
+}  // namespace
+
+std::string full_identity(const Compiler::State& state, const std::string& caller) {
+  if (caller.starts_with("spiffe://")) return caller;
+  const size_t slash = caller.find('/');
+  return fmt::format("spiffe://{}/ns/{}/sa/{}", state.trust_domain, caller.substr(0, slash),
+                     caller.substr(slash + 1));
+}
+
+const PolicyTargets* targets_of(const Object& object) {
+  if (const auto* spec = std::get_if<BackendPolicySpec>(&object.spec)) return &spec->targets;
+  if (const auto* spec = std::get_if<FaultPolicySpec>(&object.spec)) return &spec->targets;
+  if (const auto* spec = std::get_if<RateLimitPolicySpec>(&object.spec)) return &spec->targets;
+  return nullptr;
+}
+
+PolicyPlace place_of(const Object& policy, const PolicyTarget& target) {
+  return {{target.kind, policy.meta.ns, target.name}, target.section};
+}
+
+PolicyPlace place_of(const model::ServiceName& service) {
+  return {{"Service", service.ns, service.name}, ""};
+}
+
+const Object* policy_in_force(const Compiler::State& state, std::string_view kind,
+                              const PolicyPlace& place) {
+  if (state.policies_at.empty()) return nullptr;
+  const auto it = state.policies_at.find(place);
+  if (it == state.policies_at.end()) return nullptr;
+  const Object* winner = nullptr;
+  for (const ObjectKey& key : it->second) {
+    if (key.kind != kind) continue;
+    const Object& policy = state.objects.at(key);
+    if (winner && !older(&policy, winner)) continue;
+    if (own_problem(state, policy, place, target_at(policy, place)).reason.empty()) {
+      winner = &policy;
+    }
+  }
+  return winner;
+}
+
+BackendProblem target_problem(const Compiler::State& state, const Object& policy,
+                              const PolicyTarget& target) {
+  const PolicyPlace place = place_of(policy, target);
+  BackendProblem problem = missing(state, place);
+  if (problem.reason.empty()) problem = own_problem(state, policy, place, target);
+  if (!problem.reason.empty()) return problem;
+  const Object* winner = policy_in_force(state, policy.kind(), place);
+  if (!winner || winner->key() == policy.key()) return {};
+  return {"Conflicted",
+          fmt::format("{} {}/{} is older and has the same target {} {}{}", winner->kind(),
+                      winner->meta.ns, winner->meta.name, target.kind, target.name,
+                      target.section.empty() ? "" : fmt::format(" rule {}", target.section))};
+}
+
+PolicyLookup::Found PolicyLookup::at(const PolicyPlace& place) const {
+  Found out;
+  if (const Object* policy = policy_in_force(state_, "BackendPolicy", place)) {
+    out.policy = std::get<BackendPolicySpec>(policy->spec).policy;
+  }
+  if (const Object* policy = policy_in_force(state_, "FaultPolicy", place)) {
+    out.fault = compiled_fault(state_, *policy);
+  }
+  return out;
+}
+
+const PolicyLookup::Found& PolicyLookup::of_service(const model::ServiceName& service) {
+  const auto [it, fresh] = found_.try_emplace(place_of(service));
+  if (fresh) it->second = at(it->first);
+  return it->second;
+}
+
+const PolicyLookup::Found& PolicyLookup::of_rule(const char* kind, const std::string& route,
+                                                 const std::string& rule) {
+  const size_t slash = route.find('/');
+  PolicyPlace place{{kind, route.substr(0, slash), route.substr(slash + 1)}, ""};
+  const auto [whole, fresh] = found_.try_emplace(place);
+  if (fresh) whole->second = at(whole->first);
+  place.section = rule;
+  const auto [it, first] = found_.try_emplace(std::move(place));
+  if (first) {
+    // A number may be the name of another rule, or of none.
+    Found own;
+    if (missing(state_, it->first).reason.empty()) own = at(it->first);
+    it->second = {merged(own.policy, whole->second.policy),
+                  own.fault ? own.fault : whole->second.fault};
+  }
+  return it->second;
+}
+
+void PolicyLookup::give(model::ServicePort& port) {
+  if (state_.policies_at.empty()) return;
+  for (model::RouteRule& rule : port.rules) {
+    const Found& found =
+        of_rule(rule.match.grpc ? "GRPCRoute" : "HTTPRoute", rule.route, rule.rule);
+    rule.policy = found.policy;
+    rule.fault = found.fault;
+  }
+  for (model::TcpRule& rule : port.tcp_rules) {
+    const char* kind = rule.hostnames.empty() ? "TCPRoute" : "TLSRoute";
+    rule.policy = of_rule(kind, rule.route, rule.rule).policy;
+  }
+}
+
+}  // namespace weft::control
