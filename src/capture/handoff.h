@@ -25,6 +25,9 @@
 //   keeper → proxy   kEnd: the instance has ended. A keeper that goes without it was killed: the proxy then
 //                    kills what is left in the instance's network namespace, for the process inside may
 //                    have been killed too.
+//   proxy  → keeper  kListen{"ADDRESS:PORT"}: a door of a Gateway is to be open; answered by kListening{the same,
+//                    a blank, and "" or why it cannot be} with its listener. The keeper keeps it open
+//                    until kUnlisten{"ADDRESS:PORT"}: proxies come and go.
 //   either end closing the socket: the proxy exits when the keeper is gone.
 //
 // Upgrade in place (docs/design/upgrade.md): the keeper starts a second proxy while the first serves.
@@ -80,6 +83,9 @@ enum class HandoffKind : uint8_t {
   kRetired = 16,
   kTakeOver = 17,
   kFinished = 18,
+  kListen = 19,
+  kListening = 20,
+  kUnlisten = 21,
 };
 
 // 1 had no upgrade, and listeners that were redirected to instead of transparent ones.

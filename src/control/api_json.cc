@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "control/secrets.h"
 
 namespace weft::control {
 namespace {
 
 constexpr std::string_view kControllerName = "weft.dev/control-plane";
+constexpr std::string_view kGatewayControllerName = "weft.dev/gateway";
 
 Node number(uint64_t value) { return Node::integer(static_cast<int64_t>(value)); }
 
@@ -51,8 +53,26 @@ Node parents_list(const std::vector<ParentState>& parents) {
     ref.add("name", parent.ref.service.name);
     if (parent.ref.port != 0) ref.add("port", number(parent.ref.port));
     if (!parent.ref.section.empty()) ref.add("sectionName", parent.ref.section);
-    one.add("controllerName", kControllerName);
+    one.add("controllerName", parent.ref.is_gateway() ? kGatewayControllerName : kControllerName);
     one.add("conditions", conditions_list(parent.conditions));
+    out.items.push_back(std::move(one));
+  }
+  return out;
+}
+
+// Gateway API v1, PolicyStatus.
+Node ancestors_list(const std::vector<AncestorState>& ancestors, const std::string& ns) {
+  Node out = Node::list();
+  for (const AncestorState& ancestor : ancestors) {
+    Node one = Node::map();
+    Node& ref = one.add("ancestorRef", Node::map());
+    ref.add("group", ancestor.ref.group);
+    ref.add("kind", ancestor.ref.kind);
+    ref.add("namespace", ns);
+    ref.add("name", ancestor.ref.name);
+    if (!ancestor.ref.section.empty()) ref.add("sectionName", ancestor.ref.section);
+    one.add("controllerName", kControllerName);
+    one.add("conditions", conditions_list(ancestor.conditions));
     out.items.push_back(std::move(one));
   }
   return out;
@@ -88,6 +108,7 @@ Node service_map(const ServiceRow& row) {
   out.add("ready", number(row.ready));
   out.add("instances", number(row.instances));
   out.add("served", served_map(row.served));
+  out.add("policies", strings(row.policies));
   out.add("conditions", conditions_list(row.conditions));
   return out;
 }
@@ -99,6 +120,7 @@ Node route_map(const RouteRow& row) {
   out.add("parents", strings(row.parents));
   out.add("rules", strings(row.rules));
   out.add("served", served_map(row.served));
+  out.add("policies", strings(row.policies));
   out.add("conditions", conditions_list(row.conditions));
   out.add("status", Node::map()).add("parents", parents_list(row.parent_states));
   return out;
@@ -153,6 +175,50 @@ Node certificate_map(const CertificateStatus& row) {
   return out;
 }
 
+// Gateway API v1, GatewayStatus.
+void add_gateway_state(Node& status, const Object& object, GatewayState state,
+                       ConditionTimes& times) {
+  Node& addresses = status.add("addresses", Node::list());
+  for (const IpAddress& ip : state.addresses) {
+    Node one = Node::map();
+    one.add("type", "IPAddress");
+    one.add("value", ip.to_string());
+    addresses.items.push_back(std::move(one));
+  }
+  Node& listeners = status.add("listeners", Node::list());
+  for (GatewayState::Listener& listener : state.listeners) {
+    times.stamp(object.key().to_string() + " " + listener.name, listener.conditions);
+    Node one = Node::map();
+    one.add("name", listener.name);
+    Node& kinds = one.add("supportedKinds", Node::list());
+    for (const std::string& kind : listener.kinds) {
+      Node each = Node::map();
+      each.add("group", "gateway.networking.k8s.io");
+      each.add("kind", kind);
+      kinds.items.push_back(std::move(each));
+    }
+    one.add("attachedRoutes", number(listener.attached_routes));
+    one.add("conditions", conditions_list(listener.conditions));
+    listeners.items.push_back(std::move(one));
+  }
+}
+
+// What a policy's status tells of each of its targets, and until when it is in force.
+void add_policy_state(Node& status, const Object& policy, std::vector<AncestorState> ancestors,
+                      ConditionTimes& times) {
+  for (AncestorState& ancestor : ancestors) {
+    times.stamp(fmt::format("{} {} {}:{}", policy.key().to_string(), ancestor.ref.kind,
+                            ancestor.ref.name, ancestor.ref.section),
+                ancestor.conditions);
+  }
+  status.add("ancestors", ancestors_list(ancestors, policy.meta.ns));
+  if (const auto* fault = std::get_if<FaultPolicySpec>(&policy.spec)) {
+    const WallTime given = fault->fault.expires;
+    status.add("expires",
+               json_time(given.unix_ns != 0 ? given : policy.meta.created + fault->lasts));
+  }
+}
+
 void add_service_state(Node& status, const model::ServiceName& name, const Compiler& compiler) {
   const auto compiled = compiler.compile(name);
   if (!compiled) return;
@@ -199,10 +265,16 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
   const Served by = served_of(compiler, object, served);
   const bool service = std::holds_alternative<ServiceSpec>(object.spec);
   std::vector<ParentState> parents = parent_states(compiler, object, served);
+  const bool gateway = std::holds_alternative<GatewaySpec>(object.spec);
+  if (std::holds_alternative<SecretSpec>(object.spec)) hide_secrets(out);
   if (service) add_service_state(status, object.service_name(), compiler);
-  if (parents.empty()) {
+  if (gateway) add_gateway_state(status, object, compiler.gateway_state(object), times);
+  std::vector<AncestorState> ancestors = ancestor_states(compiler, object, served);
+  if (!ancestors.empty()) {
+    add_policy_state(status, object, std::move(ancestors), times);
+  } else if (parents.empty()) {
     std::vector<Condition> conditions = full_conditions(compiler, object, served);
-    if (service) conditions.push_back(served_condition(by, object.meta.generation));
+    if (service || gateway) conditions.push_back(served_condition(by, object.meta.generation));
     times.stamp(object.key().to_string(), conditions);
     status.add("conditions", conditions_list(conditions));
   } else {
@@ -213,6 +285,8 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
     }
     status.add("parents", parents_list(parents));
   }
+  const std::vector<std::string> policies = compiler.policies_on(object.key());
+  if (!policies.empty()) status.add("policies", strings(policies));
   status.add("served", served_map(by));
   out.add("status", std::move(status));
   return out;
@@ -240,6 +314,8 @@ Node json_implicit_service(const model::ServiceName& name, const Compiler& compi
   }
   status.add("fromClaims", Node::boolean(true));
   add_service_state(status, name, compiler);
+  const std::vector<std::string> policies = compiler.policies_on({"Service", name.ns, name.name});
+  if (!policies.empty()) status.add("policies", strings(policies));
   status.add("served", served_map(served({{name, ""}})));
   out.add("status", std::move(status));
   return out;

@@ -25,6 +25,7 @@
 #include "base/ip.h"
 #include "control/object.h"
 #include "control/store.h"
+#include "model/gateway.h"
 #include "model/service.h"
 
 namespace weft::control {
@@ -60,6 +61,18 @@ struct CompiledService {
   model::NameEntry entry;
 };
 
+// A Gateway as its status tells it, beside its conditions.
+struct GatewayState {
+  struct Listener {
+    std::string name;
+    std::vector<std::string> kinds;  // of routes that may attach
+    size_t attached_routes = 0;
+    std::vector<Condition> conditions;  // Accepted, ResolvedRefs, Programmed, Conflicted
+  };
+  std::vector<IpAddress> addresses;  // of those who serve it
+  std::vector<Listener> listeners;   // none when the Gateway is not carried out
+};
+
 class Compiler {
  public:
   Compiler();
@@ -85,7 +98,13 @@ class Compiler {
   // Instances whose inbound() may differ since the last call of this.
   std::set<std::string> take_changed_inbounds();
 
+  // Gateways whose compile_gateway() may differ since the last call of this.
+  std::set<model::GatewayName> take_changed_gateways();
+
   // --- results ---
+  // Nothing when there is no such Gateway, or it is not carried out.
+  std::optional<model::Gateway> compile_gateway(const model::GatewayName& name) const;
+  GatewayState gateway_state(const Object& gateway) const;
   // Nothing when there is no such service, or when it has no address yet (and is not headless).
   std::optional<CompiledService> compile(const model::ServiceName& name) const;
   // All services there are, explicit or implicit, with or without an address.

@@ -1,6 +1,7 @@
 // Changes keep four small indexes up to date: routes by parent and by backend, instances by claim and by
 // namespace. A change costs what it touches; a new instance is matched against the Service objects of its
 // namespace, which is a handful of comparisons each.
+#include "control/compile_gateway.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 
@@ -18,6 +19,7 @@ void index_route(Compiler::State& state, const Object& object, bool add) {
   };
   for (const ParentRef& parent : *parents) {
     if (parent.is_service()) touch(state.routes_of_parent, parent.service);
+    if (parent.is_gateway()) touch(state.routes_of_gateway, parent.service);
   }
   const auto refer = [&](const BackendRef& ref) {
     if (ref.is_service()) touch(state.routes_to_backend, ref.backend.service);
@@ -58,6 +60,13 @@ void index_instance(Compiler::State& state, const Instance& instance, bool add) 
 void add_parents(const Object& object, Affected& out) {
   const std::vector<ParentRef>* parents = parents_of(object);
   if (!parents) return;
+// Claims bring services and their ports into being.
+void mark_gateways_of_claims(Compiler::State& state, const Instance& instance) {
+  for (const Instance::Claim& claim : instance.claims) {
+    if (claim.port != 0) mark_gateways_of_backend(state, {instance.ns, claim.service});
+  }
+}
+
   for (const ParentRef& parent : *parents) {
     if (parent.is_service()) out.insert(parent.service);
   }
@@ -117,6 +126,7 @@ Affected Compiler::put(const Object& object) {
   return affected;
 }
 
+  mark_gateways(*state_, object);
 Affected Compiler::remove(const ObjectKey& key) {
   Affected affected;
   const auto it = state_->objects.find(key);
@@ -125,6 +135,7 @@ Affected Compiler::remove(const ObjectKey& key) {
   mark_inbounds(*state_, it->second);
   const Object removed = std::move(it->second);
   index_route(*state_, removed, false);
+  mark_gateways(*state_, it->second);
   state_->objects.erase(it);
   // Who was selected by labels may be here by its claims now.
   mark_inbounds(*state_, removed);
@@ -141,6 +152,7 @@ Affected Compiler::put_instance(Instance instance) {
   return affected;
 }
 
+  mark_gateways_of_claims(*state_, stored);
 Affected Compiler::remove_instance(const std::string& id) {
   Affected affected;
   const auto it = state_->instances.find(id);
@@ -150,6 +162,7 @@ Affected Compiler::remove_instance(const std::string& id) {
   index_instance(*state_, it->second, false);
   state_->instances.erase(it);
   return affected;
+  mark_gateways_of_claims(*state_, it->second);
 }
 
 Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports) {
@@ -163,6 +176,7 @@ Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<Impl
   return affected;
 }
 
+  mark_gateways_of_backend(*state_, name);
 Affected Compiler::set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6) {
   state_->addresses[name] = {vip4, vip6};
   return {name};

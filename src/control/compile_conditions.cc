@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/compile_gateway.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
@@ -22,11 +23,15 @@ Refusal parent_problem(const Compiler::State& state, const Object& route, const 
   if (!route.unsupported.empty()) {
     return {"UnsupportedValue", fmt::format("{}", fmt::join(route.unsupported, "; "))};
   }
+  if (parent.is_gateway()) {
+    BackendProblem problem = gateway_parent_problem(state, route, parent);
+    return {std::move(problem.reason), std::move(problem.message)};
+  }
   const std::string name = parent.service.to_string();
   if (!parent.is_service()) {
-    return {
-        "UnsupportedValue",
-        fmt::format("parent {} {}: Weft carries routes out for Services only", parent.kind, name)};
+    return {"UnsupportedValue",
+            fmt::format("parent {} {}: Weft carries routes out for Services and Gateways",
+                        parent.kind, name)};
   }
   const auto refused = [](std::string message) {
     return Refusal{"NoMatchingParent", std::move(message)};
@@ -113,7 +118,8 @@ std::vector<Condition> route_conditions(const Compiler::State& state, const Obje
     const Refusal one = parent_problem(state, route, parent);
     if (problems.reason.empty()) problems.reason = one.reason;
     append(problems.message, one.message);
-    addressed = addressed || state.addresses.contains(parent.service);
+    addressed = addressed || (parent.is_gateway() ? gateway_served(state, parent.service)
+                                                  : state.addresses.contains(parent.service));
     if (parent.is_service()) services.push_back(parent.service);
   }
   const bool programmed = problems.reason.empty() && addressed;
@@ -175,6 +181,12 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
   } else {
     out.push_back(stored_condition(object));
   }
+  } else if (std::holds_alternative<GatewaySpec>(object.spec)) {
+    out = gateway_conditions(*state_, object);
+  } else if (std::holds_alternative<GatewayClassSpec>(object.spec)) {
+    out = gateway_class_conditions(object);
+  } else if (const auto* secret = std::get_if<SecretSpec>(&object.spec)) {
+    out.push_back(accepted_condition({secret->problem.empty() ? "" : "Invalid", secret->problem}));
   for (Condition& condition : out) condition.generation = object.meta.generation;
   return out;
 }
@@ -195,9 +207,10 @@ std::vector<ParentState> Compiler::parents(const Object& route) const {
     std::vector<model::ServiceName> parents;
     if (ref.is_service()) parents.push_back(ref.service);
     add(ref, {accepted_condition(problem), resolved_condition(*state_, route, parents)});
-    const bool consumer = ref.service.ns != route.meta.ns;
+    const bool consumer = ref.is_service() && ref.service.ns != route.meta.ns;
     if (problem.reason.empty()) {
-      out.back().carriers = {{ref.service, consumer ? route.meta.ns : ""}};
+      out.back().carriers = {{ref.service, consumer ? route.meta.ns : "",
+                              ref.is_gateway() ? Carrier::kGateway : Carrier::kRules}};
     }
   }
   return out;
@@ -208,6 +221,8 @@ Carriers Compiler::carriers(const Object& object) const {
   std::set<Carrier> out;
   for (const AncestorState& ancestor : ancestors(object)) {
     out.insert(ancestor.carriers.begin(), ancestor.carriers.end());
+  if (std::holds_alternative<GatewaySpec>(object.spec))
+    return {{object.service_name(), "", Carrier::kGateway}};
   }
   for (const ParentState& parent : parents(object)) {
     out.insert(parent.carriers.begin(), parent.carriers.end());

@@ -74,16 +74,16 @@ int64_t characters(const std::string& host, bool plain) {
 void add_candidates(const model::ServiceName& service, const Object& route,
                     const BackendUsable& usable, std::vector<Candidate>& out) {
   const auto& spec = std::get<HttpRouteSpec>(route.spec);
-  static const std::vector<std::string> kAnyHost = {""};
-  const bool consumer = route.meta.ns != service.ns;
   for (size_t r = 0; r < spec.rules.size(); ++r) {
     model::RouteRule rule = make_rule(service, route, spec.rules[r], r, usable);
     if (consumer) rule.consumer_namespace = route.meta.ns;
     for (size_t m = 0; m < spec.rules[r].matches.size(); ++m) {
       rule.match = spec.rules[r].matches[m];
-      for (const std::string& host : spec.hostnames.empty() ? kAnyHost : spec.hostnames) {
+      for (const std::string& host : hosts) {
         rule.match.host = host;
+// `consumer`: the rules are for callers of the route's namespace only.
         out.push_back({{.producer = !consumer,
+                    const std::vector<std::string>& hosts, bool consumer,
                         .plain_host = -characters(host, true),
                         .host = -characters(host, false),
                         .path_kind = rank(rule.match),
@@ -113,6 +113,11 @@ bool names_port(const ParentRef& parent, const model::ServiceName& service,
 bool attaches(const ParentRef& parent, const model::ServiceName& service,
               const model::ServicePort& port) {
   return port.protocol != model::Protocol::kTcp && names_port(parent, service, port);
+void take_in_order(std::vector<Candidate>& candidates, model::ServicePort& port) {
+  std::ranges::sort(candidates, {}, &Candidate::order);
+  for (Candidate& candidate : candidates) port.rules.push_back(std::move(candidate.rule));
+}
+
 }
 
 model::Backend compiled_backend(const BackendRef& ref, bool usable) {
@@ -130,13 +135,22 @@ void compile_rules(const model::ServiceName& service, const std::vector<const Ob
     if (!spec || !route->unsupported.empty()) continue;
     if (std::ranges::any_of(spec->parents,
                             [&](const ParentRef& p) { return attaches(p, service, port); })) {
-      add_candidates(service, *route, usable, candidates);
+      add_candidates(service, *route, spec->hostnames.empty() ? kAnyHost : spec->hostnames,
+                     route->meta.ns != service.ns, usable, candidates);
     }
   }
   if (candidates.empty()) return;
-  std::ranges::sort(candidates, {}, &Candidate::order);
   port.routed = true;
-  for (Candidate& candidate : candidates) port.rules.push_back(std::move(candidate.rule));
+  static const std::vector<std::string> kAnyHost = {""};
+  take_in_order(candidates, port);
+}
+
+void compile_hosted_rules(const std::vector<HostedRoute>& routes, const BackendUsable& usable,
+                          model::ServicePort& port) {
+  std::vector<Candidate> candidates;
+  for (const HostedRoute& one : routes)
+    add_candidates({}, *one.route, one.hosts, false, usable, candidates);
+  take_in_order(candidates, port);
 }
 
 }  // namespace weft::control

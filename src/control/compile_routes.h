@@ -28,4 +28,13 @@ model::Backend compiled_backend(const BackendRef& ref, bool usable);
 void compile_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
                    const BackendUsable& usable, model::ServicePort& port);
 
+// A route as a listener of a Gateway has it: for the hosts that both let in ("" = all of the listener's).
+struct HostedRoute {
+  const Object* route;
+  std::vector<std::string> hosts;
+};
+// Fills port.rules of a listener; port.routed is the caller's.
+void compile_hosted_rules(const std::vector<HostedRoute>& routes, const BackendUsable& usable,
+                          model::ServicePort& port);
+
 }  // namespace weft::control

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/compile.h"
+#include "model/gateway.h"
 
 namespace weft::control {
 
@@ -27,11 +28,13 @@ struct Compiler::State {
   // Indexes.
   std::map<model::ServiceName, std::set<ObjectKey>> routes_of_parent;
   std::map<model::ServiceName, std::set<ObjectKey>> routes_to_backend;
+  std::map<model::GatewayName, std::set<ObjectKey>> routes_of_gateway;
   std::map<model::ServiceName, std::set<std::string>> claimants;  // claims with a port
   std::map<std::string, std::set<std::string>> instances_of_namespace;
   std::map<PolicyPlace, std::set<ObjectKey>> policies_at;
   std::set<std::string> changed_inbounds;  // since take_changed_inbounds()
   std::string trust_domain = "weft.local";
+  std::set<model::GatewayName> changed_gateways;  // since take_changed_gateways()
 
   const ServiceSpec* service(const model::ServiceName& name) const;
   // Ports of the service, explicit or implicit, without rules; empty = no such service.

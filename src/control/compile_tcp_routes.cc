@@ -43,6 +43,19 @@ bool takes_name(const TcpRouteSpec& other, const std::string& name) {
   return std::ranges::find(other.hostnames, name) != other.hostnames.end();
 }
 
+// Without its hostnames.
+model::TcpRule make_rule(const model::ServiceName& parent, const Object& route,
+                         const BackendUsable& usable) {
+  const auto& spec = std::get<TcpRouteSpec>(route.spec);
+  model::TcpRule rule;
+  rule.route = route.meta.ns + "/" + route.meta.name;
+  rule.rule = spec.rule;
+  for (const BackendRef& ref : spec.backends) {
+    rule.backends.push_back(compiled_backend(ref, usable(route, parent, ref)));
+  }
+  return rule;
+}
+
 }  // namespace
 
 bool attaches_opaque(const ParentRef& parent, const model::ServiceName& service,
@@ -54,15 +67,18 @@ bool attaches_opaque(const ParentRef& parent, const model::ServiceName& service,
 void compile_tcp_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
                        const BackendUsable& usable, model::ServicePort& port) {
   for (const Object* route : attached_routes(service, routes, port)) {
-    const auto& spec = std::get<TcpRouteSpec>(route->spec);
-    model::TcpRule rule;
-    rule.route = route->meta.ns + "/" + route->meta.name;
-    rule.rule = spec.rule;
-    rule.hostnames = spec.hostnames;
-    for (const BackendRef& ref : spec.backends) {
-      rule.backends.push_back(compiled_backend(ref, usable(*route, service, ref)));
-    }
+    model::TcpRule rule = make_rule(service, *route, usable);
+    rule.hostnames = std::get<TcpRouteSpec>(route->spec).hostnames;
     if (route->meta.ns != service.ns) rule.consumer_namespace = route->meta.ns;
+    port.tcp_rules.push_back(std::move(rule));
+  }
+}
+
+void compile_hosted_tcp_rules(const std::vector<HostedRoute>& routes, const BackendUsable& usable,
+                              model::ServicePort& port) {
+  for (const HostedRoute& one : routes) {
+    model::TcpRule rule = make_rule({}, *one.route, usable);
+    if (one.route->kind() == "TLSRoute") rule.hostnames = one.hosts;
     port.tcp_rules.push_back(std::move(rule));
   }
 }

@@ -16,6 +16,10 @@ bool attaches_opaque(const ParentRef& parent, const model::ServiceName& service,
 void compile_tcp_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
                        const BackendUsable& usable, model::ServicePort& port);
 
+// Fills port.tcp_rules of a listener of a Gateway. `routes`: the oldest first.
+void compile_hosted_tcp_rules(const std::vector<HostedRoute>& routes, const BackendUsable& usable,
+                              model::ServicePort& port);
+
 // The older route that takes all that `route` could get through this parent; null when something is left
 // for it. `routes`: of the parent.
 const Object* all_taken_by(const Object& route, const ParentRef& parent,

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "xds/convert.h"
+#include "xds/convert_gateway.h"
 
 namespace weft::control {
 
@@ -68,6 +69,12 @@ Discovery::~Discovery() = default;
 // its certificate.
 bool Discovery::may_see(const Client& client, ResourceType type, std::string_view name) const {
   if (type == ResourceType::kName) return name.substr(name.find('.') + 1) == client.ns;
+  // Private keys are in it: for those whose certificate says that they serve it.
+  if (type == ResourceType::kGateway) {
+    auto peer = model::SpiffeId::parse(client.peer);
+    const auto serves = peer ? model::gateway_of(*peer) : std::nullopt;
+    return serves && model::resource_name(*serves) == name;
+  }
   const std::string& id = client.stream.node().id;
   const auto it = compiler_.instances().find(id);
   return name == id && it != compiler_.instances().end() &&
@@ -80,6 +87,16 @@ void Discovery::publish_inbounds() {
       cache_.set(ResourceType::kInbound, id, xds::encode_inbound(*inbound));
     } else {
       cache_.remove(ResourceType::kInbound, id);
+    }
+  }
+}
+
+void Discovery::publish_gateways() {
+  for (const model::GatewayName& name : compiler_.take_changed_gateways()) {
+    if (const auto gateway = compiler_.compile_gateway(name)) {
+      cache_.set(ResourceType::kGateway, model::resource_name(name), xds::encode_gateway(*gateway));
+    } else {
+      cache_.remove(ResourceType::kGateway, model::resource_name(name));
     }
   }
 }
@@ -99,6 +116,7 @@ void Discovery::publish(const Affected& services) {
     }
   }
   publish_inbounds();
+  publish_gateways();
   loop_.at_end_of_turn(*push_);
 }
 
@@ -191,6 +209,10 @@ std::optional<Discovery::Part> Discovery::part_of(const Client& client,
   ResourceType type = ResourceType::kService;
   std::string name = carrier.service.to_string();
   if (carrier.in == Carrier::kEndpoints) type = ResourceType::kEndpoints;
+  if (carrier.in == Carrier::kGateway) {
+    type = ResourceType::kGateway;
+    name = model::resource_name(carrier.service);
+  }
   if (carrier.in == Carrier::kInbound) {
     type = ResourceType::kInbound;
     name = client.stream.node().id;

@@ -56,6 +56,7 @@ class Discovery {
   class Push;
   io::Task<void> write(http::GrpcServerCall& call, Client& client);
   void publish_inbounds();
+  void publish_gateways();
   bool may_see(const Client& client, xds::ResourceType type, std::string_view name) const;
   // What a proxy has of what a carrier names; nothing when it does not use it.
   struct Part;

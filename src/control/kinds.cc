@@ -23,6 +23,7 @@ constexpr const char* kAlpha2And3[] = {"gateway.networking.k8s.io/v1alpha2",
 
 constexpr const char* kServiceNames[] = {"service", "services", "svc"};
 constexpr const char* kNamespaceNames[] = {"namespace", "namespaces", "ns"};
+constexpr const char* kSecretNames[] = {"secret", "secrets"};
 constexpr const char* kHttpRouteNames[] = {"httproute", "httproutes", "route", "routes"};
 constexpr const char* kGrpcRouteNames[] = {"grpcroute", "grpcroutes"};
 constexpr const char* kTlsRouteNames[] = {"tlsroute", "tlsroutes"};
@@ -82,6 +83,13 @@ constexpr Kind kKinds[] = {
                   .schema = &kNamespaceDocument,
                   .read = read_namespace,
                   .origin = "Kubernetes core/v1"}),
+    {.kind = "Secret",
+     .plural = "secrets",
+     .aliases = kSecretNames,
+     .api_version = "v1",
+     .schema = &kSecretDocument,
+     .read = read_secret,
+     .origin = "Kubernetes core/v1"},
     gateway_kind("HTTPRoute", "routes", kHttpRouteNames, kHttpRouteDocument, read_http_route,
                  kBeta),
     gateway_kind("GRPCRoute", "grpcroutes", kGrpcRouteNames, kGrpcRouteDocument, read_grpc_route),

@@ -1,5 +1,5 @@
-// Gateway, GatewayClass and ListenerSet (gateway.networking.k8s.io/v1): checked and stored. Weft opens no
-// listeners for them yet, and their status says so.
+// Gateway, GatewayClass and ListenerSet (gateway.networking.k8s.io/v1). A Gateway is carried out by whoever
+// runs `weft gateway NAME` (compile_gateway.h); a ListenerSet is checked and stored, and its status says so.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include "base/ip.h"
 #include "control/kinds.h"
 #include "control/kinds_listeners.h"
+#include "model/gateway.h"
 
 namespace weft::control {
 namespace {
@@ -190,23 +191,29 @@ constexpr Field kGatewaySpecFields[] = {
      .description = "Addresses asked for; left out: the implementation's choice.",
      .max = 16,
      .object = &kAddress,
+     .unsupported = "`weft gateway --address` says where it listens",
      .rules = kAddressesRules},
     {.name = "infrastructure",
      .type = FieldType::kObject,
      .description = "Labels and the like for what is made for the Gateway.",
-     .object = &kInfrastructure},
+     .object = &kInfrastructure,
+     .unsupported = "Weft makes no objects for a Gateway"},
     {.name = "allowedListeners",
      .type = FieldType::kObject,
      .description = "Which ListenerSets may attach.",
-     .object = &kAllowedListeners},
+     .object = &kAllowedListeners,
+     .unsupported = "Weft carries no ListenerSets out"},
     {.name = "tls",
      .type = FieldType::kObject,
      .description = "TLS of the whole Gateway.",
-     .object = &kGatewayTls},
+     .object = &kGatewayTls,
+     .unsupported =
+         "Weft asks clients for no certificates, and backends see the Gateway's identity"},
     {.name = "defaultScope",
      .type = FieldType::kEnum,
      .description = "Whether routes that want default Gateways attach here.",
      .values = kScopes,
+     .unsupported = "Weft has no default Gateways",
      .experimental = true},
 };
 constexpr Schema kGatewaySpec{"a Gateway's spec", "Where traffic from outside comes in.",
@@ -267,17 +274,31 @@ const Schema kGatewayDocument{"Gateway", "Where traffic from outside comes in.",
 const Schema kGatewayClassDocument{"GatewayClass", "Who carries out Gateways.", kClassFields};
 const Schema kListenerSetDocument{"ListenerSet", "More listeners for a Gateway.", kSetFields};
 
-void read_gateway(const Node&, std::string_view, Object& object, Problems&) {
-  object.spec = StoredSpec{.not_carried_out = "kind Gateway: Weft opens no listeners for Gateways",
-                           .parents = {}};
+void read_gateway(const Node& document, std::string_view, Object& object, Problems&) {
+  const Node& spec = *document.find("spec");
+  GatewaySpec out;
+  out.class_name = spec.text_of("gatewayClassName");
+  for (const Node& listener : items_of(spec, "listeners")) {
+    out.listeners.push_back(read_listener(listener, object.meta));
+  }
+  if (!model::is_dns_label(object.meta.name) ||
+      object.meta.name.size() > model::kLongestGatewayName) {
+    object.unsupported.push_back(fmt::format(
+        "metadata.name: Weft carries out Gateways whose name is a DNS label of at most {} "
+        "characters",
+        model::kLongestGatewayName));
+  }
+  object.spec = std::move(out);
 }
-void read_gateway_class(const Node&, std::string_view, Object& object, Problems&) {
-  object.spec = StoredSpec{
-      .not_carried_out = "kind GatewayClass: Weft opens no listeners for Gateways", .parents = {}};
+
+void read_gateway_class(const Node& document, std::string_view, Object& object, Problems&) {
+  object.spec = GatewayClassSpec{std::string(document.find("spec")->text_of("controllerName"))};
 }
+
 void read_listener_set(const Node&, std::string_view, Object& object, Problems&) {
-  object.spec = StoredSpec{
-      .not_carried_out = "kind ListenerSet: Weft opens no listeners for Gateways", .parents = {}};
+  object.spec =
+      StoredSpec{.not_carried_out = "kind ListenerSet: Weft opens the listeners of Gateways only",
+                 .parents = {}};
 }
 
 }  // namespace weft::control

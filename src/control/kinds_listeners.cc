@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace weft::control {
 namespace {
 
@@ -83,7 +85,8 @@ constexpr Field kTlsFields[] = {
     {.name = "options",
      .type = FieldType::kStringMap,
      .description = "Settings of the implementation.",
-     .max = 16},
+     .max = 16,
+     .unsupported = "Weft has no settings of its own here"},
 };
 const Schema kTls{"tls", "TLS of a listener.", kTlsFields, kTlsRules};
 
@@ -208,5 +211,83 @@ const Rule kListenerRules[5] = {
     {"Protocol TLS has tls.", tls_says_its_mode},
     {"TCP and UDP have no hostname.", streams_have_no_host},
     {"Names are unique, and so is port, protocol and hostname together.", listeners_differ}};
+
+namespace {
+
+LabelSelector read_selector(const Node& node) {
+  LabelSelector out;
+  if (const Node* labels = node.find("matchLabels")) {
+    for (const Node::Entry& label : labels->entries) out.labels[label.name] = label.value.text;
+  }
+  for (const Node& expression : items_of(node, "matchExpressions")) {
+    using Expression = LabelSelector::Expression;
+    Expression one;
+    one.key = expression.text_of("key");
+    const std::string_view op = expression.text_of("operator");
+    one.op = op == "In"       ? Expression::kIn
+             : op == "NotIn"  ? Expression::kNotIn
+             : op == "Exists" ? Expression::kExists
+                              : Expression::kDoesNotExist;
+    for (const Node& value : items_of(expression, "values")) one.values.push_back(value.text);
+    out.expressions.push_back(std::move(one));
+  }
+  return out;
+}
+
+}  // namespace
+
+bool LabelSelector::matches(const std::map<std::string, std::string>& of) const {
+  const auto has = [&](const auto& label) {
+    const auto it = of.find(label.first);
+    return it != of.end() && it->second == label.second;
+  };
+  return std::ranges::all_of(labels, has) &&
+         std::ranges::all_of(expressions, [&](const Expression& expression) {
+           const auto it = of.find(expression.key);
+           const bool there = it != of.end();
+           const bool listed =
+               there && std::ranges::find(expression.values, it->second) != expression.values.end();
+           switch (expression.op) {
+             case Expression::kIn: return listed;
+             case Expression::kNotIn: return !listed;
+             case Expression::kExists: return there;
+             case Expression::kDoesNotExist: return !there;
+           }
+           return false;
+         });
+}
+
+ListenerSpec read_listener(const Node& listener, const ObjectMeta& meta) {
+  ListenerSpec out;
+  out.name = listener.text_of("name");
+  out.hostname = to_lower(listener.text_of("hostname"));
+  out.port = static_cast<uint16_t>(number_of(listener, "port"));
+  out.protocol = listener.text_of("protocol");
+  if (const Node* tls = listener.find("tls")) {
+    out.passthrough = tls->text_of("mode") == "Passthrough";
+    for (const Node& ref : items_of(*tls, "certificateRefs")) {
+      const std::string_view ns = ref.text_of("namespace");
+      const std::string_view group = ref.text_of("group");
+      out.certificates.push_back({.group = std::string(group == "core" ? "" : group),
+                                  .kind = std::string(ref.text_of("kind")),
+                                  .ns = ns.empty() ? meta.ns : std::string(ns),
+                                  .name = std::string(ref.text_of("name"))});
+    }
+  }
+  const Node* allowed = listener.find("allowedRoutes");
+  if (!allowed) return out;
+  if (const Node* namespaces = allowed->find("namespaces")) {
+    const std::string_view from = namespaces->text_of("from");
+    out.from = from == "All"        ? ListenerSpec::kAll
+               : from == "Selector" ? ListenerSpec::kSelector
+                                    : ListenerSpec::kSame;
+    if (const Node* selector = namespaces->find("selector"))
+      out.selector = read_selector(*selector);
+  }
+  for (const Node& kind : items_of(*allowed, "kinds")) {
+    out.kinds.push_back({std::string(kind.text_of("group")), std::string(kind.text_of("kind"))});
+  }
+  return out;
+}
 
 }  // namespace weft::control

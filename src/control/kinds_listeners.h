@@ -9,6 +9,9 @@ extern const Schema kListenerSchema;
 extern const Rule kListenerRules[5];  // on the list
 extern const Schema kNamespaceSelectorSchema;
 
+// From a canonical tree; `meta` of the object it is of.
+ListenerSpec read_listener(const Node& listener, const ObjectMeta& meta);
+
 constexpr Field listeners_field() {
   return {.name = "listeners",
           .type = FieldType::kObjectList,

@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "control/policy_objects.h"
+#include "control/gateway_objects.h"
 #include "model/service.h"
 
 namespace weft::control {
@@ -72,6 +73,7 @@ struct ParentRef {
   std::string kind = "Service";
   std::string section;  // sectionName: a listener, a named port; "" = all
   bool is_service() const { return group.empty() && kind == "Service"; }
+  bool is_gateway() const { return group == "gateway.networking.k8s.io" && kind == "Gateway"; }
   friend bool operator==(const ParentRef&, const ParentRef&) = default;
 };
 
@@ -134,7 +136,8 @@ struct Object {
   std::string kind_name;
   ObjectMeta meta;
   std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec,
-               BackendPolicySpec, FaultPolicySpec, RateLimitPolicySpec>
+               GatewaySpec, GatewayClassSpec, SecretSpec, BackendPolicySpec, FaultPolicySpec,
+               RateLimitPolicySpec>
       spec;
   // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
   std::vector<std::string> unsupported;
@@ -171,7 +174,8 @@ struct Carrier {
   std::string callers;
   // In which of its resources: rules with the Service, what is said with its endpoints, or what is asked of
   // each of its instances.
-  enum In : uint8_t { kRules, kEndpoints, kInbound } in = kRules;
+  // Or in a Gateway, which `service` names then.
+  enum In : uint8_t { kRules, kEndpoints, kInbound, kGateway } in = kRules;
   friend auto operator<=>(const Carrier&, const Carrier&) = default;
 };
 using Carriers = std::vector<Carrier>;

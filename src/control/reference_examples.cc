@@ -19,6 +19,20 @@ spec:
 kind: Namespace
 metadata: {name: shop, labels: {team: web}}
 )"},
+    {"Secret", R"(apiVersion: v1
+kind: Secret
+metadata: {name: shop-certificate, namespace: shop}
+type: kubernetes.io/tls
+stringData:
+  tls.crt: |
+    -----BEGIN CERTIFICATE-----
+    …
+    -----END CERTIFICATE-----
+  tls.key: |
+    -----BEGIN PRIVATE KEY-----
+    …
+    -----END PRIVATE KEY-----
+)"},
     {"HTTPRoute", R"(apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: cart-canary, namespace: shop}

@@ -152,13 +152,13 @@ Task<Result<StreamPtr>> SocketNetwork::connect(SocketAddress to, Duration timeou
                       to, std::nullopt, timeout);
 }
 
-Result<Fd> listening_socket(SocketAddress at) {
+Result<Fd> listening_socket(SocketAddress at, bool both_families) {
   const std::string where = "listening on " + at.to_string();
   const int family = family_of(at);
   Fd fd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return std::unexpected(Error::from_errno(errno, where));
   set_int(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  if (family == AF_INET6) set_int(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (family == AF_INET6) set_int(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, both_families ? 0 : 1);
   const KernelAddress address = to_kernel(at, family);
   if (bind(fd.get(), address.get(), address.size) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     return std::unexpected(Error::from_errno(errno, where));

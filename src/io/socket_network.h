@@ -46,7 +46,8 @@ std::unique_ptr<Listener> adopt_shared_listener(EpollLoop& loop, int fd, Accepte
 StreamPtr accepted_stream(EpollLoop& loop, Accepted accepted, Tally tally = {});
 
 // A listening socket as SocketNetwork::listen() makes it, not accepting yet.
-Result<Fd> listening_socket(SocketAddress at);
+// `both_families`: of [::], IPv4 too.
+Result<Fd> listening_socket(SocketAddress at, bool both_families = false);
 
 // Connects a fresh TCP socket made by someone else, e.g. in another network namespace, optionally
 // bound to `bind_source` before (port 0 = any). Takes the descriptor. Errors carry retry = kYes.

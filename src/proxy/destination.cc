@@ -18,7 +18,7 @@ Destination refused(SocketAddress original, std::string why) {
 }  // namespace
 
 std::string Destination::name() const {
-  return kind == kService ? service.to_string() : original.ip.to_string();
+  return kind == kService || kind == kGateway ? service.to_string() : original.ip.to_string();
 }
 
 Result<AddressRange> AddressRange::parse(std::string_view cidr) {

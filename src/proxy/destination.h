@@ -24,16 +24,19 @@ struct Destination {
   enum Kind : uint8_t {
     kService,   // a service of the mesh: routes and balancing apply
     kWorkload,  // one instance, by its own mesh address
+    kGateway,   // a port of the Gateway this proxy serves: its listeners' routes decide
     kExternal,  // not of the mesh: carried unchanged
     kRefused,   // of the mesh, but there is no such port or address: `why`
     kUnknown,   // discovery has to be asked first: `want`
   } kind = kUnknown;
   SocketAddress original;
-  model::ServiceName service;  // kService
+  model::ServiceName service;  // kService; kGateway: the Gateway
   uint16_t port = 0;
   std::shared_ptr<const LiveWorkload> workload;  // kWorkload
   model::Protocol protocol = model::Protocol::kAuto;
   std::optional<TcpChoice> chosen;  // kService, for opaque connections only
+  std::string listener;             // kGateway: that TLS was ended for; "" = the Host decides alone
+  bool tls = false;                 // kGateway: the client speaks https
   Want want;
   std::string why;
 

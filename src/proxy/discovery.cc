@@ -23,6 +23,10 @@ Discovery::Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good,
   client_.subscribe(ResourceType::kName, "*");
 }
 
+void Discovery::serve_gateway(const model::GatewayName& name) {
+  client_.subscribe(ResourceType::kGateway, model::resource_name(name));
+}
+
 void Discovery::restore() {
   auto entries = last_good_.load();
   if (!entries) {
@@ -53,20 +57,20 @@ Result<void> Discovery::receive(std::string_view message) {
   }
   // The index is asked for last, and answered in any case.
   heard_names_ = heard_names_ || update->type == ResourceType::kName;
+  const SnapshotPtr before = staging_.snapshot();
   Staging::Outcome outcome = staging_.receive(std::move(*update));
   for (const model::ServiceName& needed : outcome.needs) subscribe(needed, false);
   if (hooks_.heard && heard_names_ && outcome.needs.empty()) hooks_.heard();
   if (!outcome.swapped) {
-  const SnapshotPtr before = staging_.snapshot();
     acknowledge(std::move(outcome.done));
     return {};
   }
   dirty_ = true;
+  mark_joined(*before, *staging_.snapshot(), clock_.now());
   // New ones count as used now: the question that subscribed them is about to be followed by a call.
   for (const auto& [name, service] : staging_.snapshot()->services) {
     if (service.last_use->at() == Instant{}) service.last_use->touch(clock_.now());
   }
-  mark_joined(*before, *staging_.snapshot(), clock_.now());
   for (const auto& [address, workload] : staging_.snapshot()->workloads) {
     if (workload->last_use->at() == Instant{}) workload->last_use->touch(clock_.now());
   }

@@ -39,6 +39,8 @@ class Discovery {
   Discovery(const Clock& clock, xds::NodeInfo node, LastGood last_good, Hooks hooks, Log log,
             steer::Place own = {});
 
+  // This proxy serves a Gateway; before restore().
+  void serve_gateway(const model::GatewayName& name);
   // Takes the last good state from disk and publishes it; before the first connected().
   void restore();
   void connected() { client_.connected(); }

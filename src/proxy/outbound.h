@@ -29,6 +29,7 @@
 #include "http/server.h"
 #include "proxy/destination.h"
 #include "proxy/http_path.h"
+#include "proxy/explanation.h"
 #include "proxy/tcp_path.h"
 
 namespace weft::proxy {
@@ -40,8 +41,6 @@ class Outbound {
   // A first message that could yet become HTTP ("x", "PING") may be all that its client says before an
   // answer: then it goes on as it is.
   static constexpr Duration kUndecided = Duration::millis(100);
-  // For the ClientHello that a TLSRoute needs to see.
-  static constexpr Duration kHelloWait = Duration::seconds(10);
 
   // `host_ports`: ports of the host's loopback that the app may reach at the same place.
   Outbound(Worker& worker, UpstreamPool& pool, std::set<uint16_t> host_ports);

@@ -17,6 +17,26 @@ std::string service_and_port(const Destination& destination) {
 }
 
 }  // namespace
+// The listener a request from outside is for, by its Host: what TLS was ended for must be the same one.
+const CompiledPort* listener_port(const Snapshot& snapshot, const Destination& destination,
+                                  const wire::RequestHead& head,
+                                  std::optional<LocalReply>& refused) {
+  const LiveListener* listener =
+      snapshot.gateway ? snapshot.gateway->find(destination.port, host_of(head.authority))
+                       : nullptr;
+  if (!listener) {
+    refused = {404, "weft: no listener of " + service_and_port(destination) + " has this host",
+               "NR"};
+    return nullptr;
+  }
+  // RFC 9110 section 15.5.20: the client reached us by a connection that is for another name.
+  if (!destination.listener.empty() && listener->name != destination.listener) {
+    refused = {421, "weft: this connection is for another host", "NR"};
+    return nullptr;
+  }
+  return &listener->port();
+}
+
 
 RoutedRequest::RoutedRequest(const wire::RequestHead& head, const CompiledPort& port,
                              std::string_view caller_namespace, bool grpc)
@@ -40,22 +60,26 @@ RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
     choice.refused = {403, "weft: no route allows CONNECT to " + service_and_port(destination),
                       "NR"};
   };
-  if (destination.kind != Destination::kService) {
+  if (destination.kind == Destination::kGateway) {
+    choice.port = listener_port(snapshot, destination, head, choice.refused);
+    if (!choice.port) return choice;
+  } else if (destination.kind != Destination::kService) {
     if (connect) refuse_connect();
     return choice;
   }
-  choice.service = snapshot.service(destination.service);
-  choice.port = choice.service ? choice.service->compiled->port(destination.port) : nullptr;
   if (!choice.port) {
     choice.refused = {503, "weft: " + service_and_port(destination) + " is not known any more",
                       "NC"};
     return choice;
   }
-  if (!choice.port->routed_for(caller_namespace)) {
+  if (destination.kind == Destination::kService && !choice.port->routed_for(caller_namespace)) {
     if (connect) refuse_connect();
     return choice;
   }
   choice.rule =
+  } else {
+    choice.service = snapshot.service(destination.service);
+    choice.port = choice.service ? choice.service->compiled->port(destination.port) : nullptr;
       choice.port->match(RoutedRequest(head, *choice.port, caller_namespace, grpc).view());
   if (!choice.rule) {
     choice.refused = {
@@ -69,7 +93,7 @@ RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
 LocalReply redirect_by(const model::RouteRule& rule, const Destination& destination,
                        const wire::RequestHead& head) {
   const std::string host = host_of(head.authority);
-  std::string location = location_of(*rule.redirect, {.scheme = "http",
+  std::string location = location_of(*rule.redirect, {.scheme = destination.tls ? "https" : "http",
                                                       .host = host,
                                                       .port = destination.port,
                                                       .target = routed_target(head.target),

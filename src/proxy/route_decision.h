@@ -31,7 +31,7 @@ class RoutedRequest {
 
 struct RuleChoice {
   const LiveService* service = nullptr;  // of the snapshot; null: not known, or a workload
-  const CompiledPort* port = nullptr;    // of it
+  const CompiledPort* port = nullptr;    // of it, or of a Gateway's listener
   std::shared_ptr<const CompiledRule>
       rule;  // null: no route concerns the caller, the destination itself serves
   std::optional<LocalReply> refused;  // the request goes no further

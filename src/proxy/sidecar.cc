@@ -119,6 +119,8 @@ WorkerSide::Hooks Sidecar::worker_hooks(bool first) {
         auto sidecar = self.lock();
         if (!sidecar) return;
         (*sidecar)->ports_ = std::move(ports);
+        // The ports of a Gateway are its listeners', told by listening().
+        if ((*sidecar)->options_.gateway && (*sidecar)->ports_) return;
         (*sidecar)->link_.report_soon();
       });
     };
@@ -144,6 +146,7 @@ Result<void> Sidecar::start() {
   auto used = use_certificate(svid_, bundle_);
   if (!used) return used;
   discovery_.restore();
+  if (options_.gateway) discovery_.serve_gateway(*options_.gateway);
   link_.start();
   tasks_.spawn(housekeeping());
   return {};
@@ -208,6 +211,7 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
     declare_next();
   }
   if (snapshot->names->complete) index_ready_.set();
+  follow_listeners();
   dns_.changed();
 }
 
@@ -220,9 +224,34 @@ void Sidecar::declare_next() {
     if (!declared_ports_.settled()) return;
   }
   for (auto& go_on : std::exchange(when_declared_, {})) go_on();
+  if (opening_) return;
 }
 
 void Sidecar::declared(const std::string& failure) {
+void Sidecar::follow_listeners() {
+  if (!options_.gateway || !hooks_.listen || stage_ != Stage::kServing) return;
+  const auto& gateway = discovery_.snapshot()->gateway;
+  std::set<uint16_t> ports = gateway ? gateway->ports() : std::set<uint16_t>();
+  if (ports == listener_ports_) return;
+  listener_ports_ = ports;
+  opening_ = true;
+  hooks_.listen(ports);
+}
+
+void Sidecar::listening(const std::map<uint16_t, std::string>& failed) {
+  opening_ = false;
+  std::vector<PortState> ports;
+  for (const uint16_t port : listener_ports_) {
+    const auto it = failed.find(port);
+    const bool open = it == failed.end();
+    ports.push_back({.app_port = port, .ready = open, .why = open ? "" : it->second});
+    if (!open) note(fmt::format("listener port {}: {}", port, it->second));
+  }
+  ports_ = std::move(ports);
+  link_.report_soon();
+  declare_next();
+}
+
   if (!failure.empty())
     log_.error("the ruleset does not know all declared ports", {{"why", failure}});
   declared_ports_.done();
@@ -252,9 +281,11 @@ std::optional<ReportContent> Sidecar::collect() {
   if (!ports_ || stage_ == Stage::kStandby) return std::nullopt;
   for (size_t i = 0; const WorkerRef& worker : workers_) {
     post_to(worker, [gauges = gauges_[i++], now = loop_.wall_now()](WorkerSide& side) {
-      gauges->outlived = static_cast<uint32_t>(side.outbound.tcp().outlived_certificate(now));
+      gauges->outlived = static_cast<uint32_t>(side.outbound.tcp().outlived_certificate(now) +
+                                               side.gateway.tcp().outlived_certificate(now));
       gauges->active_inbound = static_cast<uint32_t>(side.inbound.active());
-      gauges->active_outbound = static_cast<uint32_t>(side.outbound.active());
+      gauges->active_outbound =
+          static_cast<uint32_t>(side.outbound.active() + side.gateway.active());
       gauges->upstream_connections = static_cast<uint32_t>(side.pool.connections());
     });
   }

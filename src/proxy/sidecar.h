@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,7 @@ class Sidecar {
     std::vector<std::string> search;
     std::string version;
     bool standby = false;
+    std::optional<model::GatewayName> gateway;  // it serves this; then there is no app
   };
   struct Hooks {
     // A renewed credential, to be kept where a restarted proxy finds it.
@@ -44,6 +47,8 @@ class Sidecar {
     // Tells the instance's ruleset which ports are declared (a change of capture/port_sets.h); declared()
     // is called when it is done. False: it cannot be told. Null: there is no ruleset.
     std::function<bool(const std::string& change)> declare;
+    // Of a Gateway: accept at these of its ports and no others; listening() is called when that is so.
+    std::function<void(const std::set<uint16_t>& ports)> listen;
   };
 
   // One of the workers, all of the same group; `side` belongs to `loop`.
@@ -90,6 +95,8 @@ class Sidecar {
   // The kernel refused a connect to a port that is not declared.
   void refused_port(const std::string& destination);
   // So many more datagrams, and connects to ports that are not declared.
+  // The last `listen` asked for has been carried out: ports that could not be opened, and why.
+  void listening(const std::map<uint16_t, std::string>& failed);
   void count_refusals(uint64_t datagrams, uint64_t connects);
   // Something a person should see in `weft status`.
   void note(std::string text);
@@ -111,6 +118,7 @@ class Sidecar {
   bool declares() const { return hooks_.declare && stage_ == Stage::kServing; }
   std::vector<telemetry::EdgeTotals> edges() const;
   static void post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work);
+  void follow_listeners();
   void to_workers(const std::function<void(WorkerSide&)>& work);
   WorkerSide::Hooks worker_hooks(bool first);
 
@@ -137,6 +145,8 @@ class Sidecar {
   std::vector<std::move_only_function<void()>> when_declared_;
   uint64_t refused_datagrams_ = 0, refused_connects_ = 0;
   std::vector<std::string> notes_;
+  std::set<uint16_t> listener_ports_;  // asked for last
+  bool opening_ = false;               // and not carried out yet
   telemetry::EdgeReporter reporter_;
   // Written by a worker, read here.
   struct Gauges {

@@ -30,7 +30,10 @@ io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
   if (!co_await link_.leave(kLeaveTimeout)) link_.report_soon();
   if (serves && !app_ended) co_await io::sleep_for(loop_, kLeaveSettles);
 
-  to_workers([](WorkerSide& worker) { worker.inbound.drain(); });
+  to_workers([](WorkerSide& worker) {
+    worker.inbound.drain();
+    worker.gateway.drain();
+  });
   const size_t left = co_await inbound_ended(until);
   // The app's own connections end with it; what they carried belongs into the last report.
   const Instant enough = loop_.now() + kOutboundEnds;
@@ -45,8 +48,8 @@ io::Task<void> Sidecar::drain(Duration limit, bool app_ended) {
 
 io::Task<size_t> Sidecar::inbound_ended(Instant until) {
   while (true) {
-    const size_t left =
-        co_await ask_workers([](WorkerSide& worker) { return worker.inbound.active(); });
+    const size_t left = co_await ask_workers(
+        [](WorkerSide& worker) { return worker.inbound.active() + worker.gateway.active(); });
     if (left == 0 || loop_.now() >= until) co_return left;
     co_await io::sleep_for(loop_, kDrainLook);
   }
@@ -62,6 +65,7 @@ void Sidecar::take_over() {
   // The ruleset may know what the one before told it: everything is told anew.
   declared_index_ = discovery_.snapshot()->names;
   declared_ports_.want(*declared_index_);
+  follow_listeners();
   declare_next();
   link_.report_soon();
 }

@@ -17,11 +17,12 @@
 
 #include "base/ip.h"
 #include "model/service.h"
+#include "proxy/live_gateway.h"
 #include "proxy/pools.h"
 #include "proxy/router.h"
 #include "steer/backend_state.h"
-
 #include "steer/endpoint_health.h"
+
 namespace weft::proxy {
 
 // An endpoint as the balancer sees it.
@@ -35,9 +36,9 @@ struct EndpointGroup {
   std::vector<LiveEndpoint> endpoints;
   model::BackendPolicyPtr policy = nullptr;      // of the Service
   std::shared_ptr<steer::BackendState> state{};  // null for a group of one instance by its address
-};
   steer::Place own{};                            // where this sidecar is
   Pools pools{};
+};
 
 // When a service was last asked for, to a second; shared by its versions, written by workers, read by
 // eviction. Workers that use it at the same time seldom write.
@@ -81,6 +82,8 @@ struct Snapshot {
   std::unordered_map<IpAddress, std::shared_ptr<const LiveWorkload>> workloads;
   // Rate limits and health checks for what this instance serves; null: none.
   std::shared_ptr<const model::Inbound> inbound;
+  // The one this proxy serves; null: none, or not known yet.
+  std::shared_ptr<const LiveGateway> gateway;
   // Asked for, and the control plane said there is no such thing.
   std::set<std::string> absent;
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "xds/convert.h"
+#include "xds/convert_gateway.h"
 
 namespace weft::proxy {
 namespace {
@@ -32,6 +33,13 @@ struct Staging::Change {
   std::shared_ptr<const model::WorkloadAddress> workload;
   std::shared_ptr<const model::NameEntry> entry;
   std::shared_ptr<const model::Inbound> inbound;
+  std::shared_ptr<const LiveGateway> gateway;
+
+  // Services that must be known before it can be in use.
+  std::vector<model::ServiceName> dependencies() const {
+    if (service) return service->dependencies();
+    return gateway ? gateway->dependencies() : std::vector<model::ServiceName>();
+  }
 };
 
 Staging::~Staging() = default;
@@ -81,6 +89,16 @@ Result<Staging::Change> Staging::decode(ResourceType type, const std::string& na
       if (!inbound) return std::unexpected(std::move(inbound.error()));
       if (inbound->instance != name) return wrong_name(inbound->instance);
       change.inbound = std::make_shared<model::Inbound>(std::move(*inbound));
+      break;
+    }
+    case ResourceType::kGateway: {
+      auto gateway = xds::decode_gateway(held.payload);
+      if (!gateway) return std::unexpected(std::move(gateway.error()));
+      if (model::resource_name(gateway->name) != name)
+        return wrong_name(model::resource_name(gateway->name));
+      auto compiled = LiveGateway::compile(*gateway);
+      if (!compiled) return std::unexpected(std::move(compiled.error()));
+      change.gateway = std::move(*compiled);
       break;
     }
   }
@@ -147,8 +165,7 @@ bool Staging::will_have(ResourceType type, const std::string& name,
 std::set<model::ServiceName> Staging::missing(const Change& change,
                                               const std::vector<size_t>& with) const {
   std::set<model::ServiceName> names;
-  if (!change.service) return names;
-  for (const model::ServiceName& name : change.service->dependencies()) {
+  for (const model::ServiceName& name : change.dependencies()) {
     std::string text = name.to_string();
     if (!will_have(ResourceType::kService, text, with) ||
         !will_have(ResourceType::kEndpoints, text, with)) {
@@ -224,8 +241,13 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
     return;
   }
 
+  // Of both one is subscribed; null when removed.
   if (change.type == ResourceType::kInbound) {
-    next.inbound = change.inbound;  // one is subscribed; null when removed
+    next.inbound = change.inbound;
+    return;
+  }
+  if (change.type == ResourceType::kGateway) {
+    next.gateway = change.gateway;
     return;
   }
 
@@ -257,14 +279,22 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
         group->service = *service;
         group->policy = change.endpoints->policy;
         group->state = health_.of(*service);
+        group->own = own_;
         for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
           group->endpoints.push_back({endpoint, health_.of(endpoint)});
+        }
+        // So that no request has to: for the ports that are known, by the Service's own policy.
+        for (const LiveEndpoint& live : group->endpoints) {
+          for (const auto& [port, target] : live.endpoint.target_ports) {
+            group->pools.of(*group, port, nullptr);
+          }
         }
         next.endpoints[*service] = std::move(group);
       }
       break;
     case ResourceType::kWorkloadAddress:
-    case ResourceType::kInbound: break;
+    case ResourceType::kInbound:
+    case ResourceType::kGateway: break;
   }
 }
 
@@ -279,16 +309,9 @@ Result<void> Staging::restore(ResourceType type, const std::string& name, const 
   if (!change) return std::unexpected(std::move(change.error()));
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
-        group->own = own_;
   apply(*change, *next, names);
   if (names) {
     names->complete = true;
-        // So that no request has to: for the ports that are known, by the Service's own policy.
-        for (const LiveEndpoint& live : group->endpoints) {
-          for (const auto& [port, target] : live.endpoint.target_ports) {
-            group->pools.of(*group, port, nullptr);
-          }
-        }
     next->names = std::move(names);
   }
   publish(std::move(next));
@@ -325,10 +348,13 @@ std::set<model::ServiceName> Staging::referenced() const {
       names.insert(std::move(dependency));
     }
   }
+  if (snapshot_->gateway) {
+    for (model::ServiceName& dependency : snapshot_->gateway->dependencies())
+      names.insert(std::move(dependency));
+  }
   for (const Generation& generation : pending_) {
     for (const Change& change : generation.changes) {
-      if (!change.service) continue;
-      for (model::ServiceName& dependency : change.service->dependencies()) {
+      for (model::ServiceName& dependency : change.dependencies()) {
         names.insert(std::move(dependency));
       }
     }

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "proxy/gateway_side.h"
 #include "proxy/inbound.h"
 #include "proxy/outbound.h"
 #include "proxy/overload_watch.h"
@@ -40,6 +41,7 @@ class WorkerSide {
         pool(worker),
         outbound(worker, pool, std::move(options.host_ports)),
         inbound(worker),
+        gateway(worker, pool),
         readiness(worker, inbound.dialer(), std::move(options.probes)),
         overload_watch(worker, std::move(options.usage)) {
     worker.presence = options.presence;
@@ -79,18 +81,21 @@ class WorkerSide {
   void retire() {
     inbound.retire();
     outbound.retire();
+    gateway.retire();
   }
   void cut() {
     inbound.cut();
     outbound.cut();
+    gateway.cut();
   }
-  size_t open() const { return inbound.open() + outbound.open(); }
-  size_t busy() const { return inbound.busy() + outbound.busy(); }
+  size_t open() const { return inbound.open() + outbound.open() + gateway.open(); }
+  size_t busy() const { return inbound.busy() + outbound.busy() + gateway.busy(); }
 
   Worker worker;
   UpstreamPool pool;
   Outbound outbound;
   Inbound inbound;
+  GatewaySide gateway;
   Readiness readiness;
   OverloadWatch overload_watch;
 };

@@ -9,7 +9,7 @@
 // together. Subscribing a name again sends it again; a name that does not exist is answered in
 // removed_resources; unsubscribing a name that "*" still covers answers with the resource.
 //
-// A proxy sees the part of the index it may see, and of Inbound its own: a name beyond that is to it as if
+// A proxy sees the part of the index it may see, of Inbound its own, of Gateways the one it serves: a name beyond that is to it as if
 // it did not exist, also when it held it before. Only the index may be subscribed as a whole ("*") by such a proxy;
 // details go to whoever names them, since a route may lead to a backend of any namespace.
 //
@@ -48,7 +48,7 @@ class DeltaServerStream {
   static constexpr size_t kMaxUnacknowledged = 256;
   static constexpr size_t kResponseBytes = 1024 * 1024;  // a larger push is split in parts
 
-  // Of an index name ("cart.default") or an instance (Inbound): may this proxy see it?
+  // Of an index name ("cart.default") an instance (Inbound) or a Gateway: may this proxy see it?
   using MaySee = std::function<bool(ResourceType type, std::string_view name)>;
 
   // The cache outlives the stream. Without `may_see` the stream sees everything.
@@ -94,7 +94,8 @@ class DeltaServerStream {
   const PerType& of(ResourceType type) const { return types_[static_cast<size_t>(type)]; }
   bool covers(const PerType& t, std::string_view name) const;
   bool visible(ResourceType type, std::string_view name) const {
-    const bool restricted = type == ResourceType::kName || type == ResourceType::kInbound;
+    const bool restricted = type == ResourceType::kName || type == ResourceType::kInbound ||
+                            type == ResourceType::kGateway;
     return !restricted || !may_see_ || may_see_(type, name);
   }
   CachedResourcePtr find(ResourceType type, std::string_view name) const {

@@ -1,6 +1,7 @@
 // The kinds of resources that discovery carries, in the order one push sends them: endpoints before
 // the services that name them, both before the index that leads callers there (make before break), and
-// what an instance must know of itself before the index too, whose arrival makes it ready.
+// what an instance must know of itself before the index too, whose arrival makes it ready. A Gateway, like a
+// service, comes behind what its rules name.
 #pragma once
 
 #include <array>
@@ -12,10 +13,11 @@
 namespace weft::xds {
 
 // The numbers stand in files (proxy/last_good.h): new ones come last.
-enum class ResourceType : uint8_t { kEndpoints, kService, kWorkloadAddress, kName, kInbound };
-inline constexpr size_t kResourceTypes = 5;
+enum class ResourceType : uint8_t { kEndpoints, kService, kWorkloadAddress, kName, kInbound, kGateway };
+inline constexpr size_t kResourceTypes = 6;
 inline constexpr std::array<ResourceType, kResourceTypes> kAllResourceTypes{
-    ResourceType::kEndpoints, ResourceType::kService, ResourceType::kWorkloadAddress,
+    ResourceType::kEndpoints, ResourceType::kService, ResourceType::kGateway,
+    ResourceType::kWorkloadAddress,
     ResourceType::kInbound, ResourceType::kName};
 
 // "type.googleapis.com/weft.v1.Endpoints" and so on.
@@ -39,5 +41,6 @@ inline constexpr std::string_view kRegisterPath = "/weft.v1.Control/Register";
 inline constexpr std::string_view kIssueSvidPath = "/weft.v1.Control/IssueSvid";
 inline constexpr std::string_view kReportPath = "/weft.v1.Control/Report";
 inline constexpr std::string_view kLeavePath = "/weft.v1.Control/Leave";
+inline constexpr std::string_view kQuestionsPath = "/weft.v1.Control/Questions";
 
 }  // namespace weft::xds

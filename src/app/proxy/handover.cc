@@ -114,6 +114,23 @@ Result<void> read_doors(const v1::Bootstrap& message, Handover& handover) {
   return {};
 }
 
+Result<void> read_gateway(const v1::Bootstrap& message, Handover& handover) {
+  if (!message.has_gateway()) return {};
+  auto ip = IpAddress::parse(message.gateway().address());
+  if (!ip) return std::unexpected(std::move(ip.error()));
+  GatewayDoors doors{*ip, {}};
+  for (const auto& [listener, local] : message.gateway().ports()) {
+    auto from = port_of(listener, "--port");
+    auto to = port_of(local, "--port");
+    if (!from) return std::unexpected(std::move(from.error()));
+    if (!to) return std::unexpected(std::move(to.error()));
+    doors.ports[*from] = *to;
+  }
+  handover.gateway = std::move(doors);
+  handover.options.gateway = {message.namespace_(), message.gateway().name()};
+  return {};
+}
+
 void read_addresses(const v1::Bootstrap& message, Handover& handover) {
   for (const std::string& server : message.discovery()) {
     if (auto address = SocketAddress::parse(server)) handover.options.servers.push_back(*address);
@@ -174,6 +191,8 @@ Result<Handover> read_handover(const std::string& text, std::vector<int> fds) {
   if (!self) return std::unexpected(std::move(self.error()).context("bootstrap"));
   auto doors = read_doors(message, handover);
   if (!doors) return std::unexpected(std::move(doors.error()).context("bootstrap"));
+  auto gateway = read_gateway(message, handover);
+  if (!gateway) return std::unexpected(std::move(gateway.error()).context("bootstrap"));
   read_ports(message, handover);
   read_addresses(message, handover);
   handover.options.trust_domain = message.trust_domain();

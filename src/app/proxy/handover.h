@@ -26,6 +26,16 @@ struct ExplicitDoor {
   Fd listener;  // none: to be made
 };
 
+// Where the listeners of a Gateway are on the host.
+struct GatewayDoors {
+  IpAddress address;
+  std::map<uint16_t, uint16_t> ports;  // those not named stay
+  SocketAddress at(uint16_t port) const {
+    const auto it = ports.find(port);
+    return {address, it == ports.end() ? port : it->second};
+  }
+};
+
 struct Handover {
   proxy::Sidecar::Options options;
   std::set<uint16_t> host_ports;
@@ -33,6 +43,7 @@ struct Handover {
   std::vector<SocketAddress> nameservers;
   std::vector<PublishedDoor> published;
   std::vector<ExplicitDoor> upstreams;
+  std::optional<GatewayDoors> gateway;
   bool restarted = false;
   size_t workers = 0;  // 0: default_workers()
 

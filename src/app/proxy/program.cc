@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "app/proxy/cpus.h"
+#include "base/text.h"
 #include "capture/processes.h"
 
 namespace weft::app {
@@ -44,9 +45,10 @@ Result<void> Program::start() {
       log_.warn("the app cannot be ended with the keeper", {{"why", inside.error().message()}});
     network_namespace_ = inside.value_or(0);
   }
-  const size_t workers = handover_.workers > 0
-                             ? handover_.workers
-                             : default_workers(!handover_.published.empty(), usable_cpus());
+  const size_t workers =
+      handover_.workers > 0
+          ? handover_.workers
+          : default_workers(!handover_.published.empty() || handover_.gateway, usable_cpus());
   workers_ = std::make_unique<WorkerThreads>(
       loop_, workers, handover_, log_, files_.access(),
       [this](const char* family) { return tell_keeper(HandoffKind::kNeedSockets, family); });
@@ -68,6 +70,7 @@ Result<void> Program::start() {
       return tell_keeper(HandoffKind::kDeclare, change);
     };
   }
+  if (handover_.gateway) hooks.listen = [this](const std::set<uint16_t>& ports) { listen(ports); };
   sidecar_ = std::make_unique<proxy::Sidecar>(loop_, network_, random_, disk_, workers_->refs(),
                                               handover_.options, credential_.svid,
                                               credential_.bundle, std::move(hooks), log_);
@@ -95,6 +98,42 @@ void Program::serve() {
 io::Task<void> Program::close_doors() {
   co_await workers_->close_doors();
   if (dns_) dns_->stop();
+}
+
+// The keeper makes the listeners and keeps them: a proxy that follows this one finds them open.
+void Program::listen(const std::set<uint16_t>& ports) {
+  for (const uint16_t port : std::set<uint16_t>(open_ports_)) {
+    if (ports.contains(port)) continue;
+    open_ports_.erase(port);
+    workers_->close_gateway(port);
+    tell_keeper(HandoffKind::kUnlisten, handover_.gateway->at(port).to_string());
+  }
+  failed_ports_.clear();
+  asked_ports_.clear();
+  for (const uint16_t port : ports) {
+    if (open_ports_.contains(port)) continue;
+    if (tell_keeper(HandoffKind::kListen, handover_.gateway->at(port).to_string()))
+      asked_ports_.insert(port);
+  }
+  if (asked_ports_.empty()) sidecar_->listening(failed_ports_);
+}
+
+void Program::on_listening(capture::HandoffMessage message) {
+  const auto parts = split_once(message.text, ' ');
+  Fd listener = message.fds.empty() ? Fd() : Fd(message.fds.front());
+  for (const uint16_t port : asked_ports_) {
+    const std::string at = handover_.gateway->at(port).to_string();
+    if (!parts || parts->first != at) continue;
+    asked_ports_.erase(port);
+    if (listener) {
+      open_ports_.insert(port);
+      workers_->open_gateway(port, std::move(listener));
+    } else {
+      failed_ports_[port] = "cannot listen on " + at + ": " + std::string(parts->second);
+    }
+    if (asked_ports_.empty()) sidecar_->listening(failed_ports_);
+    return;
+  }
 }
 
 io::Task<void> Program::become_ready() {
@@ -190,6 +229,7 @@ void Program::on_message(capture::HandoffMessage message) {
       sidecar_->count_refusals(datagrams, std::strtoull(rest, nullptr, 10));
       break;
     }
+    case HandoffKind::kListening: return on_listening(std::move(message));
     case HandoffKind::kDeclared: sidecar_->declared(message.text); break;
     default: break;
   }
@@ -204,6 +244,8 @@ bool Program::tell_keeper(HandoffKind kind, std::string_view text) {
 
 io::Task<void> Program::drain(bool app_ended) {
   log_.info("draining");
+  // Whoever comes now is told at once that nobody is here.
+  if (handover_.gateway) co_await close_doors();
   if (retiring_) {
     co_await sidecar_->inbound_ended(loop_.now() + kDrainLimit);
   } else {

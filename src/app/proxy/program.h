@@ -4,6 +4,9 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <set>
+
 #include "app/proxy/admin.h"
 #include "app/proxy/handover.h"
 #include "app/proxy/log_files.h"
@@ -29,6 +32,9 @@ class Program {
   // Accepts: at once, or when the keeper says so.
   void serve();
   io::Task<void> close_doors();
+  // Of a Gateway.
+  void listen(const std::set<uint16_t>& ports);
+  void on_listening(capture::HandoffMessage message);
   void on_keeper();
   void on_message(capture::HandoffMessage message);
   bool tell_keeper(capture::HandoffKind kind, std::string_view text = {});
@@ -52,6 +58,9 @@ class Program {
   std::unique_ptr<proxy::DnsListener> dns_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<io::FdWatch> keeper_watch_;
+  // Of a Gateway: ports that are open, those the keeper was asked for, and why some cannot be.
+  std::set<uint16_t> open_ports_, asked_ports_;
+  std::map<uint16_t, std::string> failed_ports_;
   ino_t network_namespace_ = 0;  // of the instance; 0: none of its own
   bool ended_ = false;           // the keeper said so
   bool retiring_ = false;

@@ -32,6 +32,8 @@ struct WorkerThreads::Member {
              all.handover_.options.self, log(all, index), &all.access_,
              {.host_ports = all.handover_.host_ports,
               .probes = index == 0 ? all.handover_.probes : std::vector<proxy::PortProbe>(),
+              .presence =
+                  all.handover_.gateway ? proxy::Presence::kGateway : proxy::Presence::kTransparent,
               .usage = [reader = std::make_shared<UsageReader>()] { return reader->read(); },
               .limits = all.limits_,
               .group = all.group_}) {
@@ -61,6 +63,21 @@ struct WorkerThreads::Member {
   std::optional<HostApp> host_app;
   proxy::WorkerSide side;
   std::vector<std::unique_ptr<io::Listener>> listeners;
+  std::map<uint16_t, std::unique_ptr<io::Listener>> gateway_listeners;  // by the Gateway's port
+  bool taking = true;
+
+  void take(bool takes) {
+    taking = takes;
+    const auto follow = [takes](io::Listener& listener) {
+      if (takes) {
+        listener.resume();
+      } else {
+        listener.pause();
+      }
+    };
+    for (const auto& listener : listeners) follow(*listener);
+    for (const auto& [port, listener] : gateway_listeners) follow(*listener);
+  }
 };
 
 struct WorkerThreads::Door {
@@ -113,9 +130,13 @@ std::vector<std::string> WorkerThreads::open_doors() {
       member.side.outbound.accept(std::move(client), original);
     });
   }
-  add_door(
-      std::move(handover_.inbound), proxy::Door::kMesh,
-      [](Member& member, io::StreamPtr client) { member.side.inbound.accept(std::move(client)); });
+  // A Gateway has no app that others could call.
+  if (!handover_.gateway) {
+    add_door(std::move(handover_.inbound), proxy::Door::kMesh,
+             [](Member& member, io::StreamPtr client) {
+               member.side.inbound.accept(std::move(client));
+             });
+  }
 
   std::vector<std::string> failed;
   const auto listener = [&failed](Fd& made, const SocketAddress& at) {
@@ -144,20 +165,46 @@ std::vector<std::string> WorkerThreads::open_doors() {
   return failed;
 }
 
+void WorkerThreads::open_gateway(uint16_t port, Fd listener) {
+  add_door(
+      std::move(listener), proxy::Door::kPublished,
+      [port](Member& member, io::StreamPtr client) {
+        member.side.gateway.accept(std::move(client), port);
+      },
+      port);
+}
+
+void WorkerThreads::close_gateway(uint16_t port) {
+  for (size_t i = 0; i < members_.size(); ++i) {
+    threads_[i]->loop().post_remote(
+        [member = members_[i], port] { member->gateway_listeners.erase(port); });
+  }
+}
+
+// `gateway_port` other than 0: a door that may close by itself.
 void WorkerThreads::add_door(Fd fd, proxy::Door kind,
-                             std::function<void(Member&, io::StreamPtr)> serve) {
+                             std::function<void(Member&, io::StreamPtr)> serve,
+                             uint16_t gateway_port) {
   if (!fd) return;
+  // Doors stay when they are closed: a connection may be on its way to another worker.
   doors_.push_back(std::make_unique<Door>(kind, std::move(serve)));
   const Door& door = *doors_.back();
   for (size_t i = 0; i < members_.size(); ++i) {
     const int given =
         i + 1 == members_.size() ? fd.release() : ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
     Fd own(given);
-    threads_[i]->loop().post_remote([this, i, &door, own = std::move(own)]() mutable {
+    threads_[i]->loop().post_remote([this, i, &door, gateway_port, own = std::move(own)]() mutable {
       if (!own) return;  // too many descriptors: the other workers accept for it
-      members_[i]->listeners.push_back(io::adopt_shared_listener(
-          members_[i]->loop, own.release(),
-          [this, i, &door](io::Accepted accepted) { on_accepted(i, door, std::move(accepted)); }));
+      Member& member = *members_[i];
+      auto listener = io::adopt_shared_listener(
+          member.loop, own.release(),
+          [this, i, &door](io::Accepted accepted) { on_accepted(i, door, std::move(accepted)); });
+      if (!member.taking) listener->pause();
+      if (gateway_port != 0) {
+        member.gateway_listeners[gateway_port] = std::move(listener);
+      } else {
+        member.listeners.push_back(std::move(listener));
+      }
     });
   }
 }
@@ -184,6 +231,7 @@ io::Task<void> WorkerThreads::close_doors() {
   for (size_t i = 0; i < members_.size(); ++i) {
     threads_[i]->loop().post_remote([member = members_[i], main = &main_, closing] {
       member->listeners.clear();
+      member->gateway_listeners.clear();
       main->post_remote([closing] {
         if (--closing->missing == 0) closing->done.set();
       });
@@ -196,15 +244,7 @@ void WorkerThreads::on_taking(size_t worker, bool takes) {
   const bool any = group_->take(worker, takes);
   if (any == std::exchange(accepting_, any)) return;
   for (size_t i = 0; i < members_.size(); ++i) {
-    threads_[i]->loop().post_remote([member = members_[i], any] {
-      for (const auto& listener : member->listeners) {
-        if (any) {
-          listener->resume();
-        } else {
-          listener->pause();
-        }
-      }
-    });
+    threads_[i]->loop().post_remote([member = members_[i], any] { member->take(any); });
   }
 }
 

@@ -36,6 +36,10 @@ class WorkerThreads {
   // Begins to accept at the doors of the handover, whose descriptors it takes, and at those that have none
   // yet and are made here. Returns what could not be listened on.
   std::vector<std::string> open_doors();
+  // Accepts at the door of this port of a Gateway too.
+  void open_gateway(uint16_t port, Fd listener);
+  // And no more at this one; what was accepted stays.
+  void close_gateway(uint16_t port);
   // Accepts no more. What waits in the sockets then is for the next process that has them.
   io::Task<void> close_doors();
 
@@ -55,7 +59,8 @@ class WorkerThreads {
   void start(size_t index, std::function<void(const char*)> need);
   void need_sockets(size_t worker, const char* family);
   Askers& askers(bool v4) { return v4 ? askers4_ : askers6_; }
-  void add_door(Fd fd, proxy::Door kind, std::function<void(Member&, io::StreamPtr)> serve);
+  void add_door(Fd fd, proxy::Door kind, std::function<void(Member&, io::StreamPtr)> serve,
+                uint16_t gateway_port = 0);
   void on_accepted(size_t worker, const Door& door, io::Accepted accepted);
   // An overloaded worker takes no more, or does again.
   void on_taking(size_t worker, bool takes);

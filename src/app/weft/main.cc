@@ -20,11 +20,13 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"server", weft::app::verb_server},     {"run", weft::app::verb_run},
-    {"apply", weft::app::verb_apply},       {"get", weft::app::verb_get},
-    {"describe", weft::app::verb_describe}, {"delete", weft::app::verb_delete},
-    {"status", weft::app::verb_status},     {"token", weft::app::verb_token},
-    {"upgrade", weft::app::verb_upgrade},   {"reference", weft::app::verb_reference},
+    {"server", weft::app::verb_server},       {"run", weft::app::verb_run},
+    {"gateway", weft::app::verb_gateway},     {"hold", weft::app::verb_hold},
+    {"apply", weft::app::verb_apply},         {"get", weft::app::verb_get},
+    {"describe", weft::app::verb_describe},
+    {"delete", weft::app::verb_delete},       {"status", weft::app::verb_status},
+    {"token", weft::app::verb_token},         {"upgrade", weft::app::verb_upgrade},
+    {"reference", weft::app::verb_reference},
 };
 
 constexpr std::string_view kManual = R"(weft - a service mesh in three commands
@@ -36,6 +38,7 @@ constexpr std::string_view kManual = R"(weft - a service mesh in three commands
 VERBS
   server     run the control plane
   run        run a program inside the mesh
+  gateway    let traffic from outside in, as a Gateway object says
   apply      create or change objects (Services, HTTPRoutes) from YAML or JSON
   get        list services, routes, workloads, edges, certificates, tokens
   describe   all about one service, route or workload

@@ -14,6 +14,7 @@
 #include "app/weft/machine_credential.h"
 #include "app/weft/paths.h"
 #include "app/weft/run_bootstrap.h"
+#include "app/weft/run_instance.h"
 #include "app/weft/run_keeper.h"
 #include "app/weft/run_options.h"
 #include "app/weft/run_registration.h"
@@ -95,6 +96,8 @@ int exit_status_of(const Error& error) {
   }
 }
 
+}  // namespace
+
 int run_instance(const RunOptions& options, const capture::CallerSignals& signals) {
   auto proxy = find_sidecar_program();
   if (!proxy) return stop(kRunSidecarFailed, proxy.error().message());
@@ -150,8 +153,6 @@ int run_instance(const RunOptions& options, const capture::CallerSignals& signal
   if (registered->as_machine) config.chore = [&credential] { return credential.look(); };
   return keep(std::move(*inside), std::move(config));
 }
-
-}  // namespace
 
 int verb_run(std::span<char* const> args) {
   const capture::CallerSignals signals = capture::CallerSignals::capture();

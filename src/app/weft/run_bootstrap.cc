@@ -37,6 +37,13 @@ void add_options(const RunOptions& options, const RunDoors& doors, v1::Bootstrap
   }
   bootstrap.set_explicit_mode(options.explicit_mode);
   bootstrap.set_workers(options.workers);
+  if (options.gateway) {
+    auto* gateway = bootstrap.mutable_gateway();
+    gateway->set_name(options.gateway->name);
+    gateway->set_address(options.gateway->address.to_string());
+    for (const auto& [port, local] : options.gateway->ports)
+      (*gateway->mutable_ports())[port] = local;
+  }
   at = 0;
   for (const RunUpstream& upstream : options.upstreams) {
     auto* way = bootstrap.add_upstreams();

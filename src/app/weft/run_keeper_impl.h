@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +61,7 @@ class Keeper {
   Result<Sidecar> start_standby(const std::string& program, Fd diag);
   std::string upgrade_refusal() const;
   void pass_sockets(capture::InsideMessage message);
+  void listen_for(Sidecar& sidecar, const std::string& at);
   void tell_sidecar(capture::HandoffKind kind, std::string_view text,
                     const std::vector<int>& fds = {});
   void note(capture::HandoffKind kind, std::string text);
@@ -91,6 +93,7 @@ class Keeper {
   Upgrades upgrades_;
   // Whom the process inside will answer next, by pid; 0: the keeper itself.
   std::deque<pid_t> wait_for_sockets_, wait_for_declared_;
+  std::map<std::string, Fd> doors_;  // of a Gateway, by ADDRESS:PORT
   bool drained_ = false;
   int starts_ = 0;
   SteadyTime started_at_;

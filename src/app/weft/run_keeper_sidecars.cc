@@ -9,6 +9,7 @@
 #include "app/weft/run_options.h"
 #include "base/text.h"
 #include "capture/files.h"
+#include "io/socket_network.h"
 
 namespace weft::app {
 
@@ -92,6 +93,10 @@ void Keeper::on_sidecar(int socket) {
     } else if (message->kind == HandoffKind::kDeclare && inside_there_) {
       wait_for_declared_.push_back(from.pid);
       (void)inside_.declare(message->text);
+    } else if (message->kind == HandoffKind::kListen) {
+      listen_for(from, message->text);
+    } else if (message->kind == HandoffKind::kUnlisten) {
+      if (&from == &sidecar_) doors_.erase(message->text);
     } else {
       if (&from == &sidecar_) on_serving(*message);
       upgrades_.on_message(from, *message);
@@ -170,6 +175,27 @@ Result<Sidecar> Keeper::start_standby(const std::string& program, Fd diag) {
   if (diag) config_.bootstrap_fds[kSockDiag] = std::move(diag);
   return app::start_sidecar(program, config_.proxy_output, HandoffKind::kStandBy,
                             config_.bootstrap(true), config_.bootstrap_fds);
+}
+
+// A sidecar that follows another finds the doors open, with whoever waits at them.
+void Keeper::listen_for(Sidecar& sidecar, const std::string& at) {
+  std::string why;
+  Fd& door = doors_[at];
+  if (!door) {
+    const auto address = SocketAddress::parse(at);
+    auto made = address ? io::listening_socket(*address, true) : std::unexpected(address.error());
+    // A host without IPv6.
+    if (!made && address && !address->ip.is_v4() && address->ip.is_unspecified())
+      made = io::listening_socket({IpAddress::v4(0), address->port});
+    if (made) {
+      door = std::move(*made);
+    } else {
+      why = made.error().message();
+    }
+  }
+  const std::vector<int> fds = door ? std::vector<int>{door.get()} : std::vector<int>{};
+  (void)capture::send_handoff(sidecar.socket.get(), HandoffKind::kListening, at + " " + why, fds);
+  if (!door) doors_.erase(at);
 }
 
 // Answers come in the order of the questions; the one who asked may be gone.

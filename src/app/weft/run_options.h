@@ -47,6 +47,13 @@ struct RunProbe {
   std::string path;
 };
 
+// `weft gateway`: the Gateway it serves, and where.
+struct RunGateway {
+  std::string name;
+  IpAddress address = IpAddress::v6({});  // unspecified: every address of both families
+  std::map<uint16_t, uint16_t> ports;     // of a listener → on the host
+};
+
 struct RunOptions {
   std::vector<RunService> services;
   std::string ns = "default";
@@ -62,6 +69,7 @@ struct RunOptions {
   std::vector<RunUpstream> upstreams;
   uint32_t workers = 0;  // 0: the sidecar chooses
   std::vector<std::string> command;
+  std::optional<RunGateway> gateway;
   bool help = false;
 };
 

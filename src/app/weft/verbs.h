@@ -21,6 +21,8 @@ using VerbFn = int (*)(std::span<char* const> args);
 
 int verb_server(std::span<char* const> args);
 int verb_run(std::span<char* const> args);
+int verb_gateway(std::span<char* const> args);
+int verb_hold(std::span<char* const> args);  // hidden: the program of a gateway's instance
 int verb_apply(std::span<char* const> args);
 int verb_get(std::span<char* const> args);
 int verb_describe(std::span<char* const> args);

@@ -1,0 +1,53 @@
+// What the control plane compiles a Gateway to, and an edge proxy runs on: listeners with their certificates
+// and routes. Immutable values; they travel as proto/gateway.proto (xds/convert_gateway.h).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/identity.h"
+#include "model/service.h"
+
+namespace weft::model {
+
+// Of the same form as a Service's name, but its name may have dots.
+using GatewayName = ServiceName;
+
+struct GatewayCertificate {
+  std::string chain_pem;  // leaf first
+  std::string key_pem;
+};
+
+struct GatewayListener {
+  // kHttps ends TLS here; kTls looks at the server name and passes TLS on unopened.
+  enum Protocol : uint8_t { kHttp, kHttps, kTls, kTcp } protocol = kHttp;
+  std::string name;
+  std::string hostname;  // lower case: "shop.example.com", "*.example.com"; "" = any
+  std::vector<GatewayCertificate> certificates;  // kHttps, at least one
+  // The rules of the routes attached here; their hosts are within `hostname`. A request that none of them
+  // takes gets 404.
+  ServicePort port;
+};
+
+struct Gateway {
+  GatewayName name;
+  // No two of one port have the same hostname; those of one port fit each other: all kHttp, or one kTcp, or
+  // kHttps and kTls.
+  std::vector<GatewayListener> listeners;
+};
+
+// The workload name of those who serve a Gateway: `weft gateway edge` is "gateway-edge". It decides who gets
+// the Gateway's certificates.
+inline constexpr std::string_view kGatewayAccount = "gateway-";
+// Longer names have no account.
+inline constexpr size_t kLongestGatewayName = 63 - kGatewayAccount.size();
+inline std::string gateway_account(std::string_view gateway) {
+  return std::string(kGatewayAccount) + std::string(gateway);
+}
+// The Gateway that a workload of this identity serves.
+std::optional<GatewayName> gateway_of(const SpiffeId& identity);
+// "shop/edge", the name of its resource.
+inline std::string resource_name(const GatewayName& name) { return name.ns + "/" + name.name; }
+
+}  // namespace weft::model

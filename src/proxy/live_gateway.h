@@ -1,0 +1,52 @@
+// The Gateway an edge proxy serves, compiled once, when it arrives: routes as for a service, certificates as
+// TLS contexts. What cannot be compiled is refused there. Immutable and shared between threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/gateway.h"
+#include "proxy/router.h"
+#include "trust/tls.h"
+
+namespace weft::proxy {
+
+struct LiveListener {
+  std::string name;
+  model::GatewayListener::Protocol protocol = model::GatewayListener::kHttp;
+  std::string hostname;
+  std::shared_ptr<const CompiledService> routes;  // of one port
+  std::vector<trust::PublicServer> certificates;
+
+  const CompiledPort& port() const { return routes->ports.front(); }
+  uint16_t number() const { return port().port.port; }
+  // The first that has the name, else the first; null only where TLS does not end.
+  const trust::PublicServer* certificate(std::string_view server_name) const;
+};
+
+class LiveGateway {
+ public:
+  static Result<std::shared_ptr<const LiveGateway>> compile(const model::Gateway& gateway);
+
+  const model::GatewayName& name() const { return name_; }
+  std::set<uint16_t> ports() const;
+  // Any listener of the port; those of one port begin alike. Null: there is none.
+  const LiveListener* any(uint16_t port) const;
+  // The listener of the port with the closest hostname: a name beats a wildcard, a longer wildcard a shorter
+  // one, and any is last. `host` in lower case, without port.
+  const LiveListener* find(uint16_t port, std::string_view host) const;
+  const LiveListener* named(std::string_view listener) const;
+  // Services its rules send to.
+  std::vector<model::ServiceName> dependencies() const;
+
+ private:
+  model::GatewayName name_;
+  std::vector<LiveListener> listeners_;
+};
+
+}  // namespace weft::proxy
