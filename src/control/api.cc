@@ -37,6 +37,8 @@ int status_of(const Error& error) {
     case ErrorKind::kUnauthenticated: return 403;
     case ErrorKind::kLimit: return 413;
     case ErrorKind::kUnsupported: return 422;
+    case ErrorKind::kUnavailable: return 503;
+    case ErrorKind::kTimeout: return 504;
     case ErrorKind::kIo: return 507;  // nearly always the disk
     default: return 500;
   }
@@ -126,6 +128,7 @@ class Api {
     if (path.size() > 3) return json(404, json_error("objects are KIND/NAMESPACE/NAME"));
     if (path.size() == 3) return one_object(key_of(*kind, path));
     Node out = Node::map();
+    out.add("now", json_time(plane_.status().now));
     Node& items = out.add("items", Node::list());
     for (const Object* object : compiler().objects()) {
       if (kind && object->kind() != *kind) continue;
@@ -262,6 +265,13 @@ io::Task<void> serve_api(const ControlPlane* plane, const ApiOptions* options,
     co_return;
   }
   auto body = co_await http::read_all(*stream, kBodyLimit);
+  if (body && stream->request().method == "POST" && stream->request().target == "/v1/explain") {
+    auto explained = co_await plane->explain(std::move(*body));
+    Answer answer = explained ? json(200, *explained) : failure(explained.error());
+    (void)co_await http::respond(*stream, answer.status, std::move(answer.type),
+                                 std::move(answer.body));
+    co_return;
+  }
   Answer answer =
       body ? Api(*plane, uid).answer(stream->request().method, stream->request().target, *body)
            : failure(body.error());

@@ -9,8 +9,9 @@
 //   GET    /v1/workloads                     {"items":[…]}
 //   DELETE /v1/workloads/NS/ID               one that is stale; 409 while its sidecar is heard
 //   GET    /v1/tokens   POST /v1/tokens {"namespace","service","ttl_seconds"}   DELETE /v1/tokens/ID
+//   POST   /v1/explain                       explaining.h
 //   GET    /metrics                          Prometheus text
-// Failures: {"error": text} with 400, 403, 404, 409, 422, 500 or 507.
+// Failures: {"error": text} with 400, 403, 404, 409, 422, 500, 503, 504 or 507.
 //
 // Who may call: peers whose uid (SO_PEERCRED) is root's, the server's own, or allowed by name.
 #pragma once
@@ -24,6 +25,7 @@
 #include "base/time.h"
 #include "control/condition_times.h"
 #include "control/object_catalog.h"
+#include "control/yaml.h"
 #include "http/server.h"
 
 namespace weft::control {
@@ -102,6 +104,8 @@ struct ControlPlane {
   std::function<std::string()> metrics;  // Prometheus text
   // Takes a stale instance out of the registry.
   std::function<Result<void>(const std::string& ns, const std::string& id)> remove_workload;
+  // What a running sidecar would do: explaining.h.
+  std::function<io::Task<Result<Node>>(std::string body)> explain;
   // Told of every change that was made: {"deleted", "HTTPRoute/default/split", uid of who asked}.
   std::function<void(std::string_view action, const std::string& object, int uid)> audit;
 };

@@ -7,6 +7,7 @@
 
 #include "control.pb.h"
 #include "control/registry_codec.h"
+#include "explain.pb.h"
 #include "http/grpc.h"
 #include "xds/resource_type.h"
 
@@ -321,6 +322,18 @@ Result<std::string> ControlService::leave(const Caller& caller, std::string_view
   return v1::LeaveResponse().SerializeAsString();
 }
 
+Result<std::string> ControlService::answerer(const Caller& caller, std::string_view bytes) const {
+  auto hello = parse<v1::Answer>(bytes);
+  if (!hello) return std::unexpected(hello.error());
+  if (caller.kind != Caller::kWorkload) return denied("only a sidecar is asked questions");
+  const InstanceRecord* record = parts_.registry->find(hello->instance());
+  if (record == nullptr) return fail(ErrorKind::kNotFound, "register first");
+  if (!owns(caller, *record)) {
+    return denied(fmt::format("the instance {} is not {}'s", hello->instance(), caller.id.uri()));
+  }
+  return hello->instance();
+}
+
 io::Task<void> ControlService::handle(http::ServerStreamPtr stream) {
   auto call = std::make_unique<http::GrpcServerCall>(std::move(stream));
   auto caller = caller_of(call->connection());
@@ -340,6 +353,15 @@ io::Task<void> ControlService::handle(http::ServerStreamPtr stream) {
   if (!request) co_return;
   if (!*request) {
     call->finish(http::GrpcStatus::kInvalidArgument, "a call without a message");
+    co_return;
+  }
+  if (call->path() == xds::kQuestionsPath) {
+    auto instance = answerer(*caller, **request);
+    if (!instance) {
+      call->finish(http::grpc_status_of(instance.error()), instance.error().message());
+      co_return;
+    }
+    co_await parts_.questions->serve(std::move(call), std::move(*instance));
     co_return;
   }
   auto answer = unary(call->path(), *caller, **request);

@@ -19,6 +19,7 @@
 #include "control/discovery.h"
 #include "control/edges_view.h"
 #include "control/join_service.h"
+#include "control/questions.h"
 #include "control/registry.h"
 #include "http/server.h"
 #include "model/identity.h"
@@ -46,6 +47,7 @@ class ControlService {
     Registry* registry = nullptr;
     EdgesView* edges = nullptr;
     Discovery* discovery = nullptr;
+    Questions* questions = nullptr;
     // Instances changed: tell the compiler and the proxies.
     std::function<void(const Registry::Changed&)> changed;
     // Where a caller on this host finds discovery.
@@ -71,6 +73,8 @@ class ControlService {
   Result<std::string> issue_svid(const Caller& caller, std::string_view bytes);
   Result<std::string> report(const Caller& caller, std::string_view bytes);
   Result<std::string> leave(const Caller& caller, std::string_view bytes);
+  // Whose sidecar opened a call for questions.
+  Result<std::string> answerer(const Caller& caller, std::string_view bytes) const;
 
   Result<std::string> registrar(const Caller& caller, const Registration& registration) const;
   Result<void> come_back(const Caller& caller, const v1::ReportRequest& request);

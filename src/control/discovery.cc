@@ -243,6 +243,11 @@ Served Discovery::served(const Carriers& carriers) const {
   return out;
 }
 
+bool Discovery::connected(const std::string& instance) const {
+  return std::ranges::any_of(
+      clients_, [&](const Client* client) { return client->stream.node().id == instance; });
+}
+
 std::vector<std::string> Discovery::refusals() const {
   std::vector<std::string> out;
   for (const Client* client : clients_) {

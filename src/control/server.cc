@@ -12,6 +12,7 @@
 #include "control/control_service.h"
 #include "control/discovery.h"
 #include "control/edges_view.h"
+#include "control/explaining.h"
 #include "control/join_service.h"
 #include "control/object_catalog.h"
 #include "control/registry.h"
@@ -50,6 +51,7 @@ struct Server::State {
         log(std::move(log)),
         options(std::move(options)),
         discovery(loop, compiler),
+        questions(loop),
         condition_times(loop),
         rotation(random),
         connections_gone(loop),
@@ -74,6 +76,8 @@ struct Server::State {
   EdgesView edges;
   std::unique_ptr<JoinService> joining;
   Discovery discovery;
+  Questions questions;
+  std::unique_ptr<Explaining> explaining;
   std::unique_ptr<ControlService> service;
   ConditionTimes condition_times;
   ControlPlane plane;
@@ -256,6 +260,8 @@ void Server::State::make_plane() {
     publish_instances({id});
     return {};
   };
+  explaining = std::make_unique<Explaining>(questions, *registry, compiler, discovery);
+  plane.explain = [this](std::string body) { return explaining->explain(std::move(body)); };
   plane.audit = [this](std::string_view action, const std::string& object, int uid) {
     log.info("changed by hand", {{"action", action}, {"object", object}, {"uid", uid}});
   };
@@ -269,6 +275,7 @@ void Server::State::make_plane() {
   parts.registry = registry.get();
   parts.edges = &edges;
   parts.discovery = &discovery;
+  parts.questions = &questions;
   parts.changed = [this](const Registry::Changed& ids) { publish_instances(ids); };
   bool any = tls_address.ip.is_unspecified();
   parts.local_discovery =
@@ -400,6 +407,7 @@ io::Task<void> Server::stop(Duration patience) {
   s.status_listener.reset();
   s.handshakes.cancel_all();
   s.discovery.close();
+  s.questions.close();
   for (auto& connection : s.connections) connection.http->drain();
   if (!s.connections.empty()) co_await s.connections_gone.wait_for(patience);
   s.connections.clear();

@@ -11,8 +11,10 @@
 #include <utility>
 
 #include "control.pb.h"
+#include "explain.pb.h"
 #include "http/tls_stream.h"
 #include "model/identity.h"
+#include "proxy/explain_codec.h"
 #include "xds/resource_type.h"
 
 namespace weft::proxy {
@@ -24,6 +26,7 @@ constexpr Duration kDialTimeout = Duration::seconds(3);
 constexpr Duration kCallTimeout = Duration::seconds(5);
 constexpr Duration kFirstBackoff = Duration::millis(200);
 constexpr Duration kMaxBackoff = Duration::seconds(10);
+constexpr Duration kAskAgain = Duration::seconds(5);
 
 // Full jitter over the doubled step: a thousand sidecars do not come back together.
 Duration jittered(Duration step, Random& random) {
@@ -80,9 +83,9 @@ ControlLink::ControlLink(io::Loop& loop, io::Network& network, Random& random, D
       report_ended_(loop),
       online_(loop),
       lost_(loop),
-      may_renew_(loop) {
+      speaks_(loop) {
   rotation_.installed(svid_->not_before(), svid_->not_after());
-  let_renew(options_.renews);
+  let_speak(options_.speaks);
 }
 
 ControlLink::~ControlLink() {
@@ -95,11 +98,11 @@ void ControlLink::start() {
   tasks_.spawn(renewal_loop());
 }
 
-void ControlLink::let_renew(bool renews) {
-  if (renews) {
-    may_renew_.set();
+void ControlLink::let_speak(bool speaks) {
+  if (speaks) {
+    speaks_.set();
   } else {
-    may_renew_.reset();
+    speaks_.reset();
   }
 }
 
@@ -131,6 +134,7 @@ io::Task<void> ControlLink::run() {
     log_.info("connected to the control plane", {{"server", connection_->info().peer.to_string()}});
     session_.spawn(stream());
     session_.spawn(report_loop());
+    session_.spawn(questions());
     co_await lost_.wait();
     session_.cancel_all();
     online_.reset();
@@ -275,11 +279,45 @@ io::Task<Result<void>> ControlLink::report() {
   co_return Result<void>{};
 }
 
+// The server asks over a call of ours. One that does not know it (kUnsupported) is an older one; whatever else
+// ends the call is no reason to think less of the connection.
+io::Task<void> ControlLink::questions() {
+  for (;;) {
+    co_await speaks_.wait();
+    auto ended = co_await answer_questions();
+    if (!ended && ended.error().kind() == ErrorKind::kUnsupported) co_return;
+    co_await io::sleep_for(loop_, jittered(kAskAgain, random_));
+  }
+}
+
+io::Task<Result<void>> ControlLink::answer_questions() {
+  auto call = http::GrpcCall::open(*connection_, xds::kQuestionsPath, kAuthority);
+  if (!call) co_return std::unexpected(std::move(call.error()));
+  v1::Answer hello;
+  hello.set_instance(options_.instance);
+  if (auto sent = co_await (*call)->write(hello.SerializeAsString()); !sent) co_return sent;
+  for (;;) {
+    auto message = co_await (*call)->read();
+    if (!message) co_return std::unexpected(std::move(message.error()));
+    if (!*message) co_return Result<void>{};
+    v1::Question asked;
+    if (!asked.ParseFromString(**message)) {
+      co_return fail(ErrorKind::kProtocol, "a question cannot be read");
+    }
+    v1::Answer answer;
+    answer.set_id(asked.id());
+    Explanation explanation = co_await hooks_.explain(decode_question(asked));
+    encode_explanation(explanation, *answer.mutable_explanation());
+    answer.mutable_explanation()->set_version(options_.version);
+    if (auto sent = co_await (*call)->write(answer.SerializeAsString()); !sent) co_return sent;
+  }
+}
+
 io::Task<void> ControlLink::renewal_loop() {
   for (;;) {
     co_await io::sleep_for(loop_, rotation_.wait(loop_.wall_now()));
     if (!rotation_.due(loop_.wall_now())) continue;
-    co_await may_renew_.wait();
+    co_await speaks_.wait();
     co_await online_.wait();
     auto renewed = co_await renew();
     if (renewed) continue;

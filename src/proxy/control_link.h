@@ -22,6 +22,7 @@
 #include "io/network.h"
 #include "io/task.h"
 #include "proxy/discovery.h"
+#include "proxy/explanation.h"
 #include "proxy/port_state.h"
 #include "telemetry/edges.h"
 #include "trust/rotation.h"
@@ -50,7 +51,7 @@ class ControlLink {
     std::string
         registration;     // serialized weft.v1.RegisterRequest, for a server that lost the lease
     std::string version;  // of this program
-    bool renews = true;   // let_renew()
+    bool speaks = true;   // let_speak()
   };
   struct Hooks {
     // Nothing: it is too early to say anything; report_soon() will follow.
@@ -59,6 +60,8 @@ class ControlLink {
     std::function<void()> reported;
     // A renewed credential: put it in use and keep it.
     std::function<void(std::shared_ptr<const trust::Svid>, trust::TrustBundle)> renewed;
+    // What this sidecar would do; within a few seconds.
+    std::function<io::Task<Explanation>(Question)> explain;
   };
 
   ControlLink(io::Loop& loop, io::Network& network, Random& random, Discovery& discovery,
@@ -73,8 +76,9 @@ class ControlLink {
   void report_soon() { wants_report_.set(); }
   // Reports what is so now; returns once that has arrived, or cannot.
   io::Task<void> report_now(Duration timeout);
-  // Whether this sidecar renews the certificate: of two with one credential only one may.
-  void let_renew(bool renews);
+  // Whether this sidecar speaks for the instance: of two with one credential only one renews the certificate
+  // and answers questions.
+  void let_speak(bool speaks);
   // The instance leaves the registry; true when the server has acknowledged.
   io::Task<bool> leave(Duration timeout);
   bool connected() const { return connection_ != nullptr; }
@@ -89,6 +93,8 @@ class ControlLink {
   io::Task<void> write_requests(http::GrpcCall& call);
   io::Task<void> report_loop();
   io::Task<Result<void>> report();
+  io::Task<void> questions();
+  io::Task<Result<void>> answer_questions();
   io::Task<void> renewal_loop();
   io::Task<Result<void>> renew();
   void lost(std::string_view why);
@@ -115,7 +121,7 @@ class ControlLink {
   io::Event report_ended_;  // pulsed
   io::Event online_;        // connection_ is usable
   io::Event lost_;          // the present connection is over
-  io::Event may_renew_;
+  io::Event speaks_;
   io::TaskScope session_;  // tasks of the present connection
   io::TaskScope tasks_;    // tasks of the link
 };

@@ -10,6 +10,7 @@
 #include "proxy/caller_fields.h"
 #include "proxy/field_rules.h"
 #include "proxy/http_request.h"
+#include "proxy/route_decision.h"
 #include "proxy/target.h"
 #include "proxy/websocket.h"
 #include "telemetry/trace_headers.h"
@@ -115,17 +116,8 @@ bool HttpPath::admit(Request& request) {
     request.reply = overloaded_reply(worker_.overload.cause());
     return false;
   }
-  if (head.method != "OPTIONS" && head.method != "TRACE") return true;
-  // RFC 9110 section 7.6.2.
-  std::optional<uint64_t> forwards = parse_u64(head.fields.get("max-forwards").value_or(""));
-  if (!forwards) return true;
-  if (*forwards > 0) {
-    head.fields.set("max-forwards", std::to_string(*forwards - 1));
-    return true;
-  }
-  bool options = head.method == "OPTIONS";
-  request.reply = {options ? 200 : 501, "weft: the request may go no further", "DPE"};
-  return false;
+  request.reply = spend_max_forwards(head);
+  return !request.reply;
 }
 
 // The time all tries may take together, and what may be retried.
@@ -160,7 +152,6 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     clean_upgrade_answer(head, false);
   } else {
     bool end = head.length.kind == wire::BodyLength::kNone;
-  if (!request.new_cookie.empty()) head.fields.add("set-cookie", request.new_cookie);
     wire::restore_from_hop(head, end);
   }
   if (worker_.presence == Presence::kGateway) present_response(head, worker_.loop.wall_now());
@@ -169,6 +160,7 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     apply_modifier(request.rule->rule().response_headers, head.fields);
     if (request.rule->rule().persistence) keep_session(request, head);
   }
+  if (!request.new_cookie.empty()) head.fields.add("set-cookie", request.new_cookie);
   request.log.status = head.status;
   note_refusal(request);
   std::optional<std::string_view> grpc = head.fields.get("grpc-status");

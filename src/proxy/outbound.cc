@@ -71,8 +71,8 @@ io::Task<void> Outbound::converse(io::StreamPtr client, Asked asked) {
     co_return;
   }
   if (destination.kind == Destination::kExternal) {
-    if (destination.original.ip.is_loopback() && !host_ports_.contains(destination.original.port)) {
-      refuse(std::move(client), asked, "the host's loopback is closed (see --host-port)");
+    if (const std::string why = closed_loopback(destination); !why.empty()) {
+      refuse(std::move(client), asked, why);
       co_return;
     }
     auto opened = co_await tcp_.open_external(std::move(destination));
@@ -98,6 +98,13 @@ io::Task<void> Outbound::converse(io::StreamPtr client, Asked asked) {
       co_await carry_detected(std::move(client), std::move(destination));
       break;
   }
+}
+
+// Why the app may not connect there, if it may not.
+std::string Outbound::closed_loopback(const Destination& destination) const {
+  const SocketAddress& to = destination.original;
+  if (!to.ip.is_loopback() || host_ports_.contains(to.port)) return "";
+  return "the host's loopback is closed (see --host-port)";
 }
 
 io::Task<void> Outbound::carry_opaque(io::StreamPtr client, Destination destination) {

@@ -22,14 +22,15 @@
 // Lives on the worker loop.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <set>
 
 #include "http/server.h"
 #include "proxy/destination.h"
-#include "proxy/http_path.h"
 #include "proxy/explanation.h"
+#include "proxy/http_path.h"
 #include "proxy/tcp_path.h"
 
 namespace weft::proxy {
@@ -49,6 +50,9 @@ class Outbound {
   void accept(io::StreamPtr client, SocketAddress original);
   // A connection to a local port that stands for one service (explicit mode).
   void accept_for(io::StreamPtr client, model::ServiceName service, uint16_t port);
+
+  // What would become of it; the host is an address, but for kService. Answers within `kDiscoveryWait`.
+  void explain(Question question, std::move_only_function<void(Explanation)> answer);
 
   // Requests and connections in hand.
   size_t active() const { return http_.active() + tcp_.active(); }
@@ -70,8 +74,13 @@ class Outbound {
 
   io::Task<void> converse(io::StreamPtr client, Asked asked);
   io::Task<Destination> resolve(Asked asked);
+  std::string closed_loopback(const Destination& destination) const;
   io::Task<void> carry_detected(io::StreamPtr client, Destination destination);
   io::Task<void> carry_opaque(io::StreamPtr client, Destination destination);
+  // outbound_explain.cc
+  io::Task<void> answer(Question question, std::move_only_function<void(Explanation)> answer);
+  io::Task<Explanation> explanation(Question question);
+  bool takes_http(const Destination& destination) const;
   // outbound_routed.cc
   bool has_tcp_rules(const Destination& destination) const;
   io::Task<void> carry_routed(io::StreamPtr client, Destination destination);
@@ -87,6 +96,7 @@ class Outbound {
   std::list<std::unique_ptr<http::ServerConnection>> served_;
   bool retiring_ = false;
   io::TaskScope conversations_;
+  io::TaskScope questions_;
 };
 
 }  // namespace weft::proxy

@@ -1,6 +1,7 @@
 // Everything about a route that does not depend on whose turn it is among its backends.
 #include "proxy/route_decision.h"
 
+#include "base/text.h"
 #include "proxy/field_rules.h"
 #include "proxy/redirect.h"
 #include "proxy/target.h"
@@ -16,7 +17,6 @@ std::string service_and_port(const Destination& destination) {
   return destination.name() + ":" + std::to_string(destination.port);
 }
 
-}  // namespace
 // The listener a request from outside is for, by its Host: what TLS was ended for must be the same one.
 const CompiledPort* listener_port(const Snapshot& snapshot, const Destination& destination,
                                   const wire::RequestHead& head,
@@ -37,6 +37,7 @@ const CompiledPort* listener_port(const Snapshot& snapshot, const Destination& d
   return &listener->port();
 }
 
+}  // namespace
 
 RoutedRequest::RoutedRequest(const wire::RequestHead& head, const CompiledPort& port,
                              std::string_view caller_namespace, bool grpc)
@@ -47,6 +48,18 @@ RoutedRequest::RoutedRequest(const wire::RequestHead& head, const CompiledPort& 
             caller_namespace,
             host_,
             grpc} {}
+
+std::optional<LocalReply> spend_max_forwards(wire::RequestHead& head) {
+  if (head.method != "OPTIONS" && head.method != "TRACE") return std::nullopt;
+  const std::optional<uint64_t> forwards = parse_u64(head.fields.get("max-forwards").value_or(""));
+  if (!forwards) return std::nullopt;
+  if (*forwards > 0) {
+    head.fields.set("max-forwards", std::to_string(*forwards - 1));
+    return std::nullopt;
+  }
+  return LocalReply{head.method == "OPTIONS" ? 200 : 501, "weft: the request may go no further",
+                    "DPE"};
+}
 
 std::string name_of(const model::RouteRule& rule) { return rule.route + "/" + rule.rule; }
 
@@ -66,6 +79,9 @@ RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
   } else if (destination.kind != Destination::kService) {
     if (connect) refuse_connect();
     return choice;
+  } else {
+    choice.service = snapshot.service(destination.service);
+    choice.port = choice.service ? choice.service->compiled->port(destination.port) : nullptr;
   }
   if (!choice.port) {
     choice.refused = {503, "weft: " + service_and_port(destination) + " is not known any more",
@@ -77,9 +93,6 @@ RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
     return choice;
   }
   choice.rule =
-  } else {
-    choice.service = snapshot.service(destination.service);
-    choice.port = choice.service ? choice.service->compiled->port(destination.port) : nullptr;
       choice.port->match(RoutedRequest(head, *choice.port, caller_namespace, grpc).view());
   if (!choice.rule) {
     choice.refused = {

@@ -41,6 +41,9 @@ struct RuleChoice {
 RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
                        const wire::RequestHead& head, bool grpc, std::string_view caller_namespace);
 
+// RFC 9110 section 7.6.2: counts Max-Forwards down, or answers when the request may go no further.
+std::optional<LocalReply> spend_max_forwards(wire::RequestHead& head);
+
 // "NAMESPACE/NAME/RULE"
 std::string name_of(const model::RouteRule& rule);
 

@@ -52,41 +52,62 @@ Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(const model::R
   return compiled;
 }
 
-bool CompiledRule::matches(const RequestView& request) const {
+// `on_miss` is told of each condition that does not hold, and says whether to go on.
+template <typename OnMiss>
+bool CompiledRule::check(const RequestView& request, OnMiss&& on_miss) const {
   const model::RouteMatch& match = rule_.match;
-  if (!rule_.consumer_namespace.empty() && rule_.consumer_namespace != request.caller_namespace) {
+  const auto holds = [&](bool condition, RuleMiss miss) { return condition || on_miss(miss); };
+  const auto path_matches = [&](std::string_view path) {
+    switch (match.path.kind) {
+      case model::PathMatch::kExact: return path == match.path.value;
+      case model::PathMatch::kPrefix: return path_has_prefix(path, match.path.value);
+      case model::PathMatch::kRegex: return patterns_->path->matches(path);
+    }
+    return false;
+  };
+  const auto value_matches = [](const model::StringMatch& wanted,
+                                const std::optional<steer::Regex>& regex, std::string_view value) {
+    return regex ? regex->matches(value) : value == wanted.value;
+  };
+
+  if (!holds(
+          rule_.consumer_namespace.empty() || rule_.consumer_namespace == request.caller_namespace,
+          {RuleMiss::kCaller}) ||
+      !holds(match.method.empty() || match.method == request.method, {RuleMiss::kMethod}) ||
+      !holds(!match.grpc || request.grpc, {RuleMiss::kGrpc}) ||
+      !holds(match.host.empty() || host_matches(request.host, match.host), {RuleMiss::kHost}) ||
+      !holds(path_matches(path_of(request.target)), {RuleMiss::kPath})) {
     return false;
   }
-  if (!match.method.empty() && match.method != request.method) return false;
-  if (match.grpc && !request.grpc) return false;
-  if (!match.host.empty() && !host_matches(request.host, match.host)) return false;
-
-  std::string_view path = path_of(request.target);
-  switch (match.path.kind) {
-    case model::PathMatch::kExact:
-      if (path != match.path.value) return false;
-      break;
-    case model::PathMatch::kPrefix:
-      if (!path_has_prefix(path, match.path.value)) return false;
-      break;
-    case model::PathMatch::kRegex:
-      if (!patterns_->path->matches(path)) return false;
-      break;
-  }
   for (size_t i = 0; i < match.headers.size(); ++i) {
-    std::optional<std::string_view> value = request.fields.get(match.headers[i].name);
-    if (!value) return false;
-    const std::optional<steer::Regex>& regex = patterns_->headers[i];
-    if (regex ? !regex->matches(*value) : *value != match.headers[i].value) return false;
+    const std::optional<std::string_view> value = request.fields.get(match.headers[i].name);
+    if (!holds(value && value_matches(match.headers[i], patterns_->headers[i], *value),
+               {RuleMiss::kHeader, i})) {
+      return false;
+    }
   }
   for (size_t i = 0; i < match.query.size(); ++i) {
-    std::optional<std::string> value =
+    const std::optional<std::string> value =
         query_parameter(query_of(request.target), match.query[i].name);
-    if (!value) return false;
-    const std::optional<steer::Regex>& regex = patterns_->query[i];
-    if (regex ? !regex->matches(*value) : *value != match.query[i].value) return false;
+    if (!holds(value && value_matches(match.query[i], patterns_->query[i], *value),
+               {RuleMiss::kQuery, i})) {
+      return false;
+    }
   }
   return true;
+}
+
+bool CompiledRule::matches(const RequestView& request) const {
+  return check(request, [](RuleMiss) { return false; });
+}
+
+std::vector<RuleMiss> CompiledRule::misses(const RequestView& request) const {
+  std::vector<RuleMiss> all;
+  check(request, [&](RuleMiss miss) {
+    all.push_back(miss);
+    return true;
+  });
+  return all;
 }
 
 const model::Backend* CompiledRule::next_backend() const { return turns_->next(rule_.backends); }

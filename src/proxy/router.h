@@ -33,6 +33,12 @@ struct RequestView {
   bool grpc = false;
 };
 
+// One condition of a rule that a request does not meet.
+struct RuleMiss {
+  enum Kind : uint8_t { kCaller, kMethod, kGrpc, kHost, kPath, kHeader, kQuery } kind;
+  size_t index = 0;  // kHeader, kQuery: which of the rule's
+};
+
 class CompiledRule {
  public:
   static Result<std::shared_ptr<const CompiledRule>> compile(const model::RouteRule& rule);
@@ -42,6 +48,8 @@ class CompiledRule {
   CompiledRule& operator=(const CompiledRule&) = delete;
 
   bool matches(const RequestView& request) const;
+  // All it does not meet; none: it matches.
+  std::vector<RuleMiss> misses(const RequestView& request) const;
   // The next backend by weight, in a smooth round robin: of 90 and 10 every tenth goes to the second.
   // Null when the rule has none of positive weight.
   const model::Backend* next_backend() const;
@@ -50,6 +58,9 @@ class CompiledRule {
 
  private:
   struct Patterns;
+  template <typename OnMiss>
+  bool check(const RequestView& request, OnMiss&& on_miss) const;
+
   model::RouteRule rule_;
   steer::FaultRulePtr fault_;
   std::unique_ptr<Patterns> patterns_;

@@ -48,6 +48,36 @@ TEST(Rule, LooksAtThePathWithoutItsQuery) {
   EXPECT_FALSE(matches(regex, "GET", "/item/12/x"));
 }
 
+TEST(Rule, NamesEveryPartThatDoesNotHold) {
+  model::RouteRule rule;
+  rule.consumer_namespace = "shop";
+  rule.match = {.host = "a.example",
+                .grpc = true,
+                .path = {model::PathMatch::kExact, "/cart"},
+                .method = "POST",
+                .headers = {{model::StringMatch::kExact, "x-a", "1"},
+                            {model::StringMatch::kRegex, "x-b", "[0-9]+"}},
+                .query = {{model::StringMatch::kExact, "q", "1"}}};
+  wire::Fields fields;
+  fields.add("x-a", "1");
+  fields.add("x-b", "x");
+  std::vector<std::pair<RuleMiss::Kind, size_t>> misses;
+  for (const RuleMiss& miss :
+       compiled(rule)->misses({"GET", "/other", fields, "default", "b.example"})) {
+    misses.emplace_back(miss.kind, miss.index);
+  }
+  EXPECT_EQ(misses, (decltype(misses){{RuleMiss::kCaller, 0},
+                                      {RuleMiss::kMethod, 0},
+                                      {RuleMiss::kGrpc, 0},
+                                      {RuleMiss::kHost, 0},
+                                      {RuleMiss::kPath, 0},
+                                      {RuleMiss::kHeader, 1},
+                                      {RuleMiss::kQuery, 0}}));
+  fields.set("x-b", "7");
+  EXPECT_TRUE(
+      compiled(rule)->misses({"POST", "/cart?q=1", fields, "shop", "a.example", true}).empty());
+}
+
 TEST(Rule, NeedsEveryPartToHold) {
   model::RouteMatch match;
   match.method = "POST";

@@ -58,7 +58,7 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
              .instance = options_.self.instance,
              .registration = options_.registration,
              .version = options_.version,
-             .renews = !options_.standby},
+             .speaks = !options_.standby},
             svid_, bundle_,
             {.collect = [this] { return collect(); },
              .reported = [this] { reporter_.acknowledged(); },
@@ -70,7 +70,8 @@ Sidecar::Sidecar(io::Loop& loop, io::Network& network, Random& random, io::Disk&
                      log_.error("the new certificate cannot be used",
                                 {{"why", used.error().message()}});
                    }
-                 }},
+                 },
+             .explain = [this](Question question) { return explain(std::move(question)); }},
             log_.named("control")),
       dns_(loop, {options_.self.ns, options_.search, ranges_of(options_.self)},
            {.snapshot = [this] { return discovery_.snapshot(); },
@@ -118,9 +119,9 @@ WorkerSide::Hooks Sidecar::worker_hooks(bool first) {
       main->post_remote([self, ports = std::move(ports)]() mutable {
         auto sidecar = self.lock();
         if (!sidecar) return;
-        (*sidecar)->ports_ = std::move(ports);
         // The ports of a Gateway are its listeners', told by listening().
         if ((*sidecar)->options_.gateway && (*sidecar)->ports_) return;
+        (*sidecar)->ports_ = std::move(ports);
         (*sidecar)->link_.report_soon();
       });
     };
@@ -145,8 +146,8 @@ Result<void> Sidecar::start() {
   }
   auto used = use_certificate(svid_, bundle_);
   if (!used) return used;
-  discovery_.restore();
   if (options_.gateway) discovery_.serve_gateway(*options_.gateway);
+  discovery_.restore();
   link_.start();
   tasks_.spawn(housekeeping());
   return {};
@@ -210,8 +211,8 @@ void Sidecar::publish(SnapshotPtr snapshot, std::move_only_function<void()> in_u
     declared_ports_.want(*declared_index_);
     declare_next();
   }
-  if (snapshot->names->complete) index_ready_.set();
   follow_listeners();
+  if (snapshot->names->complete) index_ready_.set();
   dns_.changed();
 }
 
@@ -223,11 +224,10 @@ void Sidecar::declare_next() {
     if (!change.empty() && !hooks_.declare(change)) declared("the keeper cannot be told");
     if (!declared_ports_.settled()) return;
   }
-  for (auto& go_on : std::exchange(when_declared_, {})) go_on();
   if (opening_) return;
+  for (auto& go_on : std::exchange(when_declared_, {})) go_on();
 }
 
-void Sidecar::declared(const std::string& failure) {
 void Sidecar::follow_listeners() {
   if (!options_.gateway || !hooks_.listen || stage_ != Stage::kServing) return;
   const auto& gateway = discovery_.snapshot()->gateway;
@@ -252,6 +252,7 @@ void Sidecar::listening(const std::map<uint16_t, std::string>& failed) {
   declare_next();
 }
 
+void Sidecar::declared(const std::string& failure) {
   if (!failure.empty())
     log_.error("the ruleset does not know all declared ports", {{"why", failure}});
   declared_ports_.done();

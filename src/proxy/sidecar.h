@@ -89,14 +89,17 @@ class Sidecar {
   // Waits until nothing is in hand that others brought; how much still is.
   io::Task<size_t> inbound_ended(Instant until);
 
+  // What would become of a request or a connection of the app, from the name it dials on.
+  io::Task<Explanation> explain(Question question);
+
   DnsServer& dns() { return dns_; }
   // The answer to the change under way: "" or why it could not be made.
   void declared(const std::string& failure);
+  // The last `listen` asked for has been carried out: ports that could not be opened, and why.
+  void listening(const std::map<uint16_t, std::string>& failed);
   // The kernel refused a connect to a port that is not declared.
   void refused_port(const std::string& destination);
   // So many more datagrams, and connects to ports that are not declared.
-  // The last `listen` asked for has been carried out: ports that could not be opened, and why.
-  void listening(const std::map<uint16_t, std::string>& failed);
   void count_refusals(uint64_t datagrams, uint64_t connects);
   // Something a person should see in `weft status`.
   void note(std::string text);
@@ -115,10 +118,10 @@ class Sidecar {
   io::Task<size_t> ask_workers(size_t (*count)(WorkerSide&));
   // Sends the next change of the ruleset, or lets those go on who wait for all to be made.
   void declare_next();
+  void follow_listeners();
   bool declares() const { return hooks_.declare && stage_ == Stage::kServing; }
   std::vector<telemetry::EdgeTotals> edges() const;
   static void post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work);
-  void follow_listeners();
   void to_workers(const std::function<void(WorkerSide&)>& work);
   WorkerSide::Hooks worker_hooks(bool first);
 
@@ -142,11 +145,11 @@ class Sidecar {
   Instant retire_by_;
   DeclaredPorts declared_ports_;
   std::shared_ptr<const NameIndex> declared_index_;
+  std::set<uint16_t> listener_ports_;  // asked for last
+  bool opening_ = false;               // and not carried out yet
   std::vector<std::move_only_function<void()>> when_declared_;
   uint64_t refused_datagrams_ = 0, refused_connects_ = 0;
   std::vector<std::string> notes_;
-  std::set<uint16_t> listener_ports_;  // asked for last
-  bool opening_ = false;               // and not carried out yet
   telemetry::EdgeReporter reporter_;
   // Written by a worker, read here.
   struct Gauges {

@@ -61,7 +61,7 @@ io::Task<bool> Sidecar::wait_heard(Duration timeout) {
 
 void Sidecar::take_over() {
   stage_ = Stage::kServing;
-  link_.let_renew(true);
+  link_.let_speak(true);
   // The ruleset may know what the one before told it: everything is told anew.
   declared_index_ = discovery_.snapshot()->names;
   declared_ports_.want(*declared_index_);
@@ -77,7 +77,8 @@ void Sidecar::retire_within(Duration limit) {
 io::Task<Sidecar::Retired> Sidecar::retire(Duration limit, std::function<void(size_t)> left) {
   stage_ = Stage::kRetiring;
   retire_by_ = loop_.now() + limit;
-  link_.let_renew(false);
+  link_.let_speak(false);
+  opening_ = false;
   declare_next();  // lets those go on who wait for the ruleset: it is another's now
   to_workers([](WorkerSide& worker) { worker.retire(); });
 

@@ -88,7 +88,9 @@ class Mesh {
   void close_app(const std::string& name) { instance(name).program.reset(); }
   void open_app(const std::string& name);
 
-  // The answer of the server's API to `weft apply`.
+  // The answer of the server's API on its socket.
+  CallResult api(const std::string& method, const std::string& target, std::string body);
+  // To `weft apply`.
   CallResult apply(const std::string& yaml);
   CallResult call(const std::string& from, wire::RequestHead head, const std::string& host,
                   uint16_t port, std::string body = {}, Duration timeout = Duration::seconds(20));

@@ -94,9 +94,13 @@ CallResult Mesh::apply(const std::string& yaml) {
   std::string body = "{\"files\":[{\"file\":\"scenario\",\"text\":";
   append_json_string(body, yaml);
   body += "}]}";
+  return api("POST", "/v1/apply", std::move(body));
+}
+
+CallResult Mesh::api(const std::string& method, const std::string& target, std::string body) {
   wire::RequestHead head;
-  head.method = "POST";
-  head.target = "/v1/apply";
+  head.method = method;
+  head.target = target;
   head.fields.add("Host", "weft");
   head.fields.add("Content-Type", "application/json");
   auto answer =

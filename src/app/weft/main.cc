@@ -23,7 +23,7 @@ constexpr Verb kVerbs[] = {
     {"server", weft::app::verb_server},       {"run", weft::app::verb_run},
     {"gateway", weft::app::verb_gateway},     {"hold", weft::app::verb_hold},
     {"apply", weft::app::verb_apply},         {"get", weft::app::verb_get},
-    {"describe", weft::app::verb_describe},
+    {"describe", weft::app::verb_describe},   {"explain", weft::app::verb_explain},
     {"delete", weft::app::verb_delete},       {"status", weft::app::verb_status},
     {"token", weft::app::verb_token},         {"upgrade", weft::app::verb_upgrade},
     {"reference", weft::app::verb_reference},
@@ -42,6 +42,7 @@ VERBS
   apply      create or change objects (Services, HTTPRoutes) from YAML or JSON
   get        list services, routes, workloads, edges, certificates, tokens
   describe   all about one service, route or workload
+  explain    what a sidecar would do with a request, and why
   delete     take objects away
   status     the mesh on one screen
   token      tokens with which other machines join

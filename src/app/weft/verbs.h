@@ -26,6 +26,7 @@ int verb_hold(std::span<char* const> args);  // hidden: the program of a gateway
 int verb_apply(std::span<char* const> args);
 int verb_get(std::span<char* const> args);
 int verb_describe(std::span<char* const> args);
+int verb_explain(std::span<char* const> args);
 int verb_delete(std::span<char* const> args);
 int verb_status(std::span<char* const> args);
 int verb_token(std::span<char* const> args);

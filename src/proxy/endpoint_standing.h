@@ -1,0 +1,27 @@
+// How each endpoint of a group stands towards a request that comes now: what pick_endpoint() would draw from, and why
+// it leaves the others out. For reports; claims nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "proxy/destination.h"
+#include "proxy/snapshot.h"
+
+namespace weft::proxy {
+
+struct EndpointStanding {
+  bool candidate = false;
+  std::string state;  // "ready", or why it is left out
+};
+
+// The group of the one instance that a kWorkload names; it serves the port dialled.
+std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination);
+
+// Beside the group's endpoints.
+std::vector<EndpointStanding> standings_in(const EndpointGroup& group, uint16_t service_port,
+                                           Instant now);
+
+}  // namespace weft::proxy

@@ -1,0 +1,163 @@
+// Who behind a service could serve now and why the others could not; what the hop to them is protected by; what comes
+// of it all.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "proxy/endpoint_standing.h"
+#include "proxy/explain.h"
+#include "proxy/inbound.h"
+#include "proxy/sni.h"
+
+namespace weft::proxy {
+namespace {
+
+constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
+
+std::string name_of(const Destination& to, const model::ServiceName& service, uint16_t port) {
+  const bool one = to.kind == Destination::kWorkload;
+  return fmt::format("{}:{}", one ? to.name() : service.to_string(), port);
+}
+
+}  // namespace
+
+std::vector<Explainer::Share> Explainer::shares(const std::vector<model::Backend>& backends) {
+  double sum = 0;
+  for (const model::Backend& backend : backends) sum += backend.weight;
+  std::vector<Share> all;
+  for (const model::Backend& backend : backends) {
+    if (backend.weight == 0) continue;
+    all.push_back({backend.service, backend.port, backend.weight / sum, backend.invalid});
+  }
+  return all;
+}
+
+void Explainer::serve(const Destination& to, const std::vector<Share>& shares,
+                      std::string_view what) {
+  for (const Share& share : shares) {
+    if (!share.invalid) endpoints(to, share);
+  }
+  hop(what);
+  conclude(shares, what);
+}
+
+void Explainer::endpoints(const Destination& to, const Share& share) {
+  const std::string name = name_of(to, share.service, share.port);
+  const std::shared_ptr<const EndpointGroup> group =
+      to.kind == Destination::kWorkload ? group_of_one(to) : snapshot_->group(share.service);
+  if (!group) {
+    out_.step("endpoints", "", "no instance of " + name + " is known");
+    return;
+  }
+  policies({.backend = name,
+            .rule = rule_ ? rule_->policy.get() : nullptr,
+            .service = group->policy.get(),
+            .retry = rule_ && rule_->retry ? &*rule_->retry : nullptr,
+            .retry_origin = rule_ ? origin_of(*rule_) : "",
+            .state = group->state.get()});
+  const std::vector<EndpointStanding> standings = standings_in(*group, share.port, now_);
+  const auto candidates = static_cast<size_t>(
+      std::ranges::count_if(standings, [](const auto& one) { return one.candidate; }));
+  Explanation::Step& step = out_.step(
+      "endpoints", "",
+      fmt::format("{} of {} instances of {} can be chosen", candidates, standings.size(), name));
+  if (share.part < 1) {
+    step.notes.push_back(fmt::format("{:.4g} % of the traffic goes there", share.part * 100));
+  }
+  for (size_t i = 0; i < standings.size(); ++i) {
+    const LiveEndpoint& live = group->endpoints[i];
+    Explanation::Endpoint one{.service = name,
+                              .workload = live.endpoint.workload,
+                              .address = live.endpoint.address.to_string(),
+                              .identity = live.endpoint.identity.uri()};
+    if (const auto zone = live.endpoint.labels.find(kZoneLabel);
+        zone != live.endpoint.labels.end()) {
+      one.zone = zone->second;
+    }
+    one.candidate = standings[i].candidate;
+    one.state = standings[i].state;
+    one.active = live.health->active();
+    if (one.candidate) {
+      one.share_ppm =
+          static_cast<uint32_t>(std::lround(share.part * 1e6 / static_cast<double>(candidates)));
+      out_.outcome.endpoints.push_back(one.workload);
+    }
+    out_.endpoints.push_back(std::move(one));
+  }
+}
+
+void Explainer::hop(std::string_view what) {
+  const auto first = std::ranges::find_if(out_.endpoints, &Explanation::Endpoint::candidate);
+  if (first == out_.endpoints.end()) return;
+  Explanation::Step& tls =
+      out_.step("TLS", "",
+                fmt::format("mutual TLS 1.3 to the sidecar of the instance, as {}",
+                            worker_.self.identity.uri()));
+  std::vector<std::string> identities;
+  for (const Explanation::Endpoint& one : out_.endpoints) {
+    if (one.candidate && std::ranges::find(identities, one.identity) == identities.end()) {
+      identities.push_back(one.identity);
+    }
+  }
+  tls.values.push_back({"it must show", join(identities, " or "), "its registration"});
+  tls.values.push_back(
+      {"form of the hop", std::string(what == "request" ? kAlpnH2 : kAlpnTcp), ""});
+  if (worker_.tls) {
+    tls.values.push_back(
+        {"our certificate ends", to_rfc3339(worker_.tls->svid->not_after()), "the control plane"});
+  }
+
+  std::vector<std::string> denied;
+  for (const std::string& identity : identities) {
+    const auto id = model::SpiffeId::parse(identity);
+    if (!id || !may_call(worker_.self.identity, *id)) denied.push_back(identity);
+  }
+  Explanation::Step& rights = out_.step(
+      "authorization", "",
+      denied.empty()
+          ? "the destination's sidecar lets us in: identities of one namespace may call "
+            "each other"
+          : "the destination's sidecar refuses us: identities of another namespace may not "
+            "call " +
+                join(denied, " or "));
+  if (denied.empty()) return;
+  rights.notes.push_back("that is Weft's default");
+  if (denied.size() == identities.size()) out_.outcome.status = 403;
+}
+
+void Explainer::conclude(const std::vector<Share>& shares, std::string_view what) {
+  Explanation::Outcome& outcome = out_.outcome;
+  const bool request = what == "request";
+  if (outcome.status == 403) {
+    outcome.says = request ? "the destination's sidecar answers 403" : "the connection is reset";
+    outcome.flags = "UAEX";
+    outcome.refused = !request;
+    if (!request) outcome.status = 0;
+    return;
+  }
+  const bool some_invalid = std::ranges::any_of(shares, &Share::invalid);
+  if (outcome.endpoints.empty()) {
+    outcome.says = fmt::format("{}: no instance is ready",
+                               request ? "the sidecar answers 503" : "the connection is reset");
+    outcome.flags = "UH";
+    outcome.status = request ? 503 : 0;
+    outcome.refused = !request;
+    return;
+  }
+  outcome.says = fmt::format("the {} goes to {}", what,
+                             outcome.endpoints.size() == 1
+                                 ? outcome.endpoints.front()
+                                 : fmt::format("one of {}", join(outcome.endpoints, ", ")));
+  if (request && !outcome.target.empty()) {
+    outcome.says += fmt::format(", as {} of {}", outcome.target, outcome.authority);
+  }
+  if (some_invalid) {
+    outcome.says += request ? "; the share of backends that cannot be resolved gets 500"
+                            : "; the share of backends that cannot be resolved is reset";
+  }
+}
+
+}  // namespace weft::proxy

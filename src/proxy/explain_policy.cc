@@ -1,0 +1,204 @@
+// The sections of BackendPolicies that are in force for one backend, by the function that the request path uses
+// (model/policy_section.h). A section comes whole from one object, so that object is the origin of all its values; a
+// section that nobody wrote is shown with what holds then.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "model/policy_section.h"
+#include "proxy/explain.h"
+#include "steer/retry.h"
+
+namespace weft::proxy {
+namespace {
+
+using Values = std::vector<Explanation::Value>;
+
+std::string number(uint32_t value, const char* zero = "none") {
+  return value == 0 ? zero : std::to_string(value);
+}
+
+std::string key_text(const model::RequestKey& key) {
+  switch (key.kind) {
+    case model::RequestKey::kHeader: return "header " + key.name;
+    case model::RequestKey::kCookie: return "cookie " + key.name;
+    case model::RequestKey::kQuery: return "query parameter " + key.name;
+    case model::RequestKey::kSourceIdentity: return "source identity";
+    case model::RequestKey::kSourceAddress: return "source address";
+  }
+  return "";
+}
+
+std::string algorithm_text(model::LoadBalancing::Algorithm algorithm) {
+  switch (algorithm) {
+    case model::LoadBalancing::kPeakEwma: return "PeakEwma";
+    case model::LoadBalancing::kLeastRequest: return "LeastRequest";
+    case model::LoadBalancing::kRoundRobin: return "RoundRobin";
+    case model::LoadBalancing::kRandom: return "Random";
+    case model::LoadBalancing::kRingHash: return "RingHash";
+    case model::LoadBalancing::kMaglev: return "Maglev";
+  }
+  return "";
+}
+
+std::string conditions_text(uint8_t conditions) {
+  std::vector<std::string> names;
+  for (const auto& [bit, name] : {std::pair(model::Retries::kConnectFailure, "ConnectFailure"),
+                                  std::pair(model::Retries::kReset, "Reset"),
+                                  std::pair(model::Retries::kGatewayError, "GatewayError"),
+                                  std::pair(model::Retries::kServerError, "ServerError"),
+                                  std::pair(model::Retries::kRateLimited, "RateLimited"),
+                                  std::pair(model::Retries::kTimeout, "Timeout")}) {
+    if ((conditions & bit) != 0) names.emplace_back(name);
+  }
+  return names.empty() ? "none" : join(names, ", ");
+}
+
+std::string numbers_text(const std::vector<int>* numbers) {
+  if (!numbers || numbers->empty()) return "none";
+  return fmt::format("{}", fmt::join(*numbers, ", "));
+}
+
+// Each value of a section as {name, text}; the origin is put by the caller.
+Values values_of(const model::LoadBalancing& section) {
+  Values values{{"algorithm", algorithm_text(section.algorithm), ""}};
+  for (const model::RequestKey& key : section.hash_by)
+    values.push_back({"hashBy", key_text(key), ""});
+  if (!section.hash_by.empty()) {
+    values.push_back({"boundedLoadPercent", number(section.bounded_load_percent), ""});
+  }
+  return values;
+}
+
+Values values_of(const model::SlowStart& section) {
+  return {{"window", readable(section.window), ""},
+          {"aggression", fmt::format("{:g}", section.aggression), ""},
+          {"minPercent", std::to_string(section.min_percent), ""}};
+}
+
+Values values_of(const model::Locality& section) {
+  return {{"sameZoneFirst", section.same_zone_first ? "true" : "false", ""},
+          {"failover", section.failover.empty() ? "none" : join(section.failover, ", "), ""},
+          {"overprovisioningPercent", std::to_string(section.overprovisioning_percent), ""},
+          {"panicPercent", std::to_string(section.panic_percent), ""}};
+}
+
+Values values_of(const model::CircuitBreaker& section) {
+  return {{"maxConnections", number(section.max_connections), ""},
+          {"maxPending", number(section.max_pending), ""},
+          {"maxRequests", number(section.max_requests), ""},
+          {"maxRetries", number(section.max_retries), ""}};
+}
+
+Values values_of(const model::ConnectionPool& section) {
+  return {{"connectTimeout", readable(section.connect_timeout), ""},
+          {"idleTimeout", readable(section.idle_timeout), ""},
+          {"maxRequestsPerConnection", number(section.max_requests_per_connection), ""}};
+}
+
+Values values_of(const model::OutlierDetection& section) {
+  Values values{{"consecutiveErrors", number(section.consecutive_errors, "off"), ""},
+                {"consecutiveGatewayErrors", number(section.consecutive_gateway_errors, "off"), ""},
+                {"interval", readable(section.interval), ""},
+                {"baseEjection", readable(section.base_ejection), ""},
+                {"maxEjection", readable(section.max_ejection), ""},
+                {"maxEjectionPercent", std::to_string(section.max_ejection_percent), ""}};
+  values.push_back(
+      {"successRate",
+       section.success_rate
+           ? fmt::format("below the mean by {:g} standard deviations, from {} "
+                         "instances with {} requests",
+                         section.success_rate->stdev_factor / 1000.0,
+                         section.success_rate->min_instances, section.success_rate->min_requests)
+           : "off",
+       ""});
+  values.push_back({"failurePercentage",
+                    section.failure_percentage
+                        ? fmt::format("{}, from {} instances with {} requests",
+                                      section.failure_percentage->threshold,
+                                      section.failure_percentage->min_instances,
+                                      section.failure_percentage->min_requests)
+                        : "off",
+                    ""});
+  return values;
+}
+
+}  // namespace
+
+template <typename Section>
+void Explainer::section(const char* stage, const Terms& terms,
+                        std::optional<model::Said<Section>> model::BackendPolicy::* which,
+                        const std::string& unsaid) {
+  const auto* said = model::section(terms.rule, terms.service, which);
+  Explanation::Step& step = out_.step(stage, said ? said->origin : "", said ? "" : unsaid);
+  if (!said) return;
+  step.says = "for " + terms.backend;
+  const Values defaults = values_of(Section{});
+  for (Explanation::Value& value : step.values = values_of(said->value)) {
+    const bool is_default = std::ranges::any_of(defaults, [&](const Explanation::Value& other) {
+      return other.name == value.name && other.value == value.value;
+    });
+    if (!is_default) value.origin = said->origin;
+  }
+}
+
+void Explainer::retries(const Terms& terms) {
+  const auto* said = model::section(terms.rule, terms.service, &model::BackendPolicy::retries);
+  const model::Retries* policy = said ? &said->value : nullptr;
+  const steer::RetryRules rules = steer::RetryRules::of(terms.retry, policy);
+  const std::string by_policy = said ? said->origin : "";
+  const std::string by_route = terms.retry ? terms.retry_origin : by_policy;
+  if (!said && !terms.retry) {
+    out_.step("retries", "",
+              "none by policy; what was provably never processed is tried again elsewhere, at most "
+              "5 times");
+    return;
+  }
+  Explanation::Step& step =
+      out_.step("retries", terms.retry ? terms.retry_origin : by_policy, "for " + terms.backend);
+  const bool codes = terms.retry && !terms.retry->codes.empty();
+  step.values = {
+      {"attempts", std::to_string(rules.attempts), by_route},
+      {"conditions", conditions_text(rules.conditions), by_policy},
+      {"statuses", numbers_text(rules.statuses), codes ? terms.retry_origin : by_policy},
+      {"grpcStatuses", numbers_text(rules.grpc_statuses), by_policy},
+      {"anyMethod", rules.any_method ? "true" : "false", by_policy},
+      {"perTryTimeout", readable(rules.per_try_timeout), by_policy},
+      {"backoff.base", readable(rules.base_backoff), by_route},
+      {"backoff.max", readable(rules.max_backoff), by_route},
+      {"retryAfter.longest",
+       rules.longest_retry_after ? readable(*rules.longest_retry_after) : "not heeded", by_policy},
+      {"budget.percent", std::to_string(rules.budget_percent), by_policy},
+      {"budget.minPerSecond", std::to_string(rules.budget_min_per_second), by_policy}};
+  if (terms.state) {
+    step.notes.push_back(fmt::format("in the last 10 s: {} requests that count, {} retries",
+                                     terms.state->retry_budget.requests(now_),
+                                     terms.state->retry_budget.retries(now_)));
+  }
+}
+
+void Explainer::policies(const Terms& terms) {
+  using model::BackendPolicy;
+  retries(terms);
+  section("balancing", terms, &BackendPolicy::load_balancing, "PeakEwma (default)");
+  section("slow start", terms, &BackendPolicy::slow_start, "none (default)");
+  section("locality", terms, &BackendPolicy::locality,
+          "the own zone first, spilling over by capacity (default)");
+  section("breaker", terms, &BackendPolicy::circuit_breaker,
+          "the sidecar's own bounds: 256 connections to one instance, 10000 requests that wait for "
+          "one (default)");
+  if (terms.state && model::section(terms.rule, terms.service, &BackendPolicy::circuit_breaker)) {
+    const steer::Breaker& breaker = terms.state->breaker;
+    using What = steer::Breaker::What;
+    out_.steps.back().notes.push_back(fmt::format(
+        "now: {} connections, {} waiting, {} requests, {} retries", breaker.now(What::kConnections),
+        breaker.now(What::kPending), breaker.now(What::kRequests), breaker.now(What::kRetries)));
+  }
+  section("pool", terms, &BackendPolicy::connection_pool,
+          "connectTimeout 2s, idleTimeout 90s (default)");
+  section("outliers", terms, &BackendPolicy::outlier_detection,
+          "none by policy; an instance that refuses or breaks off rests for a moment (default)");
+}
+
+}  // namespace weft::proxy

@@ -1,0 +1,153 @@
+// A request, stage by stage in the order of HttpPath::serve(). What a rule says comes with the rule as its origin;
+// what nobody says is shown as the default it is.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "proxy/explain.h"
+#include "proxy/field_rules.h"
+#include "proxy/target.h"
+#include "wire/h1_over_h2.h"
+
+namespace weft::proxy {
+namespace {
+
+// Of the rules that would come first and do not match.
+constexpr size_t kMostMisses = 5;
+
+// Those that lack least first.
+std::vector<std::string> near_misses(const RuleChoice& choice, const RequestView& view) {
+  struct Near {
+    const model::RouteRule* rule;
+    std::vector<RuleMiss> misses;
+    size_t rank;
+  };
+  std::vector<Near> all;
+  for (const auto& rule : choice.port->rules) {
+    if (rule == choice.rule) break;
+    all.push_back({&rule->rule(), rule->misses(view), all.size()});
+  }
+  std::ranges::sort(all, {},
+                    [](const Near& near) { return std::pair(near.misses.size(), near.rank); });
+  const size_t shown = std::min(all.size(), kMostMisses);
+  std::vector<std::string> notes;
+  for (size_t i = 0; i < shown; ++i) {
+    std::vector<std::string> needs;
+    for (const RuleMiss& miss : all[i].misses) needs.push_back(need_of(miss, *all[i].rule));
+    notes.push_back(
+        fmt::format("not {}: it needs {}", origin_of(*all[i].rule), join(needs, " and ")));
+  }
+  if (all.size() > shown) {
+    notes.push_back(fmt::format("nor any of {} more that rank before", all.size() - shown));
+  }
+  return notes;
+}
+
+}  // namespace
+
+Explanation Explainer::request(const Destination& to, wire::RequestHead head) {
+  destination(to);
+  if (!form(to, head)) return std::move(out_);
+  const bool grpc = is_grpc(head.fields);
+  const RuleChoice choice = choose_rule(*snapshot_, to, head, grpc, worker_.self.ns);
+  const bool routed = choice.port && choice.port->routed_for(worker_.self.ns);
+  if (!routed && choice.refused) {
+    answer(*choice.refused);
+    return std::move(out_);
+  }
+  if (!routed) {
+    out_.step("route", "",
+              choice.port ? "none concerns this caller: the service itself serves"
+                          : "none: one instance is called by its own address");
+    if (choice.service) faults(choice.service->compiled->fault, &head.fields);
+    out_.outcome.target = head.target;
+    out_.outcome.authority = head.authority;
+    serve(to, {{to.service, to.port}}, "request");
+    return std::move(out_);
+  }
+  Explanation::Step& step = out_.step("route", "", "");
+  step.notes = near_misses(choice, RoutedRequest(head, *choice.port, worker_.self.ns, grpc).view());
+  if (choice.rule) {
+    step.object = origin_of(choice.rule->rule());
+    step.says = "matches: it asks for " + conditions_of(choice.rule->rule());
+    out_.outcome.route = name_of(choice.rule->rule());
+  } else {
+    step.says = "no rule of this port matches";
+  }
+  if (choice.refused) {
+    answer(*choice.refused);
+    return std::move(out_);
+  }
+  const bool own = choice.rule->fault() != nullptr;
+  serve_by_rule(choice.rule->rule(), own ? choice.rule->fault() : choice.service->compiled->fault,
+                to, head);
+  return std::move(out_);
+}
+
+// What is decided before any route.
+bool Explainer::form(const Destination& to, wire::RequestHead& head) {
+  wire::remove_hop_by_hop(head.fields);
+  const std::string asked = head.target;
+  resolve_dot_segments(head.target);
+  Explanation::Step& step =
+      out_.step("request", "",
+                fmt::format("{} {} of {}{}", head.method, head.target, head.authority,
+                            is_grpc(head.fields) ? ", gRPC" : ""));
+  if (asked != head.target) step.notes.push_back("the path as sent was " + asked);
+  if (to.protocol == model::Protocol::kAuto) {
+    step.notes.push_back("the port declares no protocol: its first bytes show that it is HTTP");
+  }
+  if (worker_.overload.pressure() != Pressure::kNone) {
+    const LocalReply reply = overloaded_reply(worker_.overload.cause());
+    out_.step("overload", "",
+              "this sidecar sheds load: too much " + std::string(worker_.overload.cause()));
+    answer(reply);
+    return false;
+  }
+  const std::optional<LocalReply> reply = spend_max_forwards(head);
+  if (reply) answer(*reply);
+  return !reply;
+}
+
+void Explainer::serve_by_rule(const model::RouteRule& rule, const steer::FaultRulePtr& fault,
+                              const Destination& to, wire::RequestHead& head) {
+  rule_ = &rule;
+  out_.steps.back().values = values_of(rule);
+  if (rule.redirect) {
+    const LocalReply reply = redirect_by(rule, to, head);
+    out_.step("redirect", origin_of(rule), fmt::format("{} to {}", reply.status, reply.location));
+    answer(reply);
+    return;
+  }
+  const std::vector<Share> parts = shares(rule.backends);
+  // One that is usable stands for all: they differ in fields only, which are among the rule's values.
+  const auto usable = std::ranges::find_if(rule.backends, [](const model::Backend& backend) {
+    return backend.weight > 0 && !backend.invalid;
+  });
+  if (usable == rule.backends.end()) {
+    answer(no_backend(rule));
+    return;
+  }
+  const std::string target = head.target, authority = head.authority;
+  const wire::Fields as_sent = head.fields;
+  apply_rule(rule, *usable, head);
+  if (target != head.target || authority != head.authority) {
+    out_.step(
+        "rewrite", origin_of(rule),
+        fmt::format("{} of {} becomes {} of {}", target, authority, head.target, head.authority));
+  }
+  out_.outcome.target = head.target;
+  out_.outcome.authority = head.authority;
+  faults(fault, &as_sent);
+  serve(to, parts, "request");
+}
+
+void Explainer::answer(const LocalReply& reply) {
+  out_.outcome.status = reply.status;
+  out_.outcome.flags = reply.flags;
+  out_.outcome.location = reply.location;
+  out_.outcome.says = fmt::format("the sidecar answers {}: {}", reply.status, reply.text);
+}
+
+}  // namespace weft::proxy
