@@ -42,6 +42,7 @@ void EndpointHealth::failed(Instant now) {
 
 void EndpointHealth::succeeded() {
   if (rests_until_.load(std::memory_order_relaxed) == 0) return;
+  latency.forget();
   failures_.store(0, std::memory_order_relaxed);
   rests_until_.store(0, std::memory_order_relaxed);
 }

@@ -30,10 +30,16 @@ class EndpointHealth {
   // Is it being left out? (For reports; claims nothing.)
   bool resting(Instant now) const;
 
+  // Its rest is over and nobody has tried it since: the next claim() makes the trial.
+  bool trial_due(Instant now) const {
+    const int64_t mark = rests_until_.load(std::memory_order_relaxed);
+    return mark != 0 && now.ns >= mark;
+  }
+
   // The endpoint refused, reset or was somebody else. Failures of requests that were already under way
   // when the rest began do not lengthen it.
   void failed(Instant now);
-  // It answered: all is forgotten.
+  // It answered: all is forgotten; after a rest its latency, too, which is measured anew.
   void succeeded();
 
   // What outlier detection thinks of it; apart from resting (docs/design/resilience.md).

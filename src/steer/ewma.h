@@ -26,6 +26,9 @@ class PeakEwma {
   // A failure; `asked`: how long the endpoint asked to be spared (Retry-After).
   void penalise(std::optional<Duration> asked, Instant now);
 
+  // As if never measured.
+  void forget() { state_.store(0, std::memory_order_relaxed); }
+
   // In seconds; 0: never measured.
   double cost(Instant now) const;
 

@@ -121,6 +121,8 @@ double Pool::warmth(const EndpointHealth& endpoint, Instant now) const {
 }
 
 double Pool::load(const Member& member, const PickQuery& query) const {
+  // A trial is one request, which must not wait until a bad memory has faded.
+  if (member.health->trial_due(query.now)) return -1;
   const bool by_latency = policy_.balancing.algorithm == Algorithm::kPeakEwma && !query.connection;
   const double load =
       by_latency ? peak_ewma_load(*member.health, query.now) : busyness(*member.health);

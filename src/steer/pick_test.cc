@@ -169,6 +169,19 @@ TEST_F(PickTest, PeakEwmaIsNotLuredByAnEndpointThatFailsFast) {
   EXPECT_FALSE(picks(Pool(ten.members, policy(Algorithm::kPeakEwma))).contains(3));
 }
 
+TEST_F(PickTest, AnEndpointWhoseRestIsOverIsTriedOnceHoweverSlowItSeemed) {
+  Endpoints ten(10);
+  for (EndpointHealth& health : ten.health) health.latency.observe(Duration::millis(10), kNow);
+  ten.health[3].failed(kNow);
+  ten.health[3].latency.penalise(std::nullopt, kNow);
+  const Pool pool(ten.members, policy(Algorithm::kPeakEwma));
+  const Instant over = kNow + EndpointHealth::kFirstRest;
+  EXPECT_EQ(picks(pool, kPicks, over)[3], 1);
+  ten.health[3].succeeded();
+  for (EndpointHealth& health : ten.health) health.latency.observe(Duration::millis(10), over);
+  EXPECT_NEAR(picks(pool, kPicks, over)[3], kPicks / 10, kPicks / 20);
+}
+
 TEST_F(PickTest, OpaqueConnectionsAreCountedNotTimed) {
   Endpoints two(2);
   two.health[0].latency.observe(Duration::seconds(9), kNow);

@@ -164,7 +164,7 @@ std::string Picture::svg() const {
   for (const Mark& mark : marks) {
     out += fmt::format(
         "<path class=\"mark\" d=\"M{0:.1f} {1}V{2}\"/><text x=\"{3:.1f}\" y=\"{4}\">{5}</text>\n",
-        scale.x(mark.x), kTop, kTop + kPlotHeight, scale.x(mark.x) + 4, kTop + 2,
+        scale.x(mark.x), kTop, kTop + kPlotHeight, scale.x(mark.x) + 4, kTop - 5,
         escaped(mark.text));
   }
   for (size_t i = 0; i < lines.size(); ++i) out += drawn(lines[i], i, scale);
