@@ -76,23 +76,26 @@ TEST_F(GatewayCompileTest, ARouteWithAValueThatIsNotCarriedOutIsNotInForce) {
               HasSubstr("Accepted=False/UnsupportedValue: spec.rules[0].sessionPersistence: "));
 }
 
-TEST_F(GatewayCompileTest, OtherParentsThanServicesAreToldToBeUnsupported) {
+TEST_F(GatewayCompileTest, OtherParentsThanServicesAndGatewaysAreToldToBeUnsupported) {
   put("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: "
-      "{parentRefs: [{name: edge}]}}");
-  EXPECT_EQ(condition("HTTPRoute", "r", 0),
-            "Accepted=False/UnsupportedValue: parent Gateway edge.default: Weft carries routes out "
-            "for Services only");
+      "{parentRefs: [{kind: ListenerSet, name: more}]}}");
+  EXPECT_EQ(
+      condition("HTTPRoute", "r", 0),
+      "Accepted=False/UnsupportedValue: parent ListenerSet more.default: Weft carries routes out "
+      "for Services and Gateways");
 }
 
 TEST_F(GatewayCompileTest, StoredKindsSayThatNothingIsDoneWithThem) {
   put("{apiVersion: gateway.networking.k8s.io/v1, "
-      "kind: Gateway, metadata: {name: edge}, spec: {gatewayClassName: weft, listeners: [{name: "
+      "kind: ListenerSet, metadata: {name: more}, spec: {parentRef: {name: edge}, listeners: "
+      "[{name: "
       "http, port: 80, protocol: HTTP}]}}");
-  const auto conditions = compiler_.conditions(*compiler_.object({"Gateway", "default", "edge"}));
+  const auto conditions =
+      compiler_.conditions(*compiler_.object({"ListenerSet", "default", "more"}));
   ASSERT_EQ(conditions.size(), 1u);
   EXPECT_FALSE(conditions[0].ok);
   EXPECT_EQ(conditions[0].reason, "UnsupportedValue");
-  EXPECT_EQ(conditions[0].message, "kind Gateway: Weft opens no listeners for Gateways");
+  EXPECT_EQ(conditions[0].message, "kind ListenerSet: Weft opens the listeners of Gateways only");
 }
 
 TEST_F(GatewayCompileTest, ASectionNameIsTheNameOfAPort) {

@@ -239,8 +239,8 @@ TEST_F(GatewayTest, ASecretThatNoServerCanShowIsKeptAndSaidToBeSo) {
                  "data: {tls.crt: '(hidden)'}}",
                  problems);
   ASSERT_EQ(problems.size(), 2u);
-  EXPECT_EQ(problems[0].what, "is not base64");
-  EXPECT_EQ(problems[1].path, "data.tls.key");
+  EXPECT_EQ(problems[1].what, "is not base64");
+  EXPECT_EQ(problems[0].path, "data.tls.key");
 }
 
 }  // namespace
