@@ -16,6 +16,7 @@ constexpr const char* kCheckTypes[] = {"HTTP", "GRPC", "TCP"};
 
 void check_fields_fit(const Node& node, const Report& report) {
   const std::string_view type = node.text_of("type");
+  if (type.empty()) return;  // reported
   for (const auto& [field, of] :
        {std::pair("path", "HTTP"), std::pair("host", "HTTP"), std::pair("statuses", "HTTP"),
         std::pair("grpcService", "GRPC")}) {

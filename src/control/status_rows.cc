@@ -31,7 +31,8 @@ std::string backends_text(const std::vector<BackendRef>& backends) {
   for (const BackendRef& ref : backends) total += ref.backend.weight;
   if (total == 0) return "nobody (status 500)";
   std::string out;
-  for (const auto& [group, kind, backend] : backends) {
+  for (const BackendRef& ref : backends) {
+    const model::Backend& backend = ref.backend;
     out +=
         fmt::format("{}{}:{}", out.empty() ? "" : ", ", backend.service.to_string(), backend.port);
     if (backends.size() > 1) {
@@ -48,6 +49,7 @@ ServiceRow service_row(const Compiler& compiler, const model::ServiceName& name,
   row.served = served({{name, ""}});
   const Object* object = compiler.object({"Service", name.ns, name.name});
   row.implicit = object == nullptr;
+  row.policies = compiler.policies_on({"Service", name.ns, name.name});
   if (object) row.conditions = full_conditions(compiler, *object, served);
   const auto compiled = compiler.compile(name);
   if (!compiled) return row;
@@ -96,6 +98,7 @@ std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& serve
     row.served = served_of(compiler, *object, served);
     row.conditions = full_conditions(compiler, *object, served);
     row.parent_states = parent_states(compiler, *object, served);
+    row.policies = compiler.policies_on(row.key);
     rows.push_back(std::move(row));
   }
   return rows;
@@ -126,6 +129,16 @@ std::vector<ParentState> parent_states(const Compiler& compiler, const Object& r
   std::vector<ParentState> out = compiler.parents(route);
   for (ParentState& parent : out) {
     parent.conditions.push_back(served_condition(served(parent.carriers), route.meta.generation));
+  }
+  return out;
+}
+
+std::vector<AncestorState> ancestor_states(const Compiler& compiler, const Object& policy,
+                                           const ServedFn& served) {
+  std::vector<AncestorState> out = compiler.ancestors(policy);
+  for (AncestorState& ancestor : out) {
+    ancestor.conditions.push_back(
+        served_condition(served(ancestor.carriers), policy.meta.generation));
   }
   return out;
 }

@@ -28,6 +28,7 @@ struct ServiceRow {
   size_t instances = 0;  // all behind it, leaving ones excepted
   Served served;
   std::vector<Condition> conditions;  // of the object, when there is one
+  std::vector<std::string> policies;  // in force on it
 };
 std::vector<ServiceRow> service_rows(const Compiler& compiler, const ServedFn& served);
 
@@ -38,6 +39,7 @@ struct RouteRow {
   Served served;                   // by the proxies that use any of its parents
   std::vector<Condition> conditions;
   std::vector<ParentState> parent_states;  // weft.dev/Served among the conditions
+  std::vector<std::string> policies;       // in force on it or on one of its rules
 };
 std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& served);
 
@@ -50,5 +52,8 @@ Condition served_condition(const Served& served, int64_t generation);
 // The states of a route's parents with that condition added to each.
 std::vector<ParentState> parent_states(const Compiler& compiler, const Object& route,
                                        const ServedFn& served);
+// The states of a policy's targets, the same added to each.
+std::vector<AncestorState> ancestor_states(const Compiler& compiler, const Object& policy,
+                                           const ServedFn& served);
 
 }  // namespace weft::control
