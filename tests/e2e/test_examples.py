@@ -31,6 +31,14 @@ def test_tls(t):
     run_example(t, "04-tls")
 
 
+def test_faults(t):
+    run_example(t, "09-faults")
+
+
+def test_rate_limits(t):
+    run_example(t, "12-rate-limits")
+
+
 @as_users("root", "user")
 @limit(300)
 def test_the_shop(t):

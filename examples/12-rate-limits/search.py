@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Answers every question."""
+
+import http.server
+
+
+class Search(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def do_GET(self):
+        text = b"42\n"
+        self.send_response(200)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+if __name__ == "__main__":
+    http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Search).serve_forever()
