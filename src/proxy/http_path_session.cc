@@ -41,7 +41,7 @@ const LiveEndpoint* HttpPath::session_endpoint(const Request& request, const End
         request.session->instance)
       continue;
     const bool usable = live.endpoint.ready && live.endpoint.target_ports.contains(port) &&
-                        !live.health->resting(worker_.loop.now());
+                        live.health->in(worker_.loop.now());
     return usable ? &live : nullptr;
   }
   return nullptr;
