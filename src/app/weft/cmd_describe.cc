@@ -65,6 +65,13 @@ void conditions(const Node& row) {
   if (!table.empty()) print("\n" + table.to_string());
 }
 
+// Which policies act on it.
+void policies(const Node& row) {
+  const Node* list = row.find("policies");
+  if (!list) return;
+  for (const Node& one : list->items) field("policy", one.text);
+}
+
 // What each parent of a route says of it.
 void parents(const Node& row) {
   Table table({"PARENT", "CONDITION", "HOLDS", "REASON", "MESSAGE"});
@@ -114,6 +121,7 @@ void describe_service(const Node& status, const Node& row) {
   }
   field("ready", fmt::format("{} of {} instances", text(row, "ready"), text(row, "instances")));
   field("served by", served_text(row.find("served")));
+  policies(row);
   conditions(row);
   Node behind = Node::list();
   if (const Node* instances = status.find("instances")) {
@@ -137,6 +145,7 @@ void describe_route(const Node&, const Node& row) {
   if (const Node* rules = row.find("rules")) {
     for (const Node& rule : rules->items) field("rule", rule.text);
   }
+  policies(row);
   parents(row);
 }
 

@@ -23,6 +23,8 @@ KINDS
   edges                 who called whom in the last minute, and how that went
   certificates (certs)  the mesh's own certificates and when they expire
   tokens                join tokens (never their secrets)
+  backendpolicies (bp), faultpolicies (fault), ratelimitpolicies (rlp)
+                        policies, their targets, and why one does not act
   tlsroutes, gateways…  any other kind of object: whether it is accepted
   all                   services, routes and workloads
 
@@ -116,6 +118,11 @@ void print_items(control::Node list, OutputForm form, bool single) {
   }
 }
 
+bool is_policy(const Kind& kind) {
+  const control::Kind* known = control::find_kind(kind.object);
+  return known && known->api_version == std::string_view("weft.dev/v1");
+}
+
 Table table_for(const Kind& kind, const control::Node& list, std::string_view now) {
   const std::string_view name = kind.name;
   if (name == "services") return services_table(&list);
@@ -123,6 +130,7 @@ Table table_for(const Kind& kind, const control::Node& list, std::string_view no
   if (name == "workloads") return workloads_table(&list, now);
   if (name == "edges") return edges_table(&list);
   if (name == "certificates") return certificates_table(&list, now);
+  if (is_policy(kind)) return policies_table(&list, now);
   if (*kind.object) return objects_table(&list);
   return tokens_table(&list);
 }
@@ -143,7 +151,8 @@ int get_one(const CommandLine& line, const Kind& kind, const Filter& filter, Out
     print_items(std::move(list), form, filter.names.size() == 1);
   } else {
     const control::Node* server = reply->body.find("server");
-    const Table table = table_for(kind, list, server ? server->text_of("now") : "");
+    const control::Node& at = server ? *server : reply->body;
+    const Table table = table_for(kind, list, at.text_of("now"));
     if (!table.empty()) print(table.to_string());
     if (table.empty() && filter.names.empty()) print(fmt::format("no {}\n", kind.name));
   }

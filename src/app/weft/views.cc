@@ -181,9 +181,36 @@ Table objects_table(const Node* objects) {
     if (const Node* status = object.find("status")) {
       look(*status);
       for (const Node& parent : items(status->find("parents"))) look(parent);
+      for (const Node& ancestor : items(status->find("ancestors"))) look(ancestor);
     }
     const Node* metadata = object.find("metadata");
     if (metadata) table.add({text(*metadata, "namespace"), text(*metadata, "name"), accepted});
+  }
+  return table;
+}
+
+Table policies_table(const Node* objects, std::string_view now) {
+  Table table({"NAME", "NAMESPACE", "TARGETS", "SERVED BY", "STATE", "ENDS IN"});
+  for (const Node& object : items(objects)) {
+    const Node* metadata = object.find("metadata");
+    const Node* status = object.find("status");
+    if (!metadata || !status) continue;
+    std::string targets, state;
+    for (const Node& ancestor : items(status->find("ancestors"))) {
+      const Node* ref = ancestor.find("ancestorRef");
+      if (!ref) continue;
+      const std::string rule = text(*ref, "sectionName");
+      targets += fmt::format("{}{} {}{}", targets.empty() ? "" : ",", text(*ref, "kind"),
+                             text(*ref, "name"), rule.empty() ? "" : "/" + rule);
+      for (const Node& condition : items(ancestor.find("conditions"))) {
+        if (!state.empty() || text(condition, "type") != "Accepted") continue;
+        if (text(condition, "status") != "True") state = text(condition, "reason");
+      }
+    }
+    const std::string left = time_left(now, status->text_of("expires"));
+    if (state.empty()) state = left == "expired" ? "over" : "in force";
+    table.add({text(*metadata, "name"), text(*metadata, "namespace"), targets,
+               served_text(status->find("served")), state, left});
   }
   return table;
 }

@@ -18,6 +18,9 @@ Table tokens_table(const control::Node* rows);
 // Of whole objects, of whatever kind: whether they are accepted, and if not, why.
 Table objects_table(const control::Node* objects);
 
+// Of policies as whole objects: their targets, who carries them out, and why one does not act.
+Table policies_table(const control::Node* objects, std::string_view now);
+
 // "3 of 4", "refused: …", "no user yet".
 std::string served_text(const control::Node* served);
 // The reason of the first condition that does not hold, else "in force".

@@ -84,5 +84,25 @@ TEST(Views, ShowServicesFromStatus) {
   EXPECT_EQ(problems_text(&status, "Service"), "! Service default/cart: PortNotFound: m\n");
 }
 
+TEST(Views, APolicysRowShowsItsTargetsAndWhyItDoesNotAct) {
+  const Node objects = read(R"([
+    {"metadata": {"name": "slow", "namespace": "shop"}, "status": {"ancestors": [
+       {"ancestorRef": {"kind": "Service", "name": "cart"},
+        "conditions": [{"type": "Accepted", "status": "True"}]},
+       {"ancestorRef": {"kind": "HTTPRoute", "name": "split", "sectionName": "items"},
+        "conditions": [{"type": "Accepted", "status": "False", "reason": "Conflicted"}]}],
+      "expires": "2026-03-01T10:15:00Z", "served": {"current": 1, "users": 2}}},
+    {"metadata": {"name": "past", "namespace": "shop"}, "status": {"ancestors": [
+       {"ancestorRef": {"kind": "Service", "name": "cart"},
+        "conditions": [{"type": "Accepted", "status": "True"}]}],
+      "expires": "2026-03-01T09:15:00Z", "served": {"current": 0, "users": 0}}}])");
+  EXPECT_EQ(
+      policies_table(&objects, "2026-03-01T10:00:00Z").to_string(),
+      "NAME   NAMESPACE   TARGETS                              SERVED BY     STATE        ENDS IN\n"
+      "slow   shop        Service cart,HTTPRoute split/items   1 of 2        Conflicted   15 min\n"
+      "past   shop        Service cart                         no user yet   over         "
+      "expired\n");
+}
+
 }  // namespace
 }  // namespace weft::app
