@@ -144,7 +144,7 @@ TEST_F(ApiTest, AppliesListsShowsAndDeletes) {
   EXPECT_THAT(text_, HasSubstr(R"("served":{"current":2,"users":3})"));
   EXPECT_THAT(text_, HasSubstr(R"("generation":1)"));
   EXPECT_EQ(ask("GET", "/v1/objects/routes"), 200);
-  EXPECT_EQ(text_, "{\"items\":[]}\n");
+  EXPECT_THAT(text_, HasSubstr(R"("items":[]})"));
   EXPECT_EQ(ask("DELETE", "/v1/objects/service/default/cart"), 200);
   EXPECT_EQ(ask("DELETE", "/v1/objects/service/default/cart"), 404);
   EXPECT_THAT(text_, HasSubstr("there is no Service/default/cart"));
@@ -217,7 +217,7 @@ TEST_F(ApiTest, AnswersEverythingWrongAndAppliesNothing) {
   EXPECT_EQ(ask("POST", "/v1/apply", "nonsense"), 400);
   EXPECT_EQ(apply(kCart, "?dry-run=true"), 200);
   EXPECT_EQ(ask("GET", "/v1/objects"), 200);
-  EXPECT_EQ(text_, "{\"items\":[]}\n");
+  EXPECT_THAT(text_, HasSubstr(R"("items":[]})"));
 }
 
 TEST_F(ApiTest, ShowsServicesThatWorkloadsMadeAsObjects) {
