@@ -31,8 +31,29 @@ def test_tls(t):
     run_example(t, "04-tls")
 
 
+def test_retries(t):
+    run_example(t, "07-retries")
+
+
+def test_breaker(t):
+    run_example(t, "08-breaker")
+
+
+def test_ingress(t):
+    have("openssl", "curl")
+    run_example(t, "13-ingress")
+
+
 def test_faults(t):
     run_example(t, "09-faults")
+
+
+def test_locality(t):
+    run_example(t, "10-locality")
+
+
+def test_sticky_sessions(t):
+    run_example(t, "11-sticky-sessions")
 
 
 def test_rate_limits(t):
