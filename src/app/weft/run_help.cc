@@ -22,6 +22,9 @@ WHO IT IS
       decides. Repeat it for more ports. Without a PORT the program only calls out.
   --namespace NAMESPACE      default: default. Callers of one namespace may call each other.
   --label KEY=VALUE          for selectors of Service objects (repeat)
+  --zone ZONE, --region REGION
+      Where it is: callers choose instances of their own zone first, then of their region. Short
+      for --label topology.kubernetes.io/zone=ZONE and .../region=REGION.
   --probe [APPPORT:]http:/PATH | [APPPORT:]grpc[:SERVICE] | [APPPORT:]tcp
       When the program may get traffic. Default: once its port accepts. An http probe passes on
       2xx and 3xx, a grpc probe on SERVING of the standard health service.

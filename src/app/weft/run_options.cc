@@ -57,6 +57,17 @@ Complaint read_label(std::string_view text, RunOptions& options) {
   return "";
 }
 
+// Where the instance is, as Kubernetes labels it.
+Complaint read_zone(std::string_view text, RunOptions& options) {
+  options.labels["topology.kubernetes.io/zone"] = text;
+  return "";
+}
+
+Complaint read_region(std::string_view text, RunOptions& options) {
+  options.labels["topology.kubernetes.io/region"] = text;
+  return "";
+}
+
 Complaint read_host_port(std::string_view text, RunOptions& options) {
   auto port = parse_port(text);
   if (!port) return fmt::format("--host-port {}: not a port (1-65535)", text);
@@ -192,6 +203,7 @@ constexpr Row kRows[] = {
     {"--server", read_server},       {"--token", read_token},
     {"--advertise", read_advertise}, {"--wait", read_wait},
     {"--upstream", read_upstream},   {"--workers", read_workers},
+    {"--zone", read_zone},           {"--region", read_region},
 };
 
 const Row* find_row(std::string_view name) {
