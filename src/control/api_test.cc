@@ -210,6 +210,30 @@ TEST(Served, SaysInOneConditionHowFarAChangeHasCome) {
   }
 }
 
+TEST_F(ApiTest, APolicySaysWhatEachTargetSaysAndATargetNamesItsPolicies) {
+  EXPECT_EQ(apply(kCart), 200);
+  EXPECT_EQ(apply("apiVersion: weft.dev/v1\nkind: FaultPolicy\nmetadata: {name: slow}\nspec:\n"
+                  "  targetRefs: [{kind: Service, name: cart}, {kind: HTTPRoute, name: no}]\n"
+                  "  duration: 15m\n  delay: {percentage: 12.5, duration: 1s}\n"),
+            200);
+  EXPECT_THAT(text_, HasSubstr("TargetNotFound: there is no HTTPRoute default/no"));
+  EXPECT_EQ(ask("GET", "/v1/objects/fault/default/slow"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("percentage":12.5)"));
+  EXPECT_THAT(text_, HasSubstr(R"("ancestors":[{"ancestorRef":{"group":"","kind":"Service",)"
+                               R"("namespace":"default","name":"cart"},"controllerName":)"
+                               R"("weft.dev/control-plane","conditions":[{"type":"Accepted",)"
+                               R"("status":"True","reason":"Accepted")"));
+  EXPECT_THAT(text_, HasSubstr(R"("status":"False","reason":"TargetNotFound")"));
+  EXPECT_THAT(text_, HasSubstr(R"("expires":")"));
+  EXPECT_EQ(ask("GET", "/v1/objects/svc/default/cart"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("policies":["FaultPolicy default/slow"])"));
+  EXPECT_EQ(ask("GET", "/v1/status"), 200);
+  EXPECT_THAT(text_, HasSubstr(R"("policies":["FaultPolicy default/slow"])"));
+  EXPECT_EQ(ask("DELETE", "/v1/objects/faults/default/slow"), 200);
+  EXPECT_EQ(ask("GET", "/v1/objects/svc/default/cart"), 200);
+  EXPECT_THAT(text_, testing::Not(HasSubstr("policies")));
+}
+
 TEST_F(ApiTest, AnswersEverythingWrongAndAppliesNothing) {
   EXPECT_EQ(apply("kind: A\n---\nkind: B\n"), 422);
   EXPECT_THAT(text_, HasSubstr("f.yaml:1:7: kind: Weft knows no kind 'A'"));

@@ -369,6 +369,61 @@ spec:
   EXPECT_THAT(server_->status().warnings, testing::Contains(HasSubstr("cannot use cart.default")));
 }
 
+TEST_F(ServerTest, PoliciesReachThoseWhoCarryThemOutAndNobodyElse) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  auto cart = register_as(socket(), {kCart});
+  xds::Registered liar = *web;
+  liar.instance = cart->instance;
+  FakeProxy own(loop_, network_, *cart), caller(loop_, network_, *web),
+      other(loop_, network_, liar);
+  for (FakeProxy* one : {&own, &caller, &other}) {
+    one->subscribe(ResourceType::kInbound, cart->instance);
+    if (one != &own) one->subscribe(ResourceType::kService, "cart.default");
+    if (one == &caller) one->subscribe(ResourceType::kEndpoints, "cart.default");
+    one->connect();
+  }
+  auto outcome = server_->plane().catalog->apply(
+      {{"f.yaml",
+        "{apiVersion: weft.dev/v1, kind: RateLimitPolicy, metadata: {name: l}, spec: {targetRefs: "
+        "[{kind: Service, name: cart}], limits: [{requests: 7, overrides: [{caller: default/web, "
+        "requests: 1}]}]}}\n---\n"
+        "{apiVersion: weft.dev/v1, kind: BackendPolicy, metadata: {name: b}, spec: {targetRefs: "
+        "[{kind: Service, name: cart}], retries: {attempts: 4}}}\n---\n"
+        "{apiVersion: weft.dev/v1, kind: FaultPolicy, metadata: {name: f}, spec: {targetRefs: "
+        "[{kind: Service, name: cart}], duration: 1m, delay: {percentage: 1, duration: 1s}}}\n"}},
+      false);
+  ASSERT_TRUE(outcome && outcome->errors.empty());
+  EXPECT_THAT(outcome->warnings, testing::IsEmpty());
+  const auto served = [&](const char* kind, const char* name) {
+    const Compiler& compiler = server_->plane().catalog->compiler();
+    return server_->plane().served(compiler.carriers(*compiler.object({kind, "default", name})));
+  };
+  ASSERT_TRUE(until([&] {
+    return served("RateLimitPolicy", "l").current == 1 &&
+           served("BackendPolicy", "b").current == 1 && served("FaultPolicy", "f").current == 2;
+  }));
+  EXPECT_EQ(served("BackendPolicy", "b").users, 1u);
+  const std::string* told = own.held(ResourceType::kInbound, cart->instance);
+  ASSERT_TRUE(told);
+  const auto inbound = xds::decode_inbound(*told);
+  ASSERT_TRUE(inbound);
+  EXPECT_EQ(inbound->rate_limits.at(0).requests, 7u);
+  EXPECT_EQ(inbound->rate_limits[0].overrides.at(0).caller,
+            "spiffe://weft.local/ns/default/sa/web");
+  EXPECT_EQ(caller.held(ResourceType::kInbound, cart->instance), nullptr);
+  EXPECT_EQ(other.held(ResourceType::kInbound, cart->instance), nullptr)
+      << "an id is not enough: the certificate is another's";
+  const auto set = xds::decode_endpoints(*caller.held(ResourceType::kEndpoints, "cart.default"));
+  ASSERT_TRUE(set && set->policy && set->policy->retries);
+  EXPECT_EQ(set->policy->retries->value.attempts, 4u);
+  const auto service = xds::decode_service(*caller.held(ResourceType::kService, "cart.default"));
+  ASSERT_TRUE(service && service->fault);
+  EXPECT_EQ(service->fault->policy, "default/f");
+  ASSERT_TRUE(server_->plane().catalog->remove({{"RateLimitPolicy", "default", "l"}}));
+  ASSERT_TRUE(until([&] { return !own.held(ResourceType::kInbound, cart->instance); }));
+}
+
 TEST_F(ServerTest, ARestartKeepsEverythingAndSendsNothingAgain) {
   start();
   auto web = register_as(socket(), {kWeb});
