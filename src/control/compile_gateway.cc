@@ -1,6 +1,5 @@
-// A listener is judged by itself first (is it ours to open, do its certificates resolve), then routes are held
-// against it. Everything is found by looking: a Gateway has at most 64 listeners, and compiling one costs its
-// own routes.
+// A listener is judged by itself first (compile_listeners.h), then routes are held against it. Everything is
+// found by looking: a Gateway has at most 64 listeners, and compiling one costs its own routes.
 #include "control/compile_gateway.h"
 
 #include <fmt/format.h>
@@ -8,7 +7,9 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
 
+#include "control/compile_listeners.h"
 #include "control/compile_routes.h"
 #include "control/compile_tcp_routes.h"
 
@@ -17,157 +18,8 @@ namespace {
 
 using model::GatewayListener;
 
-constexpr std::string_view kGroup = "gateway.networking.k8s.io";
 constexpr std::string_view kBuiltInClass = "weft";
 constexpr std::string_view kNamespaceLabel = "kubernetes.io/metadata.name";
-
-// --- listeners ---
-
-struct Judged {
-  std::optional<GatewayListener::Protocol> protocol;  // nothing: Weft does not open it
-  std::vector<std::string> kinds;                     // that may attach
-  std::vector<model::GatewayCertificate> certificates;
-  BackendProblem unaccepted, conflict, unresolved;
-  // A connection to it is served.
-  bool usable() const {
-    return protocol && unaccepted.reason.empty() && conflict.reason.empty() &&
-           (*protocol != GatewayListener::kHttps || !certificates.empty());
-  }
-};
-
-std::vector<std::string> kinds_of(GatewayListener::Protocol protocol) {
-  switch (protocol) {
-    case GatewayListener::kHttp:
-    case GatewayListener::kHttps: return {"HTTPRoute", "GRPCRoute"};
-    case GatewayListener::kTls: return {"TLSRoute"};
-    case GatewayListener::kTcp: return {"TCPRoute"};
-  }
-  return {};
-}
-
-std::optional<GatewayListener::Protocol> protocol_of(const ListenerSpec& listener) {
-  if (listener.protocol == "HTTP") return GatewayListener::kHttp;
-  if (listener.protocol == "HTTPS") return GatewayListener::kHttps;
-  if (listener.protocol == "TLS" && listener.passthrough) return GatewayListener::kTls;
-  if (listener.protocol == "TCP") return GatewayListener::kTcp;
-  return std::nullopt;
-}
-
-// What may share a port: the first bytes of a connection must tell the listeners apart.
-bool fit_together(GatewayListener::Protocol a, GatewayListener::Protocol b) {
-  const auto by_name = [](GatewayListener::Protocol p) {
-    return p == GatewayListener::kHttps || p == GatewayListener::kTls;
-  };
-  if (by_name(a) && by_name(b)) return true;
-  return a == b && a == GatewayListener::kHttp;
-}
-
-void judge_conflict(const GatewaySpec& gateway, const ListenerSpec& listener, Judged& out) {
-  for (const ListenerSpec& other : gateway.listeners) {
-    if (&other == &listener || other.port != listener.port) continue;
-    const auto protocol = protocol_of(other);
-    if (!protocol) continue;
-    if (!fit_together(*out.protocol, *protocol)) {
-      out.conflict = {"ProtocolConflict", fmt::format("listener {} has port {} too and speaks {}",
-                                                      other.name, other.port, other.protocol)};
-    } else if (other.hostname == listener.hostname) {
-      out.conflict = {"HostnameConflict",
-                      fmt::format("listener {} has the same port and hostname", other.name)};
-    }
-    if (!out.conflict.reason.empty()) return;
-  }
-}
-
-void judge_kinds(const ListenerSpec& listener, Judged& out) {
-  out.kinds = kinds_of(*out.protocol);
-  if (listener.kinds.empty()) return;
-  std::vector<std::string> allowed;
-  for (const ListenerSpec::RouteKind& kind : listener.kinds) {
-    const bool fits =
-        kind.group == kGroup && std::ranges::find(out.kinds, kind.kind) != out.kinds.end();
-    if (fits) {
-      allowed.push_back(kind.kind);
-    } else {
-      out.unresolved = {"InvalidRouteKinds",
-                        fmt::format("a {} listener takes no {}", listener.protocol, kind.kind)};
-    }
-  }
-  out.kinds = std::move(allowed);
-}
-
-bool secret_granted(const Compiler::State& state, const Object& gateway,
-                    const ListenerSpec::Certificate& ref) {
-  if (ref.ns == gateway.meta.ns) return true;
-  const ObjectKey first{"ReferenceGrant", ref.ns, ""};
-  for (auto it = state.objects.lower_bound(first);
-       it != state.objects.end() && it->first.kind == first.kind && it->first.ns == first.ns;
-       ++it) {
-    const auto& grant = std::get<ReferenceGrantSpec>(it->second.spec);
-    const bool from = std::ranges::any_of(grant.from, [&](const auto& one) {
-      return one.group == kGroup && one.kind == "Gateway" && one.ns == gateway.meta.ns;
-    });
-    const bool to = std::ranges::any_of(grant.to, [&](const auto& one) {
-      return (one.group.empty() || one.group == "core") && one.kind == "Secret" &&
-             (one.name.empty() || one.name == ref.name);
-    });
-    if (from && to) return true;
-  }
-  return false;
-}
-
-void judge_certificates(const Compiler::State& state, const Object& gateway,
-                        const ListenerSpec& listener, Judged& out) {
-  const auto wrong = [&](const char* reason, std::string message) {
-    if (out.unresolved.reason.empty()) out.unresolved = {reason, std::move(message)};
-  };
-  for (const ListenerSpec::Certificate& ref : listener.certificates) {
-    const std::string name = ref.ns + "/" + ref.name;
-    if (!ref.group.empty() || ref.kind != "Secret") {
-      wrong("InvalidCertificateRef",
-            fmt::format("a {} holds no certificate: only a Secret does", ref.kind));
-      continue;
-    }
-    if (!secret_granted(state, gateway, ref)) {
-      wrong("RefNotPermitted",
-            fmt::format("no ReferenceGrant in namespace {} lets a Gateway of {} refer to Secret {}",
-                        ref.ns, gateway.meta.ns, ref.name));
-      continue;
-    }
-    const auto it = state.objects.find({"Secret", ref.ns, ref.name});
-    if (it == state.objects.end()) {
-      wrong("InvalidCertificateRef", fmt::format("there is no Secret {}", name));
-      continue;
-    }
-    const auto& secret = std::get<SecretSpec>(it->second.spec);
-    if (!secret.problem.empty()) {
-      wrong("InvalidCertificateRef", fmt::format("Secret {}: {}", name, secret.problem));
-      continue;
-    }
-    out.certificates.push_back({secret.chain_pem, secret.key_pem});
-  }
-  if (listener.certificates.empty()) {
-    wrong("InvalidCertificateRef", "no certificate is named (tls.certificateRefs)");
-  }
-}
-
-Judged judge(const Compiler::State& state, const Object& gateway, const ListenerSpec& listener) {
-  Judged out;
-  out.protocol = protocol_of(listener);
-  if (!out.protocol) {
-    out.unaccepted =
-        listener.protocol == "TLS"
-            ? BackendProblem{"UnsupportedValue",
-                             "tls.mode: Weft ends TLS for HTTPS only; write Passthrough"}
-            : BackendProblem{"UnsupportedProtocol",
-                             fmt::format("Weft opens HTTP, HTTPS, TLS and TCP listeners, not {}",
-                                         listener.protocol)};
-    return out;
-  }
-  judge_kinds(listener, out);
-  judge_conflict(std::get<GatewaySpec>(gateway.spec), listener, out);
-  if (*out.protocol == GatewayListener::kHttps) judge_certificates(state, gateway, listener, out);
-  return out;
-}
 
 // --- the Gateway ---
 
@@ -245,7 +97,7 @@ struct Fit {
 };
 
 Fit fit(const Compiler::State& state, const Object& gateway, const ListenerSpec& listener,
-        const Judged& judged, const Object& route) {
+        const JudgedListener& judged, const Object& route) {
   if (!judged.unaccepted.reason.empty() || !judged.conflict.reason.empty()) {
     return {{}, {"NoMatchingParent", fmt::format("listener {} is not accepted", listener.name)}};
   }
@@ -284,7 +136,7 @@ struct Attached {
 
 // Oldest first, each once.
 std::vector<Attached> attached_routes(const Compiler::State& state, const Object& gateway,
-                                      const ListenerSpec& listener, const Judged& judged) {
+                                      const ListenerSpec& listener, const JudgedListener& judged) {
   std::vector<Attached> out;
   const auto it = state.routes_of_gateway.find({gateway.meta.ns, gateway.meta.name});
   if (it == state.routes_of_gateway.end()) return out;
@@ -322,7 +174,7 @@ const Object* taken_by(const std::vector<Attached>& attached, const Object& rout
 }
 
 GatewayListener compile_listener(const Compiler::State& state, const Object& gateway,
-                                 const ListenerSpec& listener, Judged judged) {
+                                 const ListenerSpec& listener, JudgedListener judged) {
   GatewayListener out;
   out.name = listener.name;
   out.protocol = *judged.protocol;
@@ -362,7 +214,7 @@ BackendProblem not_served(const model::GatewayName& name) {
 }
 
 BackendProblem programmed_problem(const Compiler::State& state, const Object& gateway,
-                                  const ListenerSpec& listener, const Judged& judged) {
+                                  const ListenerSpec& listener, const JudgedListener& judged) {
   if (!judged.usable()) {
     return {"Invalid", !judged.unaccepted.message.empty() ? judged.unaccepted.message
                        : !judged.conflict.message.empty() ? judged.conflict.message
@@ -411,7 +263,7 @@ BackendProblem gateway_parent_problem(const Compiler::State& state, const Object
   const Object* taker = nullptr;
   for (const ListenerSpec& listener : std::get<GatewaySpec>(gateway->spec).listeners) {
     if (!names_listener(parent, listener)) continue;
-    const Judged judged = judge(state, *gateway, listener);
+    const JudgedListener judged = judge_listener(state, *gateway, listener);
     Fit one = fit(state, *gateway, listener, judged, route);
     if (one.problem.reason.empty()) {
       if (!std::holds_alternative<TcpRouteSpec>(route.spec)) return {};
@@ -455,7 +307,7 @@ std::vector<Condition> gateway_conditions(const Compiler::State& state, const Ob
   BackendProblem invalid, unprogrammed;
   bool some = false;
   for (const ListenerSpec& listener : listeners) {
-    const Judged judged = judge(state, gateway, listener);
+    const JudgedListener judged = judge_listener(state, gateway, listener);
     some = some || judged.usable();
     BackendProblem one = programmed_problem(state, gateway, listener, judged);
     if (one.reason.empty()) continue;
@@ -511,7 +363,7 @@ std::optional<model::Gateway> Compiler::compile_gateway(const model::GatewayName
   model::Gateway out;
   out.name = name;
   for (const ListenerSpec& listener : std::get<GatewaySpec>(gateway->spec).listeners) {
-    Judged judged = judge(*state_, *gateway, listener);
+    JudgedListener judged = judge_listener(*state_, *gateway, listener);
     if (judged.usable())
       out.listeners.push_back(compile_listener(*state_, *gateway, listener, std::move(judged)));
   }
@@ -526,7 +378,7 @@ GatewayState Compiler::gateway_state(const Object& gateway) const {
   }
   if (!gateway_problem(*state_, gateway).reason.empty()) return out;
   for (const ListenerSpec& listener : std::get<GatewaySpec>(gateway.spec).listeners) {
-    const Judged judged = judge(*state_, gateway, listener);
+    const JudgedListener judged = judge_listener(*state_, gateway, listener);
     GatewayState::Listener one;
     one.name = listener.name;
     one.kinds = judged.kinds;
