@@ -29,8 +29,11 @@ void index_route(Compiler::State& state, const Object& object, bool add) {
     return;
   }
   for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(object.spec).rules) {
-    for (const BackendRef& ref : rule.backends) refer(ref);
-    for (const BackendRef& mirror : rule.mirrors) refer(mirror);
+    for (const BackendRef& ref : rule.backends) {
+      refer(ref);
+      for (const MirrorRef& mirror : ref.mirrors) refer(mirror.to);
+    }
+    for (const MirrorRef& mirror : rule.mirrors) refer(mirror.to);
   }
 }
 

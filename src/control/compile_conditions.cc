@@ -98,8 +98,11 @@ Condition resolved_condition(const Compiler::State& state, const Object& route,
     fate = ": its share of connections is reset";
   } else {
     for (const HttpRouteRule& rule : std::get<HttpRouteSpec>(route.spec).rules) {
-      for (const BackendRef& ref : rule.backends) look(ref, shares);
-      for (const BackendRef& mirror : rule.mirrors) look(mirror, copies);
+      for (const BackendRef& ref : rule.backends) {
+        look(ref, shares);
+        for (const MirrorRef& mirror : ref.mirrors) look(mirror.to, copies);
+      }
+      for (const MirrorRef& mirror : rule.mirrors) look(mirror.to, copies);
     }
   }
   std::string message = shares.empty() ? "" : shares + fate;

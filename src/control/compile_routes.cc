@@ -56,9 +56,21 @@ model::RouteRule make_rule(const model::ServiceName& service, const Object& rout
   out.rule = rule.name.empty() ? std::to_string(index) : rule.name;
   out.request_headers = rule.request_headers;
   out.response_headers = rule.response_headers;
+  const auto mirrors = [&](const std::vector<MirrorRef>& refs) {
+    std::vector<model::Mirror> made;
+    for (const MirrorRef& ref : refs) {
+      const model::Backend to = compiled_backend(ref.to, usable(route, service, ref.to));
+      made.push_back({to.service, to.port, ref.share, to.invalid});
+    }
+    return made;
+  };
   for (const BackendRef& ref : rule.backends) {
     out.backends.push_back(compiled_backend(ref, usable(route, service, ref)));
+    out.backends.back().mirrors = mirrors(ref.mirrors);
   }
+  out.mirrors = mirrors(rule.mirrors);
+  out.cors = rule.cors;
+  out.persistence = rule.persistence;
   out.request_timeout = rule.request_timeout;
   out.backend_timeout = rule.backend_timeout;
   out.retry = rule.retry;

@@ -84,8 +84,9 @@ constexpr Field kMatchFields[] = {
 };
 const Schema kMatch{"a match", "All parts of a match must hold.", kMatchFields};
 
-constexpr const char* kFilterTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier"};
-constexpr const char* kOtherTypes[] = {"RequestMirror", "ExtensionRef"};
+constexpr const char* kFilterTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier",
+                                        "RequestMirror"};
+constexpr const char* kOtherTypes[] = {"ExtensionRef"};
 constexpr Field kFilterFields[] = {
     {.name = "type",
      .type = FieldType::kEnum,
@@ -200,6 +201,7 @@ HttpRouteRule read_rule(const Node& node, const std::string& path, RouteReading&
   if (out.matches.empty()) out.matches.push_back(model::RouteMatch{.grpc = true});
   reading.filters(node, path, out);
   reading.backends(node, path, out);
+  reading.persistence(node, path, out);
   return out;
 }
 

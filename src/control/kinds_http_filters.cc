@@ -226,11 +226,14 @@ constexpr Schema kCors{"CORS", "Which pages of other origins may use this.", kCo
 constexpr Schema kAuth{"externalAuth", "Ask an authorizer first.", kAuthFields, kAuthRules};
 
 constexpr const char* kFilterTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier",
-                                        "RequestRedirect", "URLRewrite"};
-constexpr const char* kOtherTypes[] = {"RequestMirror", "CORS", "ExtensionRef", "ExternalAuth"};
-constexpr const char* kBackendTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier"};
-constexpr const char* kOtherBackendTypes[] = {
-    "RequestRedirect", "URLRewrite", "RequestMirror", "CORS", "ExtensionRef", "ExternalAuth"};
+                                        "RequestRedirect",       "URLRewrite",
+                                        "RequestMirror",         "CORS"};
+constexpr const char* kOtherTypes[] = {"ExtensionRef", "ExternalAuth"};
+// A redirect or a CORS answer comes before a backend is chosen: as a backend's own they make no sense.
+constexpr const char* kBackendTypes[] = {"RequestHeaderModifier", "ResponseHeaderModifier",
+                                         "URLRewrite", "RequestMirror"};
+constexpr const char* kOtherBackendTypes[] = {"RequestRedirect", "CORS", "ExtensionRef",
+                                              "ExternalAuth"};
 
 constexpr auto filter_fields(std::span<const char* const> types,
                              std::span<const char* const> other_types) {

@@ -48,6 +48,7 @@ HttpRouteRule read_rule(const Node& node, const std::string& path, RouteReading&
   if (out.matches.empty()) out.matches.emplace_back();
   reading.filters(node, path, out);
   reading.backends(node, path, out);
+  reading.persistence(node, path, out);
   if (const Node* timeouts = node.find("timeouts")) {
     out.request_timeout = reading.duration(*timeouts, "request", path + ".timeouts");
     out.backend_timeout = reading.duration(*timeouts, "backendRequest", path + ".timeouts");

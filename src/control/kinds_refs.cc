@@ -178,7 +178,10 @@ std::vector<ParentRef> read_parent_refs(const Node& spec, const ObjectMeta& meta
 }
 
 BackendRef read_backend_ref(const Node& ref, const ObjectMeta& meta) {
-  BackendRef out{.group = group_of(ref), .kind = std::string(ref.text_of("kind")), .backend = {}};
+  BackendRef out{.group = group_of(ref),
+                 .kind = std::string(ref.text_of("kind")),
+                 .backend = {},
+                 .mirrors = {}};
   out.backend.service = named(ref, meta);
   out.backend.port = static_cast<uint16_t>(number_of(ref, "port"));
   out.backend.weight = ref.find("weight") ? number_of(ref, "weight") : 1;

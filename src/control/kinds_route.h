@@ -33,7 +33,6 @@ constexpr Field session_persistence_field() {
           .type = FieldType::kObject,
           .description = "Keep a client on one instance.",
           .object = &kSessionPersistenceSchema,
-          .unsupported = "Weft does not keep a client on one instance",
           .experimental = true};
 }
 
@@ -67,20 +66,25 @@ class RouteReading {
   HttpRouteSpec route(const Node& spec, ReadRule read_rule);
   std::vector<model::RouteMatch> matches(const Node& rule, const std::string& path,
                                          ReadMatch read_match);
-  // rules[].filters[] and rules[].backendRefs[].
+  // rules[].filters[], rules[].backendRefs[] and rules[].sessionPersistence.
   void filters(const Node& rule, const std::string& path, HttpRouteRule& out);
   void backends(const Node& rule, const std::string& path, HttpRouteRule& out);
+  void persistence(const Node& rule, const std::string& path, HttpRouteRule& out);
 
  private:
   void header_filters(const Node& parent, const std::string& path, model::HeaderModifier& request,
                       model::HeaderModifier& response);
   model::HeaderModifier modifier(const Node& node, const std::string& path);
+  std::vector<MirrorRef> mirrors(const Node& parent, const std::string& path);
   void check_modified_name(const Node& name, const std::string& path);
 
   std::string_view file_;
   Object& object_;
   Problems& problems_;
 };
+
+// The `cors` of a filter.
+model::Cors read_cors(const Node& cors);
 
 // hostnames, in lower case.
 std::vector<std::string> read_hostnames(const Node& spec);

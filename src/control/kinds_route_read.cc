@@ -33,12 +33,6 @@ std::vector<model::HeaderModifier::Pair> pairs(const Node& node, std::string_vie
   return out;
 }
 
-std::vector<std::string> texts(const Node& node, std::string_view name) {
-  std::vector<std::string> out;
-  for (const Node& one : items_of(node, name)) out.push_back(one.text);
-  return out;
-}
-
 model::PathRewrite path_rewrite(const Node& parent) {
   const Node* node = parent.find("path");
   if (!node) return {};
@@ -55,6 +49,16 @@ model::Redirect redirect(const Node& node) {
   out.port = static_cast<uint16_t>(number_of(node, "port"));
   out.status = static_cast<int>(number_of(node, "statusCode"));
   return out;
+}
+
+// Of the filters of a rule or a backendRef.
+model::UrlRewrite url_rewrite(const Node& parent) {
+  for (const Node& filter : items_of(parent, "filters")) {
+    if (const Node* node = filter.find("urlRewrite")) {
+      return {std::string(node->text_of("hostname")), path_rewrite(*node)};
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -134,7 +138,7 @@ model::HeaderModifier RouteReading::modifier(const Node& node, const std::string
   for (size_t i = 0; i < removed.size(); ++i) {
     check_modified_name(removed[i], fmt::format("{}.remove[{}]", path, i));
   }
-  return {.set = pairs(node, "set"), .add = pairs(node, "add"), .remove = texts(node, "remove")};
+  return {.set = pairs(node, "set"), .add = pairs(node, "add"), .remove = texts_of(node, "remove")};
 }
 
 void RouteReading::header_filters(const Node& parent, const std::string& path,
@@ -173,14 +177,11 @@ std::vector<model::RouteMatch> RouteReading::matches(const Node& rule, const std
 
 void RouteReading::filters(const Node& rule, const std::string& path, HttpRouteRule& out) {
   header_filters(rule, path, out.request_headers, out.response_headers);
+  out.rewrite = url_rewrite(rule);
+  out.mirrors = mirrors(rule, path);
   for (const Node& filter : items_of(rule, "filters")) {
     if (const Node* node = filter.find("requestRedirect")) out.redirect = redirect(*node);
-    if (const Node* node = filter.find("urlRewrite")) {
-      out.rewrite = {std::string(node->text_of("hostname")), path_rewrite(*node)};
-    }
-    if (const Node* node = filter.find("requestMirror")) {
-      out.mirrors.push_back(read_backend_ref(*node->find("backendRef"), meta()));
-    }
+    if (const Node* node = filter.find("cors")) out.cors = read_cors(*node);
   }
 }
 
@@ -188,8 +189,10 @@ void RouteReading::backends(const Node& rule, const std::string& path, HttpRoute
   const std::vector<Node>& refs = items_of(rule, "backendRefs");
   for (size_t i = 0; i < refs.size(); ++i) {
     BackendRef ref = read_backend_ref(refs[i], meta());
-    header_filters(refs[i], fmt::format("{}.backendRefs[{}]", path, i), ref.backend.request_headers,
-                   ref.backend.response_headers);
+    const std::string here = fmt::format("{}.backendRefs[{}]", path, i);
+    header_filters(refs[i], here, ref.backend.request_headers, ref.backend.response_headers);
+    ref.backend.rewrite = url_rewrite(refs[i]);
+    ref.mirrors = mirrors(refs[i], here);
     out.backends.push_back(std::move(ref));
   }
 }

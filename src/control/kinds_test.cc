@@ -78,10 +78,6 @@ TEST(Objects, SayWhatOfThemIsNotCarriedOut) {
              "out"},
         Case{"retry: {attempts: 11}",
              "spec.rules[0].retry.attempts: 11 is more than Weft carries out: 10"},
-        Case{"sessionPersistence: {type: Header, header: {name: x}}",
-             "spec.rules[0].sessionPersistence: not supported yet: Weft does not keep a client on "
-             "one "
-             "instance"},
         Case{"filters: [{type: ExtensionRef, extensionRef: {group: a.b, kind: C, name: d}}]",
              "spec.rules[0].filters[0].type: 'ExtensionRef' is not supported yet: supported: "}}) {
     const Object object = decode_one(route(std::string("  - ") + c.rule + "\n"));

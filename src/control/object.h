@@ -77,11 +77,20 @@ struct ParentRef {
   friend bool operator==(const ParentRef&, const ParentRef&) = default;
 };
 
+struct MirrorRef;
+
 struct BackendRef {
   std::string group;  // "" = core
   std::string kind = "Service";
-  model::Backend backend;  // `invalid` is decided by the compiler
+  // `invalid` and `mirrors` are decided by the compiler.
+  model::Backend backend;
+  std::vector<MirrorRef> mirrors;
   bool is_service() const { return group.empty() && kind == "Service"; }
+};
+
+struct MirrorRef {
+  BackendRef to;
+  uint32_t share = 0;  // of the requests, in millionths
 };
 
 // A rule of an HTTPRoute or a GRPCRoute.
@@ -91,8 +100,10 @@ struct HttpRouteRule {
   model::HeaderModifier request_headers, response_headers;
   std::optional<model::Redirect> redirect;
   model::UrlRewrite rewrite;
-  std::vector<BackendRef> mirrors;  // not carried out, but must exist and be granted
+  std::vector<MirrorRef> mirrors;
   std::vector<BackendRef> backends;
+  std::optional<model::Cors> cors;
+  std::optional<model::SessionPersistence> persistence;
   Duration request_timeout{};
   Duration backend_timeout{};
   std::optional<model::RetryPolicy> retry;

@@ -56,7 +56,7 @@ TEST(Reference, APageNamesTypeDefaultUnitAndOrigin) {
         "Gateway API "
         "v1.6 | How long a browser may keep the answer to its preflight. |",
         "- `spec.rules`: At most 128 matches in all.",
-        "- `spec.rules[].sessionPersistence`: Weft does not keep a client on one instance"}) {
+        "- `spec.useDefaultGateways`: Weft has no default Gateways"}) {
     EXPECT_THAT(page, testing::HasSubstr(line));
   }
 }

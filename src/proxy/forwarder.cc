@@ -97,6 +97,7 @@ io::Task<void> Forwarder::send_request() {
     } else {
       replay_.append(piece->data.view());
     }
+    if (piece->end && !replay_lost_ && whole_body_) whole_body_(replay_, request_trailers_);
     // A failed upstream shows in receive_head(), which knows more about why.
     if (!piece->data.empty() && !co_await up_->send_body(std::move(piece->data))) co_return;
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "http/exchange.h"
@@ -43,6 +44,10 @@ class Forwarder {
   // downstream knows.
   io::Task<Result<void>> answer(wire::ResponseHead head, std::optional<Instant> deadline);
 
+  // Called once, when all of the request's body has been read, if that is no more than kReplay.
+  using WholeBody = std::move_only_function<void(const Buffer& body, const wire::Fields& trailers)>;
+  void on_whole_body(WholeBody whole) { whole_body_ = std::move(whole); }
+
   bool request_has_body() const { return has_body_; }
   // All of the body that was sent so far can be sent again.
   bool replayable() const { return !replay_lost_; }
@@ -71,6 +76,7 @@ class Forwarder {
   bool replay_lost_ = false;
   bool body_ended_ = false;  // the end of the request body was read
   wire::Fields request_trailers_;
+  WholeBody whole_body_;
   uint64_t request_bytes_ = 0, response_bytes_ = 0;
   wire::Fields response_trailers_;
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "http/grpc_status.h"
 #include "proxy/caller_fields.h"
+#include "proxy/cors.h"
 #include "proxy/field_rules.h"
 #include "proxy/http_request.h"
 #include "proxy/route_decision.h"
@@ -46,7 +47,8 @@ HttpPath::HttpPath(Worker& worker, UpstreamPool& pool)
     : worker_(worker),
       pool_(pool),
       source_(worker.self.instance + " " + worker.self.mesh4.to_string() + " " +
-              worker.self.mesh6.to_string()) {}
+              worker.self.mesh6.to_string()),
+      mirrors_(worker, pool, source_) {}
 
 io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destination) {
   struct Active {
@@ -60,6 +62,7 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
   if (admit(request) && route(request)) {
     budget(request);
     const bool goes_on = (!request.injection || co_await inject(request)) && enter(request);
+    if (goes_on) mirror(request);
     while (goes_on) {
       if (!pick(request)) break;
       Result<wire::ResponseHead> outcome = co_await attempt(request);
@@ -77,6 +80,7 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
     request.log.status = request.reply->status;
     request.log.flags = request.reply->flags;
     request.log.why = request.reply->text;
+    if (request.cors) mark_answer(*request.cors, request.origin, request.reply->fields);
     if (request.grpc) request.log.grpc_status = static_cast<int>(request.reply->grpc());
     co_await send_reply(*request.down, *request.reply);
   }
@@ -159,6 +163,7 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
     apply_modifier(request.backend->response_headers, head.fields);
     apply_modifier(request.rule->rule().response_headers, head.fields);
     if (request.rule->rule().persistence) keep_session(request, head);
+    if (request.cors) mark_answer(*request.cors, request.origin, head.fields);
   }
   if (!request.new_cookie.empty()) head.fields.add("set-cookie", request.new_cookie);
   request.log.status = head.status;
@@ -187,6 +192,7 @@ void HttpPath::record(Request& request) {
   log.bytes_sent = request.forwarder.request_bytes();
   log.bytes_received = request.forwarder.response_bytes();
   log.retries = request.retry.retries();
+  if (!request.copies.empty()) mirrors_.drop(request.copies.size());
   finish_request(worker_, log);
 }
 

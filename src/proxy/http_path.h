@@ -4,6 +4,7 @@
 
 #include "http/server.h"
 #include "proxy/destination.h"
+#include "proxy/mirrors.h"
 #include "proxy/upstream_pool.h"
 #include "proxy/worker.h"
 
@@ -27,6 +28,7 @@ class HttpPath {
   bool admit(Request& request);
   bool route(Request& request);
   void draw_fault(Request& request, const LiveService& service);
+  void mirror(Request& request);
   void budget(Request& request);
   io::Task<bool> inject(Request& request);
   // http_path_session.cc
@@ -59,6 +61,7 @@ class HttpPath {
   UpstreamPool& pool_;
   const std::string source_;  // what weft-source-workload says
   size_t active_ = 0;
+  Mirrors mirrors_;
 };
 
 }  // namespace weft::proxy

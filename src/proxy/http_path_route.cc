@@ -1,5 +1,6 @@
 // Which rule a request falls under and what the rule does to it: refuse, redirect, rewrite, send on. Decided
 // once, for all tries; route_decision.h decides, here it is carried out.
+#include "proxy/cors.h"
 #include "proxy/http_request.h"
 #include "proxy/route_decision.h"
 
@@ -25,6 +26,17 @@ bool HttpPath::route(Request& request) {
   }
   if (!request.rule) return true;
   const model::RouteRule& rule = request.rule->rule();
+  if (rule.cors) {
+    if (is_preflight(head)) {
+      request.reply = LocalReply{.status = 204,
+                                 .text = "weft: a preflight, answered by the route",
+                                 .flags = "",
+                                 .fields = preflight_answer(*rule.cors, head)};
+      return false;
+    }
+    request.cors = &*rule.cors;
+    request.origin = head.fields.get("origin").value_or("");
+  }
   if (rule.redirect) {
     request.reply = redirect_by(rule, request.destination, head);
     return false;
@@ -35,8 +47,28 @@ bool HttpPath::route(Request& request) {
     request.reply = no_backend(rule);
     return false;
   }
-  apply_rule(rule, *request.backend, head);
+  const model::Backend& backend = *request.backend;
+  const std::string target = backend.rewrite.empty() ? std::string() : head.target;
+  apply_rule(rule, head);
+  if (!request.tunnel) {
+    draw_copies(rule.mirrors, request.log.route, head, worker_.random, request.copies);
+  }
+  apply_backend(rule, backend, target, head);
+  request.to_http2 = is_http1(head.version) && !request.tunnel &&
+                     takes_http2_only(*snapshot, backend.service, backend.port);
+  if (!request.tunnel) {
+    draw_copies(backend.mirrors, request.log.route, head, worker_.random, request.copies);
+  }
   return true;
+}
+
+// Copies leave at once, or when all of the content is known.
+void HttpPath::mirror(Request& request) {
+  if (request.copies.empty()) return;
+  if (!request.forwarder.request_has_body()) return mirrors_.send(request.copies, {}, {});
+  request.forwarder.on_whole_body([this, &request](const Buffer& body, const wire::Fields& end) {
+    mirrors_.send(request.copies, body, end);
+  });
 }
 
 }  // namespace weft::proxy

@@ -159,6 +159,7 @@ const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
   if (std::exchange(request.encoded, true)) return head;
   if (is_http1(head.version) && !request.tunnel) {
     wire::encode_for_hop(head);
+    if (request.to_http2) head.fields.remove(wire::kH1Names);
   } else {
     wire::remove_weft_fields(head.fields);  // HTTP/2 has no fields of one hop but "te: trailers"
   }

@@ -7,6 +7,7 @@
 #include "proxy/inbound.h"
 #include "proxy/inbound_limits.h"
 #include "proxy/local_reply.h"
+#include "proxy/mirrors.h"
 #include "proxy/record.h"
 #include "proxy/websocket.h"
 #include "steer/retry.h"
@@ -109,6 +110,8 @@ io::Task<void> Inbound::serve(http::ServerStreamPtr down, std::shared_ptr<const 
   } else {
     if (auto id = head.fields.get(kRequestId)) log.request_id = *id;
     if (auto service = head.fields.get("weft-service")) set_service(log, *service);
+    log.mirror = head.fields.has(kMirrorField);
+    if (log.mirror) worker_.mirrors.received.add();
     if (auto source = head.fields.get("weft-source-workload")) {
       const Peer& from = *request.peer;
       if (from.source != *source) {

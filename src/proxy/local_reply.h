@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 #include "http/grpc.h"
 #include "io/task.h"
+#include "wire/message.h"
 
 namespace weft::proxy {
 

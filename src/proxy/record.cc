@@ -43,6 +43,7 @@ void write_line(Worker& worker, const Record& record) {
   line.request_id = record.request_id;
   line.trace_id = record.trace_id;
   line.mtls = record.mtls;
+  line.mirror = record.mirror;
   worker.access->push(line);
 }
 
@@ -71,6 +72,7 @@ telemetry::Edge& edge_of(Worker& worker, const Record& record) {
 }
 
 void finish_request(Worker& worker, const Record& record) {
+  if (record.mirror) return write_line(worker, record);
   telemetry::Edge& edge = edge_of(worker, record);
   edge.requests.add();
   bool cut = record.flags == "UC";

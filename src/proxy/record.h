@@ -32,6 +32,7 @@ struct Record {
   std::string flags, why;
   std::string policy;    // the FaultPolicy or RateLimitPolicy that acted: "default/slow-cart"
   bool delayed = false;  // by it: DI goes before the other flags
+  bool mirror = false;   // a copy of a request
 
   std::string service_and_port() const { return service + ":" + std::to_string(port); }
 };
@@ -43,7 +44,7 @@ void set_service(Record& record, std::string_view text);
 int grpc_status_number(std::string_view text);
 
 telemetry::Edge& edge_of(Worker& worker, const Record& record);
-// Counts a request that has ended and writes its line.
+// Counts a request that has ended, unless it is a copy, and writes its line.
 void finish_request(Worker& worker, const Record& record);
 // The same for a connection of opaque bytes. (It was counted as a connection when it began.)
 void finish_connection(Worker& worker, const Record& record);

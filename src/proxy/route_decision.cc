@@ -2,6 +2,7 @@
 #include "proxy/route_decision.h"
 
 #include "base/text.h"
+#include "proxy/cors.h"
 #include "proxy/field_rules.h"
 #include "proxy/redirect.h"
 #include "proxy/target.h"
@@ -92,8 +93,15 @@ RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
     if (connect) refuse_connect();
     return choice;
   }
-  choice.rule =
-      choice.port->match(RoutedRequest(head, *choice.port, caller_namespace, grpc).view());
+  const RoutedRequest routed(head, *choice.port, caller_namespace, grpc);
+  choice.rule = choice.port->match(routed.view());
+  if (is_preflight(head) && !(choice.rule && choice.rule->rule().cors)) {
+    // A rule for GET alone is to answer what a browser asks before its GET.
+    RequestView announced = routed.view();
+    announced.method = announced_method(head);
+    auto rule = choice.port->match(announced);
+    if (rule && rule->rule().cors) choice.rule = std::move(rule);
+  }
   if (!choice.rule) {
     choice.refused = {
         404, "weft: no route of " + service_and_port(destination) + " matches this request", "NR"};
@@ -122,15 +130,38 @@ LocalReply no_backend(const model::RouteRule& rule) {
   return {500, "weft: route " + name_of(rule) + " has no usable backend", "NR"};
 }
 
-void apply_rule(const model::RouteRule& rule, const model::Backend& backend,
-                wire::RequestHead& head) {
+bool takes_http2_only(const Snapshot& snapshot, const model::ServiceName& service, uint16_t port) {
+  const LiveService* live = snapshot.service(service);
+  const CompiledPort* compiled = live ? live->compiled->port(port) : nullptr;
+  if (!compiled) return false;
+  const model::Protocol protocol = compiled->port.protocol;
+  return protocol == model::Protocol::kH2c || protocol == model::Protocol::kGrpc;
+}
+
+void apply_rule(const model::RouteRule& rule, wire::RequestHead& head) {
   apply_modifier(rule.request_headers, head.fields);
-  apply_modifier(backend.request_headers, head.fields);
   if (!rule.rewrite.hostname.empty()) head.authority = rule.rewrite.hostname;
   if (rule.rewrite.path.kind != model::PathRewrite::kNone) {
     head.target =
         rewritten_target(rule.rewrite.path, routed_target(head.target), rule.match.path.value);
   }
+}
+
+void apply_backend(const model::RouteRule& rule, const model::Backend& backend,
+                   const std::string& original_target, wire::RequestHead& head) {
+  apply_modifier(backend.request_headers, head.fields);
+  if (!backend.rewrite.hostname.empty()) head.authority = backend.rewrite.hostname;
+  if (backend.rewrite.path.kind != model::PathRewrite::kNone) {
+    head.target = rewritten_target(backend.rewrite.path, routed_target(original_target),
+                                   rule.match.path.value);
+  }
+}
+
+void apply_rule(const model::RouteRule& rule, const model::Backend& backend,
+                wire::RequestHead& head) {
+  const std::string target = head.target;
+  apply_rule(rule, head);
+  apply_backend(rule, backend, target, head);
 }
 
 }  // namespace weft::proxy

@@ -52,7 +52,16 @@ LocalReply redirect_by(const model::RouteRule& rule, const Destination& destinat
                        const wire::RequestHead& head);
 // The answer when no backend of the rule can be used.
 LocalReply no_backend(const model::RouteRule& rule);
-// What the rule and the backend whose turn it is change in the request: fields, host, path.
+// Is a port of a service declared to speak HTTP/2 alone (h2c, grpc)? Then it does, whatever the caller speaks.
+bool takes_http2_only(const Snapshot& snapshot, const model::ServiceName& service, uint16_t port);
+
+// What the rule changes in the request: fields, host, path.
+void apply_rule(const model::RouteRule& rule, wire::RequestHead& head);
+// What the backend whose turn it is changes besides; its rewrites count in place of the rule's, so they begin
+// at the target that came.
+void apply_backend(const model::RouteRule& rule, const model::Backend& backend,
+                   const std::string& original_target, wire::RequestHead& head);
+// Both.
 void apply_rule(const model::RouteRule& rule, const model::Backend& backend,
                 wire::RequestHead& head);
 

@@ -165,13 +165,20 @@ const CompiledPort* CompiledService::port(uint16_t number) const {
 
 std::vector<model::ServiceName> CompiledService::dependencies() const {
   std::vector<model::ServiceName> names;
-  const auto add = [&](const std::vector<model::Backend>& backends) {
-    for (const model::Backend& backend : backends) {
-      if (!backend.invalid && backend.service != service.name) names.push_back(backend.service);
+  const auto add_each = [&](const auto& targets) {
+    for (const auto& target : targets) {
+      if (!target.invalid && target.service != service.name) names.push_back(target.service);
     }
   };
+  const auto add = [&](const std::vector<model::Backend>& backends) {
+    add_each(backends);
+    for (const model::Backend& backend : backends) add_each(backend.mirrors);
+  };
   for (const CompiledPort& compiled_port : ports) {
-    for (const auto& rule : compiled_port.rules) add(rule->rule().backends);
+    for (const auto& rule : compiled_port.rules) {
+      add(rule->rule().backends);
+      add_each(rule->rule().mirrors);
+    }
     for (const model::TcpRule& rule : compiled_port.port.tcp_rules) add(rule.backends);
   }
   std::sort(names.begin(), names.end());

@@ -407,6 +407,7 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   text.sample({}, refused_connects_);
   Pressure pressure = Pressure::kNone;
   uint64_t shed = 0, pauses = 0;
+  uint64_t answered = 0, failed = 0, dropped = 0, received = 0;  // copies of requests
   text.gauge("weft_worker_connections", "Accepted connections that a worker has in hand");
   for (size_t i = 0; i < workers_.size(); ++i) {
     const Worker& worker = workers_[i].side->worker;
@@ -414,6 +415,10 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
     text.sample({{"worker", number}}, uint64_t{worker.group->connections(i)});
     pressure = std::max(pressure, worker.overload.pressure());
     shed += worker.overload.shed();
+    answered += worker.mirrors.answered.value();
+    failed += worker.mirrors.failed.value();
+    dropped += worker.mirrors.dropped.value();
+    received += worker.mirrors.received.value();
     pauses = std::max(pauses, worker.overload.pauses());
   }
   text.gauge(
@@ -426,6 +431,13 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
       "weft_accept_pauses",
       "Times that accepting stopped because of overload, of the worker it happened most to");
   text.sample({}, pauses);
+  text.counter("weft_mirrored_requests",
+               "Copies of the app's requests; dropped are those beyond a bound, never sent");
+  text.sample({{"result", "answered"}}, answered);
+  text.sample({{"result", "failed"}}, failed);
+  text.sample({{"result", "dropped"}}, dropped);
+  text.counter("weft_mirrored_requests_received", "Copies of requests that came for the app");
+  text.sample({}, received);
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);
   write_backends(text, *discovery_.snapshot(), loop_.now());

@@ -49,6 +49,12 @@ struct Self {
 //    speaks its own HTTP version; takes nobody's word for the fields that gateways say who calls with.
 enum class Presence : uint8_t { kTransparent, kGateway };
 
+// Copies of requests (mirrors.h). "dropped": never sent, because of the bounds.
+struct MirrorCounts {
+  telemetry::Counter answered, failed, dropped;
+  telemetry::Counter received;  // for the own app
+};
+
 // Something discovery should subscribe to.
 struct Want {
   model::ServiceName service;  // or
@@ -84,6 +90,7 @@ struct Worker {
   telemetry::PolicyActs policy_acts;
   Overload overload;
   steer::RateLimitsPtr rate_limits;  // of this instance, shared by the workers; null: none
+  MirrorCounts mirrors;
   telemetry::LineQueue* access;  // may be null
   // Goes to the main loop.
   std::function<void(Want)> want;

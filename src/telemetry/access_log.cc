@@ -94,6 +94,7 @@ void append_access_line(std::string& out, const AccessRecord& record) {
   line.text(R"(,"workload":)", record.workload);
   line.text(R"(,"request_id":)", record.request_id);
   line.text(R"(,"trace_id":)", record.trace_id);
+  if (record.mirror) line.word(R"(,"mirror":)", "true");
   line.word(R"(,"mtls":)", record.mtls ? "true}\n" : "false}\n");
 }
 

@@ -40,6 +40,7 @@ struct AccessRecord {
   std::string_view workload;  // instance that answered
   std::string_view request_id, trace_id;
   bool mtls = false;
+  bool mirror = false;  // a copy of a request; left out when it is none
 };
 
 // Appends the line with its newline.

@@ -60,6 +60,20 @@ def test_rate_limits(t):
     run_example(t, "12-rate-limits")
 
 
+def test_canary(t):
+    run_example(t, "05-canary")
+
+
+def test_mirroring(t):
+    run_example(t, "06-mirroring")
+
+
+def test_grpc_routing(t):
+    if subprocess.run(["/usr/bin/python3", "-c", "import grpc"], capture_output=True).returncode != 0:
+        raise Skip("python3-grpcio is not installed")
+    run_example(t, "14-grpc-routing")
+
+
 @as_users("root", "user")
 @limit(300)
 def test_the_shop(t):

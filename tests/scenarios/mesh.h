@@ -92,6 +92,8 @@ class Mesh {
   CallResult api(const std::string& method, const std::string& target, std::string body);
   // To `weft apply`.
   CallResult apply(const std::string& yaml);
+  // The answer of the server's API to a GET.
+  CallResult read(const std::string& target);
   CallResult call(const std::string& from, wire::RequestHead head, const std::string& host,
                   uint16_t port, std::string body = {}, Duration timeout = Duration::seconds(20));
   io::Task<CallResult> call_task(std::string from, wire::RequestHead head, std::string host,

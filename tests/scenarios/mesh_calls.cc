@@ -110,4 +110,16 @@ CallResult Mesh::api(const std::string& method, const std::string& target, std::
   return {answer->status, answer->body, ""};
 }
 
+CallResult Mesh::read(const std::string& target) {
+  wire::RequestHead head;
+  head.method = "GET";
+  head.target = target;
+  head.fields.add("Host", "weft");
+  auto answer =
+      world_.run(http::fetch(server_node_.loop(), server_node_.network(), std::string("/weft.sock"),
+                             std::move(head), "", Duration::seconds(10)));
+  if (!answer) return {0, "", answer.error().message()};
+  return {answer->status, answer->body, ""};
+}
+
 }  // namespace weft::scenarios
