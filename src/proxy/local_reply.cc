@@ -99,7 +99,11 @@ LocalReply reply_for(const Error& error, std::string_view what) {
     case ErrorKind::kLimit:
       if (error.source() == ErrorSource::kUpstream)
         return {502, "weft: " + where + " sent an answer beyond all limits", "UPE"};
-      return {503, "weft: " + error.message(), "UO", http::GrpcStatus::kUnavailable, true};
+      // The far sidecar sheds load, or a bound of ours was reached.
+      return {503, "weft: " + error.message(), "UO",
+              error.retry() == Retry::kYes ? http::GrpcStatus::kResourceExhausted
+                                           : http::GrpcStatus::kUnavailable,
+              true};
     case ErrorKind::kUnsupported: return {501, "weft: " + error.message(), "DPE"};
     default: return {503, "weft: " + where + " cannot be reached", "UF"};
   }
