@@ -60,9 +60,6 @@ void index_instance(Compiler::State& state, const Instance& instance, bool add) 
   }
 }
 
-void add_parents(const Object& object, Affected& out) {
-  const std::vector<ParentRef>* parents = parents_of(object);
-  if (!parents) return;
 // Claims bring services and their ports into being.
 void mark_gateways_of_claims(Compiler::State& state, const Instance& instance) {
   for (const Instance::Claim& claim : instance.claims) {
@@ -70,6 +67,9 @@ void mark_gateways_of_claims(Compiler::State& state, const Instance& instance) {
   }
 }
 
+void add_parents(const Object& object, Affected& out) {
+  const std::vector<ParentRef>* parents = parents_of(object);
+  if (!parents) return;
   for (const ParentRef& parent : *parents) {
     if (parent.is_service()) out.insert(parent.service);
   }
@@ -126,19 +126,19 @@ Affected Compiler::put(const Object& object) {
   state_->objects[object.key()] = object;
   mark_inbounds(*state_, object);
   add_affected(*state_, object, affected);
+  mark_gateways(*state_, object);
   return affected;
 }
 
-  mark_gateways(*state_, object);
 Affected Compiler::remove(const ObjectKey& key) {
   Affected affected;
   const auto it = state_->objects.find(key);
   if (it == state_->objects.end()) return affected;
   add_affected(*state_, it->second, affected);
+  mark_gateways(*state_, it->second);
   mark_inbounds(*state_, it->second);
   const Object removed = std::move(it->second);
   index_route(*state_, removed, false);
-  mark_gateways(*state_, it->second);
   state_->objects.erase(it);
   // Who was selected by labels may be here by its claims now.
   mark_inbounds(*state_, removed);
@@ -152,20 +152,20 @@ Affected Compiler::put_instance(Instance instance) {
   Instance& stored = state_->instances[instance.id] = std::move(instance);
   add_services_of(*state_, stored, affected);
   state_->changed_inbounds.insert(stored.id);
+  mark_gateways_of_claims(*state_, stored);
   return affected;
 }
 
-  mark_gateways_of_claims(*state_, stored);
 Affected Compiler::remove_instance(const std::string& id) {
   Affected affected;
   const auto it = state_->instances.find(id);
   if (it == state_->instances.end()) return affected;
   add_services_of(*state_, it->second, affected);
   state_->changed_inbounds.insert(id);
+  mark_gateways_of_claims(*state_, it->second);
   index_instance(*state_, it->second, false);
   state_->instances.erase(it);
   return affected;
-  mark_gateways_of_claims(*state_, it->second);
 }
 
 Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports) {
@@ -176,10 +176,10 @@ Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<Impl
   }
   Affected affected;
   add_with_referrers(*state_, name, affected);
+  mark_gateways_of_backend(*state_, name);
   return affected;
 }
 
-  mark_gateways_of_backend(*state_, name);
 Affected Compiler::set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6) {
   state_->addresses[name] = {vip4, vip6};
   return {name};

@@ -181,15 +181,15 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
     out = service_conditions(*state_, object.service_name(), *service);
   } else if (targets_of(object)) {
     out = policy_conditions(*state_, object);
-  } else {
-    out.push_back(stored_condition(object));
-  }
   } else if (std::holds_alternative<GatewaySpec>(object.spec)) {
     out = gateway_conditions(*state_, object);
   } else if (std::holds_alternative<GatewayClassSpec>(object.spec)) {
     out = gateway_class_conditions(object);
   } else if (const auto* secret = std::get_if<SecretSpec>(&object.spec)) {
     out.push_back(accepted_condition({secret->problem.empty() ? "" : "Invalid", secret->problem}));
+  } else {
+    out.push_back(stored_condition(object));
+  }
   for (Condition& condition : out) condition.generation = object.meta.generation;
   return out;
 }
@@ -221,11 +221,11 @@ std::vector<ParentState> Compiler::parents(const Object& route) const {
 
 Carriers Compiler::carriers(const Object& object) const {
   if (std::holds_alternative<ServiceSpec>(object.spec)) return {{object.service_name(), ""}};
+  if (std::holds_alternative<GatewaySpec>(object.spec))
+    return {{object.service_name(), "", Carrier::kGateway}};
   std::set<Carrier> out;
   for (const AncestorState& ancestor : ancestors(object)) {
     out.insert(ancestor.carriers.begin(), ancestor.carriers.end());
-  if (std::holds_alternative<GatewaySpec>(object.spec))
-    return {{object.service_name(), "", Carrier::kGateway}};
   }
   for (const ParentState& parent : parents(object)) {
     out.insert(parent.carriers.begin(), parent.carriers.end());

@@ -83,7 +83,9 @@ int64_t characters(const std::string& host, bool plain) {
   return plain && host.starts_with("*.") ? 0 : static_cast<int64_t>(host.size());
 }
 
+// `consumer`: the rules are for callers of the route's namespace only.
 void add_candidates(const model::ServiceName& service, const Object& route,
+                    const std::vector<std::string>& hosts, bool consumer,
                     const BackendUsable& usable, std::vector<Candidate>& out) {
   const auto& spec = std::get<HttpRouteSpec>(route.spec);
   for (size_t r = 0; r < spec.rules.size(); ++r) {
@@ -93,9 +95,7 @@ void add_candidates(const model::ServiceName& service, const Object& route,
       rule.match = spec.rules[r].matches[m];
       for (const std::string& host : hosts) {
         rule.match.host = host;
-// `consumer`: the rules are for callers of the route's namespace only.
         out.push_back({{.producer = !consumer,
-                    const std::vector<std::string>& hosts, bool consumer,
                         .plain_host = -characters(host, true),
                         .host = -characters(host, false),
                         .path_kind = rank(rule.match),
@@ -113,6 +113,11 @@ void add_candidates(const model::ServiceName& service, const Object& route,
   }
 }
 
+void take_in_order(std::vector<Candidate>& candidates, model::ServicePort& port) {
+  std::ranges::sort(candidates, {}, &Candidate::order);
+  for (Candidate& candidate : candidates) port.rules.push_back(std::move(candidate.rule));
+}
+
 }  // namespace
 
 bool names_port(const ParentRef& parent, const model::ServiceName& service,
@@ -125,11 +130,6 @@ bool names_port(const ParentRef& parent, const model::ServiceName& service,
 bool attaches(const ParentRef& parent, const model::ServiceName& service,
               const model::ServicePort& port) {
   return port.protocol != model::Protocol::kTcp && names_port(parent, service, port);
-void take_in_order(std::vector<Candidate>& candidates, model::ServicePort& port) {
-  std::ranges::sort(candidates, {}, &Candidate::order);
-  for (Candidate& candidate : candidates) port.rules.push_back(std::move(candidate.rule));
-}
-
 }
 
 model::Backend compiled_backend(const BackendRef& ref, bool usable) {
@@ -141,6 +141,7 @@ model::Backend compiled_backend(const BackendRef& ref, bool usable) {
 
 void compile_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
                    const BackendUsable& usable, model::ServicePort& port) {
+  static const std::vector<std::string> kAnyHost = {""};
   std::vector<Candidate> candidates;
   for (const Object* route : routes) {
     const auto* spec = std::get_if<HttpRouteSpec>(&route->spec);
@@ -153,7 +154,6 @@ void compile_rules(const model::ServiceName& service, const std::vector<const Ob
   }
   if (candidates.empty()) return;
   port.routed = true;
-  static const std::vector<std::string> kAnyHost = {""};
   take_in_order(candidates, port);
 }
 
