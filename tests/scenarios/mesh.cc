@@ -209,6 +209,7 @@ void Mesh::start_sidecar(Instance& instance) {
   options.registration = registration_of(instance.spec, instance.registered);
   options.state_dir = "/state";
   options.version = "scenario";
+  if (!instance.spec.serves.empty()) options.gateway = {instance.spec.ns, instance.spec.serves};
 
   instance.app_side = std::make_unique<SimAppSide>(thread.network, instance.app->ip());
   instance.worker = std::make_unique<proxy::WorkerSide>(
@@ -230,7 +231,9 @@ void Mesh::start_sidecar(Instance& instance) {
                 instance.svid = *copy;
                 instance.bundle = bundle;
               },
-          .forward_dns = nullptr},
+          .forward_dns = nullptr,
+          .listen =
+              [&instance](const std::set<uint16_t>& ports) { open_gateway(instance, ports); }},
       log);
   auto started = instance.sidecar->start();
   WEFT_ASSERT(started);
@@ -251,8 +254,26 @@ void Mesh::start_sidecar(Instance& instance) {
   });
 }
 
+// As the program does it, without a keeper.
+void Mesh::open_gateway(Instance& instance, const std::set<uint16_t>& ports) {
+  std::erase_if(instance.gateway_listeners,
+                [&](const auto& entry) { return !ports.contains(entry.first); });
+  sim::SimThread& thread = instance.side->thread("worker");
+  for (const uint16_t port : ports) {
+    if (instance.gateway_listeners.contains(port)) continue;
+    auto made = thread.network.listen({instance.side->ip(), port},
+                                      [&worker = *instance.worker, port](io::StreamPtr client) {
+                                        worker.gateway.accept(std::move(client), port);
+                                      });
+    WEFT_ASSERT(made);
+    instance.gateway_listeners[port] = std::move(*made);
+  }
+  instance.sidecar->listening({});
+}
+
 void Mesh::drop_sidecar(Instance& instance) {
   instance.listeners.clear();
+  instance.gateway_listeners.clear();
   instance.sidecar.reset();
   instance.worker.reset();
   instance.app_side.reset();

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct InstanceSpec {
   std::vector<ServiceSpec> services;
   AppBehaviour behaviour;
   bool gateway = false;  // its sidecar speaks as a gateway, not as a part of the app
+  // "edge": it serves this Gateway, at its node's address. Its name has to be the account's, gateway-edge.
+  std::string serves = {};
   std::map<std::string, std::string> labels = {};
 };
 
@@ -54,6 +57,7 @@ struct Instance {
   std::unique_ptr<proxy::WorkerSide> worker;
   std::unique_ptr<proxy::Sidecar> sidecar;
   std::vector<std::unique_ptr<io::Listener>> listeners;
+  std::map<uint16_t, std::unique_ptr<io::Listener>> gateway_listeners;
 };
 
 struct CallResult {
@@ -113,6 +117,7 @@ class Mesh {
   void start_program(Instance& instance);
   void start_sidecar(Instance& instance);
   void drop_sidecar(Instance& instance);
+  static void open_gateway(Instance& instance, const std::set<uint16_t>& ports);
   void watch(const sim::Segment& segment);
 
   sim::DeterministicCrypto crypto_;
