@@ -1,5 +1,5 @@
 """The Gateway API's own gateway tests (cases.json) through an edge Gateway: strict, so what reaches the backend, Location and the
-routes' conditions count too. Counted out: what needs gRPC or h2c backends, and mirrors."""
+routes' conditions count too. Counted out: what needs gRPC or h2c backends."""
 
 import concurrent.futures
 import http.client
@@ -13,7 +13,7 @@ from weftlib import Program, free_port
 SUITE = ROOT.parent / "shared/suites/gateway-api"
 NS = "gateway-conformance-infra"
 ADDRESS = "edge.test"  # what the suite calls {gateway_address}
-COUNTED_OUT = {"HTTPRouteBackendProtocolH2C", "GRPCExactMethodMatching", "GRPCRouteWeight", "HTTPRouteRequestMirror"}
+COUNTED_OUT = {"HTTPRouteBackendProtocolH2C", "GRPCExactMethodMatching", "GRPCRouteWeight"}
 
 
 def documents(file):
@@ -167,4 +167,4 @@ def test_the_suites_gateway_group(t):
             route = status["route"]
             mesh.cli("delete", route["kind"].lower(), route["name"], "-n", route["namespace"])
     equal(wrong, [], f"{cases} cases, faults")
-    holds(cases == 78, f"{cases} cases")
+    holds(cases == 80, f"{cases} cases")
