@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "proxy/backend_metrics.h"
+#include "proxy/locality_metrics.h"
 #include "telemetry/prometheus.h"
 
 namespace weft::proxy {
@@ -441,6 +442,7 @@ std::string Sidecar::metrics(std::string_view accept, std::string* content_type)
   text.gauge("weft_snapshot_generation", "Configuration in use, counted since the start");
   text.sample({}, discovery_.snapshot()->generation);
   write_backends(text, *discovery_.snapshot(), loop_.now());
+  write_localities(text, *discovery_.snapshot(), loop_.now());
   return text.finish();
 }
 

@@ -199,6 +199,10 @@ Result<void> Player::add_instance(const Step& step) {
       auto service = service_of(value);
       if (!service) return std::unexpected(std::move(service.error()));
       spec.services.push_back(*service);
+    } else if (what == "zone") {
+      spec.labels["topology.kubernetes.io/zone"] = value;
+    } else if (what == "region") {
+      spec.labels["topology.kubernetes.io/region"] = value;
     } else if (what == "app" && value == "tcp") {
       tcp = true;
     } else if (auto done = behave(spec.behaviour, what, value); !done) {
