@@ -69,11 +69,10 @@ TEST_F(GatewayCompileTest, GrpcMethodsArePathsTheClosestFirst) {
 
 TEST_F(GatewayCompileTest, ARouteWithAValueThatIsNotCarriedOutIsNotInForce) {
   put(kServices);
-  put_route("HTTPRoute", "sticky",
-            "rules: [{sessionPersistence: {type: Header, header: {name: x}}}]");
+  put_route("HTTPRoute", "everywhere", "useDefaultGateways: All, rules: [{}]");
   EXPECT_TRUE(rules().empty());
-  EXPECT_THAT(condition("HTTPRoute", "sticky", 0),
-              HasSubstr("Accepted=False/UnsupportedValue: spec.rules[0].sessionPersistence: "));
+  EXPECT_THAT(condition("HTTPRoute", "everywhere", 0),
+              HasSubstr("Accepted=False/UnsupportedValue: spec.useDefaultGateways: "));
 }
 
 TEST_F(GatewayCompileTest, OtherParentsThanServicesAndGatewaysAreToldToBeUnsupported) {
