@@ -26,7 +26,7 @@ constexpr Duration kDialTimeout = Duration::seconds(3);
 constexpr Duration kCallTimeout = Duration::seconds(5);
 constexpr Duration kFirstBackoff = Duration::millis(200);
 constexpr Duration kMaxBackoff = Duration::seconds(10);
-constexpr Duration kAskAgain = Duration::seconds(5);
+constexpr Duration kAskAgain = Duration::seconds(2);
 
 // Full jitter over the doubled step: a thousand sidecars do not come back together.
 Duration jittered(Duration step, Random& random) {

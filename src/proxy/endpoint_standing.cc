@@ -1,9 +1,44 @@
-// The same questions in the same order as the balancer's.
+// Read off the pool that requests are picked from. Which of a tier's endpoints is chosen is the algorithm's affair, by
+// load and latency of the moment; here all that it may choose get equal parts, but for slow start.
 #include "proxy/endpoint_standing.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
 namespace weft::proxy {
+namespace {
+
+// What was seen of it, in words.
+std::string seen_text(const LiveEndpoint& live, Instant now) {
+  const steer::EndpointHealth& health = *live.health;
+  if (health.ejection.out(now)) {
+    return fmt::format("ejected for another {:.1f} s (for the {}. time)",
+                       (health.ejection.until() - now).to_seconds_f(), health.ejection.times());
+  }
+  return health.resting(now) ? "rests after a failure" : "ready";
+}
+
+struct Seats {
+  std::vector<uint32_t> places;  // in the group
+  std::vector<double> warmth;
+  double all = 0;
+};
+
+// Of a tier: who may be picked now.
+Seats seats_in(const steer::Pool& pool, const steer::Pool::Tier& tier, bool asked, Instant now) {
+  Seats seats;
+  for (uint32_t i = 0; i < tier.ready; ++i) {
+    const steer::Member& member = tier.members[i];
+    if (asked && !member.health->in(now)) continue;
+    seats.places.push_back(member.at);
+    seats.warmth.push_back(pool.warmth(*member.health, now));
+    seats.all += seats.warmth.back();
+  }
+  return seats;
+}
+
+}  // namespace
 
 std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination) {
   auto group = std::make_shared<EndpointGroup>();
@@ -13,31 +48,41 @@ std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination
 }
 
 std::vector<EndpointStanding> standings_in(const EndpointGroup& group, uint16_t service_port,
-                                           Instant now) {
+                                           const model::BackendPolicy* rule, Instant now) {
   std::vector<EndpointStanding> all;
-  bool resting = false;
   for (const LiveEndpoint& live : group.endpoints) {
-    EndpointStanding one;
-    if (!live.endpoint.target_ports.contains(service_port)) {
-      one.state = "does not serve port " + std::to_string(service_port);
-    } else if (!live.endpoint.ready) {
-      one.state = "not ready";
-    } else if (live.health->resting(now)) {
-      one.state = "rests after a failure";
-      resting = true;
-    } else {
-      one = {true,
-             live.endpoint.stale ? "ready when last heard of: its sidecar is silent" : "ready"};
-    }
-    all.push_back(std::move(one));
+    const bool serves = live.endpoint.target_ports.contains(service_port);
+    all.push_back({.state = !serves ? fmt::format("does not serve port {}", service_port)
+                            : !live.endpoint.ready ? "not ready"
+                                                   : seen_text(live, now)});
   }
-  const bool some = std::ranges::any_of(all, &EndpointStanding::candidate);
-  if (some || !resting) return all;
-  // Passive health never turns the last choice into none.
-  for (size_t i = 0; i < all.size(); ++i) {
-    const LiveEndpoint& live = group.endpoints[i];
-    if (!live.endpoint.ready || !live.endpoint.target_ports.contains(service_port)) continue;
-    all[i] = {true, "rests after a failure, but nobody else is left"};
+  const steer::Pool& pool = group.pools.of(group, service_port, rule);
+  const std::vector<steer::TierShare> shares = pool.shares(now);
+  const bool nobody = std::ranges::all_of(shares, [](const auto& one) { return one.part <= 0; });
+  bool taken = false;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    const steer::Pool::Tier& tier = pool.tiers()[i];
+    // What was seen never turns the last choice into none: then the nearest that are ready take all.
+    const double part = nobody ? (taken ? 0 : 1) : shares[i].part;
+    taken = taken || tier.ready > 0;
+    const Seats seats = seats_in(pool, tier, !shares[i].panic && !nobody, now);
+    for (size_t seat = 0; seat < seats.places.size(); ++seat) {
+      EndpointStanding& one = all[seats.places[seat]];
+      if (part <= 0) {
+        one.state += ", farther away: nearer ones suffice";
+        continue;
+      }
+      one.candidate = true;
+      one.share = part * seats.warmth[seat] / seats.all;
+      if (seats.warmth[seat] < 1) {
+        one.state += fmt::format(", warming up: {:.0f} % of its share", seats.warmth[seat] * 100);
+      }
+      const LiveEndpoint& live = group.endpoints[seats.places[seat]];
+      if (!live.health->in(now)) {
+        one.state += nobody ? ", but nobody else is left" : ", but too few others are left (panic)";
+      }
+      if (live.endpoint.stale) one.state += ", its sidecar is silent";
+    }
   }
   return all;
 }

@@ -1,5 +1,5 @@
-// How each endpoint of a group stands towards a request that comes now: what pick_endpoint() would draw from, and why
-// it leaves the others out. For reports; claims nothing.
+// How each endpoint of a group stands towards a request that comes now: what pick_endpoint() draws from, with what
+// share, and why it leaves the others out. For reports; claims nothing.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,15 @@ namespace weft::proxy {
 
 struct EndpointStanding {
   bool candidate = false;
+  double share = 0;   // of the group's requests, as far as tiers and slow start decide
   std::string state;  // "ready", or why it is left out
 };
 
 // The group of the one instance that a kWorkload names; it serves the port dialled.
 std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination);
 
-// Beside the group's endpoints.
+// Beside the group's endpoints. `rule`: what the request's rule says of balancing; may be null.
 std::vector<EndpointStanding> standings_in(const EndpointGroup& group, uint16_t service_port,
-                                           Instant now);
+                                           const model::BackendPolicy* rule, Instant now);
 
 }  // namespace weft::proxy

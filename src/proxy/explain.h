@@ -6,6 +6,7 @@
 // Lives for one question, on the worker loop, and holds on to one snapshot.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,11 +67,12 @@ class Explainer {
   // explain_endpoints.cc: who could serve, what the hop is protected by, and what comes of it. `what` is a
   // "request" or a "connection".
   void serve(const Destination& to, const std::vector<Share>& shares, std::string_view what);
+  std::shared_ptr<const EndpointGroup> group_of(const Destination& to, const Share& share) const;
   void endpoints(const Destination& to, const Share& share);
   // explain_fault.cc; `fields` null: of an opaque connection
   void faults(const steer::FaultRulePtr& rule, const wire::Fields* fields);
   // explain_policy.cc
-  void policies(const Terms& terms);
+  void policies(const std::string& backend, const EndpointGroup& group);
   void retries(const Terms& terms);
   template <typename Section>
   void section(const char* stage, const Terms& terms,

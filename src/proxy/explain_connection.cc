@@ -132,6 +132,7 @@ Explanation Explainer::service(const model::ServiceName& name) {
                 rule.hostnames.empty() ? "any connection" : join(rule.hostnames, ", "));
     }
   }
+  if (const auto group = snapshot_->group(name)) policies(name.to_string(), *group);
   Destination to;
   to.kind = Destination::kService;
   to.service = name;

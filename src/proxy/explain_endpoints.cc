@@ -10,12 +10,10 @@
 #include "proxy/endpoint_standing.h"
 #include "proxy/explain.h"
 #include "proxy/inbound.h"
-#include "proxy/sni.h"
+#include "steer/locality.h"
 
 namespace weft::proxy {
 namespace {
-
-constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 
 std::string name_of(const Destination& to, const model::ServiceName& service, uint16_t port) {
   const bool one = to.kind == Destination::kWorkload;
@@ -38,10 +36,18 @@ std::vector<Explainer::Share> Explainer::shares(const std::vector<model::Backend
 void Explainer::serve(const Destination& to, const std::vector<Share>& shares,
                       std::string_view what) {
   for (const Share& share : shares) {
-    if (!share.invalid) endpoints(to, share);
+    if (share.invalid) continue;
+    if (const auto group = group_of(to, share))
+      policies(name_of(to, share.service, share.port), *group);
+    endpoints(to, share);
   }
   hop(what);
   conclude(shares, what);
+}
+
+std::shared_ptr<const EndpointGroup> Explainer::group_of(const Destination& to,
+                                                         const Share& share) const {
+  return to.kind == Destination::kWorkload ? group_of_one(to) : snapshot_->group(share.service);
 }
 
 void Explainer::endpoints(const Destination& to, const Share& share) {
@@ -52,13 +58,8 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
     out_.step("endpoints", "", "no instance of " + name + " is known");
     return;
   }
-  policies({.backend = name,
-            .rule = rule_ ? rule_->policy.get() : nullptr,
-            .service = group->policy.get(),
-            .retry = rule_ && rule_->retry ? &*rule_->retry : nullptr,
-            .retry_origin = rule_ ? origin_of(*rule_) : "",
-            .state = group->state.get()});
-  const std::vector<EndpointStanding> standings = standings_in(*group, share.port, now_);
+  const std::vector<EndpointStanding> standings =
+      standings_in(*group, share.port, rule_ ? rule_->policy.get() : nullptr, now_);
   const auto candidates = static_cast<size_t>(
       std::ranges::count_if(standings, [](const auto& one) { return one.candidate; }));
   Explanation::Step& step = out_.step(
@@ -73,7 +74,7 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
                               .workload = live.endpoint.workload,
                               .address = live.endpoint.address.to_string(),
                               .identity = live.endpoint.identity.uri()};
-    if (const auto zone = live.endpoint.labels.find(kZoneLabel);
+    if (const auto zone = live.endpoint.labels.find(steer::kZoneLabel);
         zone != live.endpoint.labels.end()) {
       one.zone = zone->second;
     }
@@ -81,8 +82,7 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
     one.state = standings[i].state;
     one.active = live.health->active();
     if (one.candidate) {
-      one.share_ppm =
-          static_cast<uint32_t>(std::lround(share.part * 1e6 / static_cast<double>(candidates)));
+      one.share_ppm = static_cast<uint32_t>(std::lround(share.part * standings[i].share * 1e6));
       out_.outcome.endpoints.push_back(one.workload);
     }
     out_.endpoints.push_back(std::move(one));

@@ -86,7 +86,7 @@ Values values_of(const model::Locality& section) {
 
 Values values_of(const model::CircuitBreaker& section) {
   return {{"maxConnections", number(section.max_connections), ""},
-          {"maxPending", number(section.max_pending), ""},
+          {"maxPendingRequests", number(section.max_pending), ""},
           {"maxRequests", number(section.max_requests), ""},
           {"maxRetries", number(section.max_retries), ""}};
 }
@@ -124,6 +124,35 @@ Values values_of(const model::OutlierDetection& section) {
   return values;
 }
 
+Values values_of(const model::HealthCheck& section) {
+  Values values{{"type",
+                 section.kind == model::HealthCheck::kHttp   ? "HTTP"
+                 : section.kind == model::HealthCheck::kGrpc ? "GRPC"
+                                                             : "TCP",
+                 ""}};
+  if (section.kind == model::HealthCheck::kHttp) values.push_back({"path", section.path, ""});
+  values.push_back({"interval", readable(section.interval), ""});
+  values.push_back({"timeout", readable(section.timeout), ""});
+  values.push_back({"unhealthyThreshold", std::to_string(section.unhealthy_threshold), ""});
+  values.push_back({"healthyThreshold", std::to_string(section.healthy_threshold), ""});
+  return values;
+}
+
+Values values_of(const steer::RetryRules& rules) {
+  return {{"attempts", std::to_string(rules.attempts), ""},
+          {"conditions", conditions_text(rules.conditions), ""},
+          {"statuses", numbers_text(rules.statuses), ""},
+          {"grpcStatuses", numbers_text(rules.grpc_statuses), ""},
+          {"anyMethod", rules.any_method ? "true" : "false", ""},
+          {"perTryTimeout", readable(rules.per_try_timeout), ""},
+          {"backoff.base", readable(rules.base_backoff), ""},
+          {"backoff.max", readable(rules.max_backoff), ""},
+          {"retryAfter.longest",
+           rules.longest_retry_after ? readable(*rules.longest_retry_after) : "not heeded", ""},
+          {"budget.percent", std::to_string(rules.budget_percent), ""},
+          {"budget.minPerSecond", std::to_string(rules.budget_min_per_second), ""}};
+}
+
 }  // namespace
 
 template <typename Section>
@@ -147,30 +176,29 @@ void Explainer::retries(const Terms& terms) {
   const auto* said = model::section(terms.rule, terms.service, &model::BackendPolicy::retries);
   const model::Retries* policy = said ? &said->value : nullptr;
   const steer::RetryRules rules = steer::RetryRules::of(terms.retry, policy);
-  const std::string by_policy = said ? said->origin : "";
-  const std::string by_route = terms.retry ? terms.retry_origin : by_policy;
   if (!said && !terms.retry) {
     out_.step("retries", "",
               "none by policy; what was provably never processed is tried again elsewhere, at most "
-              "5 times");
+              "5 times (default)");
     return;
   }
+  const std::string by_policy = said ? said->origin : "";
   Explanation::Step& step =
       out_.step("retries", terms.retry ? terms.retry_origin : by_policy, "for " + terms.backend);
-  const bool codes = terms.retry && !terms.retry->codes.empty();
-  step.values = {
-      {"attempts", std::to_string(rules.attempts), by_route},
-      {"conditions", conditions_text(rules.conditions), by_policy},
-      {"statuses", numbers_text(rules.statuses), codes ? terms.retry_origin : by_policy},
-      {"grpcStatuses", numbers_text(rules.grpc_statuses), by_policy},
-      {"anyMethod", rules.any_method ? "true" : "false", by_policy},
-      {"perTryTimeout", readable(rules.per_try_timeout), by_policy},
-      {"backoff.base", readable(rules.base_backoff), by_route},
-      {"backoff.max", readable(rules.max_backoff), by_route},
-      {"retryAfter.longest",
-       rules.longest_retry_after ? readable(*rules.longest_retry_after) : "not heeded", by_policy},
-      {"budget.percent", std::to_string(rules.budget_percent), by_policy},
-      {"budget.minPerSecond", std::to_string(rules.budget_min_per_second), by_policy}};
+  step.values = values_of(rules);
+  const model::Retries unsaid;
+  const Values defaults = values_of(steer::RetryRules::of(nullptr, &unsaid));
+  for (size_t i = 0; i < defaults.size(); ++i) {
+    Explanation::Value& value = step.values[i];
+    const bool of_route =
+        terms.retry && (value.name == "attempts" || value.name.starts_with("backoff") ||
+                        (value.name == "statuses" && !terms.retry->codes.empty()));
+    if (of_route) {
+      value.origin = terms.retry_origin;
+    } else if (value.value != defaults[i].value) {
+      value.origin = by_policy;
+    }
+  }
   if (terms.state) {
     step.notes.push_back(fmt::format("in the last 10 s: {} requests that count, {} retries",
                                      terms.state->retry_budget.requests(now_),
@@ -178,8 +206,14 @@ void Explainer::retries(const Terms& terms) {
   }
 }
 
-void Explainer::policies(const Terms& terms) {
+void Explainer::policies(const std::string& backend, const EndpointGroup& group) {
   using model::BackendPolicy;
+  const Terms terms{.backend = backend,
+                    .rule = rule_ ? rule_->policy.get() : nullptr,
+                    .service = group.policy.get(),
+                    .retry = rule_ && rule_->retry ? &*rule_->retry : nullptr,
+                    .retry_origin = rule_ ? origin_of(*rule_) : "",
+                    .state = group.state.get()};
   retries(terms);
   section("balancing", terms, &BackendPolicy::load_balancing, "PeakEwma (default)");
   section("slow start", terms, &BackendPolicy::slow_start, "none (default)");
@@ -199,6 +233,8 @@ void Explainer::policies(const Terms& terms) {
           "connectTimeout 2s, idleTimeout 90s (default)");
   section("outliers", terms, &BackendPolicy::outlier_detection,
           "none by policy; an instance that refuses or breaks off rests for a moment (default)");
+  section("health", terms, &BackendPolicy::health_check,
+          "its own sidecar sees whether its port accepts (default)");
 }
 
 }  // namespace weft::proxy

@@ -221,6 +221,65 @@ TEST_F(Explain, AnInstanceThatIsNotReadyIsLeftOut) {
   EXPECT_EQ(mesh.call("web", head, "plain", 80).status, 503);
 }
 
+TEST_F(Explain, PoliciesAreShownWithTheOriginOfEachValue) {
+  const CallResult applied = mesh.apply(R"(
+apiVersion: weft.dev/v1
+kind: BackendPolicy
+metadata: {name: careful}
+spec:
+  targetRefs: [{kind: Service, name: cart-v2}]
+  loadBalancing: {algorithm: RoundRobin}
+  retries: {attempts: 4, conditions: [ServerError]}
+---
+apiVersion: weft.dev/v1
+kind: BackendPolicy
+metadata: {name: canary}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: cart, sectionName: canary}]
+  loadBalancing: {algorithm: LeastRequest}
+---
+apiVersion: weft.dev/v1
+kind: FaultPolicy
+metadata: {name: broken}
+spec:
+  targetRefs: [{kind: Service, name: plain}]
+  duration: 10m
+  match: {headers: [{name: x-experiment, value: "1"}]}
+  abort: {percentage: 100, httpStatus: 418}
+)");
+  ASSERT_EQ(applied.status, 200) << applied.body;
+  mesh.world().run_for(Duration::seconds(1));
+
+  const Node canary = explain("GET", "cart", "/items", "x-canary:1");
+  EXPECT_NE(stage(canary, "balancing")
+                .find("BackendPolicy default/canary|for cart-v2.default:80|algorithm=LeastRequest@"
+                      "BackendPolicy default/canary"),
+            std::string::npos)
+      << stage(canary, "balancing");
+  const std::string retries = stage(canary, "retries");
+  EXPECT_NE(retries.find("|attempts=4@BackendPolicy default/careful"), std::string::npos)
+      << retries;
+  const Node query = explain("GET", "cart", "/find?q=shoes");
+  EXPECT_NE(stage(query, "balancing").find("algorithm=RoundRobin@BackendPolicy default/careful"),
+            std::string::npos)
+      << stage(query, "balancing");
+  EXPECT_NE(stage(query, "slow start").find("(default)"), std::string::npos);
+
+  EXPECT_NE(stage(explain("GET", "plain", "/"), "fault").find("does not concern"),
+            std::string::npos);
+  const std::string fault = stage(explain("GET", "plain", "/", "x-experiment:1"), "fault");
+  EXPECT_NE(fault.find("FaultPolicy default/broken|concerns it"), std::string::npos) << fault;
+  EXPECT_NE(fault.find("|abort=status 418 for 100 %@FaultPolicy default/broken"), std::string::npos)
+      << fault;
+  wire::RequestHead head;
+  head.method = "GET";
+  head.target = "/";
+  head.fields.add("Host", "plain");
+  EXPECT_EQ(mesh.call("web", head, "plain", 80).status, 200);
+  head.fields.add("x-experiment", "1");
+  EXPECT_EQ(mesh.call("web", head, "plain", 80).status, 418);
+}
+
 TEST_F(Explain, ConnectionsAreForetoldToo) {
   const Node db = ask(R"({"kind":"connection","from":"web","host":"db","port":5432})");
   EXPECT_EQ(candidates(db), std::vector<std::string>{"db"});

@@ -36,8 +36,8 @@ std::string step_text(const Node& step) {
   if (!object.empty()) out += line("", step.text_of("says"));
   Table values({"VALUE", "IS", "SAID BY"});
   for (const Node& value : items(step, "values")) {
-    values.add({clean(value.text_of("name")), clean(value.text_of("value")),
-                clean(value.text_of("origin"))});
+    values.add({std::string(value.text_of("name")), std::string(value.text_of("value")),
+                std::string(value.text_of("origin"))});
   }
   if (!values.empty()) out += values.to_string(kIndent + "  ");
   for (const Node& note : items(step, "notes")) out += line("", "- " + note.text);
@@ -50,10 +50,10 @@ std::string endpoints_text(const Node& explanation) {
     const Node* active = one.find("active");
     const Node* percent = one.find("percent");
     const Node* candidate = one.find("candidate");
-    table.add({clean(one.text_of("workload")), clean(one.text_of("service")),
-               clean(one.text_of("address")), clean(one.text_of("zone")),
-               candidate && candidate->number != 0 && percent ? percent->text + " %" : "-",
-               active ? active->text : "", clean(one.text_of("state"))});
+    table.add({std::string(one.text_of("workload")), std::string(one.text_of("service")),
+               std::string(one.text_of("address")), std::string(one.text_of("zone")),
+               candidate && candidate->number != 0 && percent ? percent->text + " %" : "",
+               active ? active->text : "", std::string(one.text_of("state"))});
   }
   return table.empty() ? "" : table.to_string(kIndent + "  ");
 }
