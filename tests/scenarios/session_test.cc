@@ -191,5 +191,33 @@ TEST_F(Sessions, DecideBeforeWeightsEvenIfTheirBackendHasNone) {
   for (int i = 0; i < 10; ++i) EXPECT_NE(visit().instance, "other");
 }
 
+TEST_F(PolicyMesh, ARouteOfTheGatewayApiKeepsSessions) {
+  const CallResult applied = mesh.apply(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: cart}
+spec:
+  parentRefs: [{group: "", kind: Service, name: cart}]
+  rules:
+  - name: sessions
+    sessionPersistence:
+      absoluteTimeout: 1h
+      cookie: {name: basket, lifetimeType: Permanent}
+    backendRefs: [{name: cart, port: 80}]
+)");
+  ASSERT_EQ(applied.status, 200) << applied.body;
+  world().run_for(Duration::seconds(1));
+  const std::string first = ask(get());
+  const std::string cookie = field(first, "Set-Cookie");
+  ASSERT_TRUE(cookie.starts_with("basket=")) << first;
+  EXPECT_NE(cookie.find("; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"), std::string::npos)
+      << cookie;
+  for (int i = 0; i < 30; ++i) {
+    const std::string again = ask(get("Cookie: " + cookie.substr(0, cookie.find(';')) + "\r\n"));
+    EXPECT_EQ(body(again), body(first));
+    EXPECT_EQ(field(again, "Set-Cookie"), "");
+  }
+}
+
 }  // namespace
 }  // namespace weft::scenarios
