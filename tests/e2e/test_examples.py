@@ -74,10 +74,6 @@ def test_grpc_routing(t):
     run_example(t, "14-grpc-routing")
 
 
-def test_sticky_sessions(t):
-    run_example(t, "11-sticky-sessions")
-
-
 @as_users("root", "user")
 @limit(300)
 def test_the_shop(t):
