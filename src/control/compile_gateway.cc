@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "control/compile_listeners.h"
+#include "control/compile_policies.h"
 #include "control/compile_routes.h"
 #include "control/compile_tcp_routes.h"
 
@@ -195,6 +196,7 @@ GatewayListener compile_listener(const Compiler::State& state, const Object& gat
   } else {
     compile_hosted_tcp_rules(routes, usable, out.port);
   }
+  PolicyLookup(state).give(out.port);
   out.certificates = std::move(judged.certificates);
   return out;
 }
@@ -341,6 +343,13 @@ void mark_gateways(Compiler::State& state, const Object& object) {
   } else if (const std::vector<ParentRef>* parents = parents_of(object)) {
     for (const ParentRef& parent : *parents) {
       if (parent.is_gateway()) state.changed_gateways.insert(parent.service);
+    }
+  } else if (const PolicyTargets* targets = targets_of(object)) {
+    for (const PolicyTarget& target : *targets) {
+      const auto route = state.objects.find(place_of(object, target).target);
+      if (route != state.objects.end() && target.kind != "Service") {
+        mark_gateways(state, route->second);
+      }
     }
   } else if (kind == "Service") {
     mark_gateways_of_backend(state, object.service_name());

@@ -17,7 +17,8 @@ namespace weft::proxy {
 struct TcpChoice {
   std::string route;  // "NAMESPACE/NAME/RULE"
   model::ServiceName service;
-  uint16_t port = 0;  // 0: the backend whose turn it is cannot be used
+  uint16_t port = 0;                         // 0: the backend whose turn it is cannot be used
+  model::BackendPolicyPtr policy = nullptr;  // of the rule
 };
 
 struct Destination {

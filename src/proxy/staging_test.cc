@@ -164,5 +164,47 @@ TEST_F(StagingTest, HealthOfAnEndpointOutlivesItsObject) {
   EXPECT_EQ(staging.snapshot()->group(kCart)->endpoints[0].health, before);
 }
 
+TEST_F(StagingTest, PoliciesComeWithWhatTheyBelongToAndWithTheSameVersion) {
+  model::Service cart = service(kCart, {kCart});
+  auto policy = std::make_shared<model::BackendPolicy>();
+  policy->retries.emplace().origin = "BackendPolicy default/r";
+  auto fault = std::make_shared<model::Fault>();
+  fault->policy = "default/f";
+  cart.fault = fault;
+  cart.ports[0].rules[0].policy = policy;
+  model::EndpointSet set{.service = kCart, .endpoints = {}};
+  set.policy = policy;
+  model::Inbound inbound{.instance = "web-1", .rate_limits = {}, .checks = {}};
+  inbound.rate_limits.emplace_back().policy = "default/l";
+
+  xds::Update first = update(ResourceType::kEndpoints, 1, false);
+  first.changed.push_back({"cart.default", "v1", xds::encode_endpoints(set)});
+  xds::Update second = update(ResourceType::kInbound, 1, false);
+  second.changed.push_back({"web-1", "v1", xds::encode_inbound(inbound)});
+  EXPECT_FALSE(staging.receive(std::move(first)).swapped);
+  EXPECT_FALSE(staging.receive(std::move(second)).swapped);
+  EXPECT_EQ(staging.snapshot()->inbound, nullptr) << "the push is not whole";
+  ASSERT_TRUE(staging.receive(of(cart, 1)).swapped);
+
+  const SnapshotPtr now = staging.snapshot();
+  ASSERT_TRUE(now->inbound);
+  EXPECT_EQ(now->inbound->rate_limits.at(0).policy, "default/l");
+  ASSERT_TRUE(now->group(kCart)->policy);
+  EXPECT_EQ(*now->group(kCart)->policy, *policy);
+  const model::Service& held = now->service(kCart)->model();
+  ASSERT_TRUE(held.fault && held.ports.at(0).rules.at(0).policy);
+  EXPECT_EQ(held.fault->policy, "default/f");
+
+  // Of another instance it is refused; gone is gone.
+  xds::Update wrong = update(ResourceType::kInbound, 2);
+  wrong.changed.push_back({"web-2", "v2", xds::encode_inbound(inbound)});
+  EXPECT_EQ(staging.receive(std::move(wrong)).done.at(0).rejections.at(0).name, "web-2");
+  EXPECT_EQ(staging.snapshot()->inbound, now->inbound);
+  xds::Update gone = update(ResourceType::kInbound, 3);
+  gone.removed.push_back("web-1");
+  ASSERT_TRUE(staging.receive(std::move(gone)).swapped);
+  EXPECT_EQ(staging.snapshot()->inbound, nullptr);
+}
+
 }  // namespace
 }  // namespace weft::proxy

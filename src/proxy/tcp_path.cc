@@ -38,24 +38,29 @@ std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
   return group;
 }
 
-const model::OutlierDetection* outliers_of(const EndpointGroup& group) {
-  if (!group.policy || !group.policy->outlier_detection || !group.state) return nullptr;
-  return &group.policy->outlier_detection->value;
+// `rule`: what the route's rule says; may be null.
+const model::OutlierDetection* outliers_of(const EndpointGroup& group,
+                                           const model::BackendPolicy* rule) {
+  const auto* said =
+      model::section(rule, group.policy.get(), &model::BackendPolicy::outlier_detection);
+  return said && group.state ? &said->value : nullptr;
 }
 
-std::optional<UpstreamTerms> terms_of(const EndpointGroup& group) {
-  if (!group.policy || !group.state) return std::nullopt;
+std::optional<UpstreamTerms> terms_of(const EndpointGroup& group,
+                                      const model::BackendPolicy* rule) {
   const model::BackendPolicy* policy = group.policy.get();
-  return upstream_terms(model::section(nullptr, policy, &model::BackendPolicy::circuit_breaker),
-                        model::section(nullptr, policy, &model::BackendPolicy::connection_pool),
+  if ((!policy && !rule) || !group.state) return std::nullopt;
+  return upstream_terms(model::section(rule, policy, &model::BackendPolicy::circuit_breaker),
+                        model::section(rule, policy, &model::BackendPolicy::connection_pool),
                         group.state);
 }
 
 }  // namespace
 
 // Of what a hashing policy asks for, an opaque connection has who opens it.
-std::optional<uint64_t> TcpPath::key_of(const EndpointGroup& group) const {
-  const auto* keys = hash_keys(group, nullptr);
+std::optional<uint64_t> TcpPath::key_of(const EndpointGroup& group,
+                                        const model::BackendPolicy* rule) const {
+  const auto* keys = hash_keys(group, rule);
   if (!keys) return std::nullopt;
   const std::string identity = worker_.self.identity.uri(),
                     address = worker_.self.mesh4.to_string();
@@ -106,6 +111,8 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
   const model::ServiceName backend =
       destination.chosen ? destination.chosen->service : destination.service;
   const uint16_t port = destination.chosen ? destination.chosen->port : destination.port;
+  const model::BackendPolicy* rule =
+      destination.chosen ? destination.chosen->policy.get() : nullptr;
   Tried tried;
   Error last(ErrorKind::kUnavailable,
              "no instance of " +
@@ -114,11 +121,11 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
                  " is ready");
   for (int attempt = 0; attempt < kTries; ++attempt) {
     std::shared_ptr<const EndpointGroup> group = group_of(*worker_.snapshot, destination);
-    const LiveEndpoint* chosen = group ? pick_endpoint(*group, port, nullptr,
+    const LiveEndpoint* chosen = group ? pick_endpoint(*group, port, rule,
                                                        {.now = worker_.loop.now(),
                                                         .random = worker_.random,
                                                         .tried = tried,
-                                                        .key = key_of(*group),
+                                                        .key = key_of(*group, rule),
                                                         .connection = true},
                                                        attempt == 0)
                                        : nullptr;
@@ -130,7 +137,7 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     opened.record.upstream = endpoint.address.to_string();
     opened.record.destination = endpoint.identity.uri();
     opened.health = chosen->health;
-    const auto terms = terms_of(*group);
+    const auto terms = terms_of(*group, rule);
     auto counted = UpstreamPool::take_connection(terms ? &*terms : nullptr);
     if (!counted) {
       failed(std::move(opened.record), "UO", counted.error().message());
@@ -141,7 +148,7 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     auto connection =
         co_await pool_.connect(target_of(endpoint, app_port), kAlpnTcp,
                                terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
-    if (const auto* outliers = outliers_of(*group)) {
+    if (const auto* outliers = outliers_of(*group, rule)) {
       note_outcome(worker_, *group, *chosen,
                    connection ? steer::Outliers::kSuccess : steer::Outliers::kGatewayError,
                    *outliers);

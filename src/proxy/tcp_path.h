@@ -46,7 +46,8 @@ class TcpPath {
   size_t active() const { return ends_.size(); }
 
  private:
-  std::optional<uint64_t> key_of(const EndpointGroup& group) const;
+  std::optional<uint64_t> key_of(const EndpointGroup& group,
+                                 const model::BackendPolicy* rule) const;
   void failed(Record record, std::string_view flags, std::string why);
 
   Worker& worker_;

@@ -126,6 +126,25 @@ TEST_F(RoutedTcp, ConnectionsAreSharedByWeight) {
   EXPECT_EQ(count, (std::map<std::string, int>{{"a", 6}, {"b", 2}}));
 }
 
+TEST_F(RoutedTcp, ABoundOfTheRouteHoldsForItsConnections) {
+  apply("TCPRoute", "one",
+        "  parentRefs: [{kind: Service, name: front}]\n"
+        "  rules: [{backendRefs: [{name: a, port: 443}]}]\n");
+  const CallResult result = mesh.apply(
+      "apiVersion: weft.dev/v1\nkind: BackendPolicy\nmetadata: {name: one}\nspec:\n"
+      "  targetRefs: [{kind: TCPRoute, name: one}]\n  circuitBreaker: {maxConnections: 1}\n");
+  ASSERT_EQ(result.status, 200) << result.body;
+  world().run_for(Duration::millis(500));
+  auto first = dial();
+  first->write("PING\n");
+  EXPECT_EQ(answer(*first, "PING\n", Duration::seconds(2)), "a");
+  EXPECT_EQ(ask("PING\n"), "reset");
+  EXPECT_EQ(ask("PING\n", "a"), "a") << "by its own name the route says nothing";
+  first.reset();
+  world().run_for(Duration::seconds(1));
+  EXPECT_EQ(ask("PING\n"), "a");
+}
+
 TEST_F(RoutedTcp, AShareWithoutABackendIsReset) {
   apply("TCPRoute", "split",
         "  parentRefs: [{kind: Service, name: front}]\n  rules: [{backendRefs: [\n"
