@@ -59,6 +59,8 @@ std::vector<steer::Member> members_of(const EndpointGroup& group, uint16_t servi
 }  // namespace
 
 struct Pools::Node {
+  Node(uint16_t port, bool services, std::vector<steer::Member> members, steer::PickPolicy policy)
+      : port(port), services(services), pool(std::move(members), std::move(policy)) {}
   uint16_t port;
   bool services;  // of the Service's own policy
   steer::Pool pool;
@@ -82,8 +84,7 @@ const steer::Pool& Pools::of(const EndpointGroup& group, uint16_t service_port,
       .balancing = *made_of.balancing, .slow_start = std::nullopt, .locality = *made_of.locality};
   if (made_of.slow_start) policy.slow_start = *made_of.slow_start;
   auto members = members_of(group, service_port, policy.locality);
-  auto made = std::unique_ptr<Node>(new Node{
-      service_port, services, steer::Pool(std::move(members), std::move(policy)), nullptr});
+  auto made = std::make_unique<Node>(service_port, services, std::move(members), std::move(policy));
   made->next = first_.load(std::memory_order_relaxed);
   while (!first_.compare_exchange_weak(made->next, made.get(), std::memory_order_release,
                                        std::memory_order_relaxed)) {
