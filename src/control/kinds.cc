@@ -37,8 +37,8 @@ constexpr const char* kTlsPolicyNames[] = {"backendtlspolicy", "backendtlspolici
 
 constexpr const char* kBackendPolicyNames[] = {"backendpolicy", "backendpolicies", "bp"};
 constexpr const char* kFaultPolicyNames[] = {"faultpolicy", "faultpolicies", "fault", "faults"};
-constexpr const char* kRateLimitPolicyNames[] = {"ratelimitpolicy", "ratelimitpolicies", "ratelimit",
-                                                 "ratelimits", "rlp"};
+constexpr const char* kRateLimitPolicyNames[] = {"ratelimitpolicy", "ratelimitpolicies",
+                                                 "ratelimit", "ratelimits", "rlp"};
 
 constexpr Kind gateway_kind(const char* kind, const char* plural,
                             std::span<const char* const> aliases, const Schema& schema,
@@ -52,9 +52,8 @@ constexpr Kind gateway_kind(const char* kind, const char* plural,
           .other_versions = other_versions,
           .holds_unsupported = true};
 }
-constexpr Kind weft_kind(const char* kind, const char* plural,
-                         std::span<const char* const> aliases, const Schema& schema,
-                         ReadKind* read) {
+constexpr Kind weft_kind(const char* kind, const char* plural, std::span<const char* const> aliases,
+                         const Schema& schema, ReadKind* read) {
   return {.kind = kind,
           .plural = plural,
           .aliases = aliases,

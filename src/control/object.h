@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/time.h"
-#include "control/policy_objects.h"
 #include "control/gateway_objects.h"
+#include "control/policy_objects.h"
 #include "model/service.h"
 
 namespace weft::control {

@@ -47,9 +47,9 @@ struct Explanation {
     std::string says;
     int status = 0;  // our own answer; 0: a backend answers
     std::string flags, location;
-    std::string route;               // "default/cart/0", as in the access log
-    bool refused = false;            // the app's connection is refused or reset
-    std::string target, authority;   // as the backend sees them
+    std::string route;                   // "default/cart/0", as in the access log
+    bool refused = false;                // the app's connection is refused or reset
+    std::string target, authority;       // as the backend sees them
     std::vector<std::string> endpoints;  // one of these serves
   };
 

@@ -106,9 +106,9 @@ io::Task<void> Mirrors::exchange(Exchange& exchange, Buffer body, wire::Fields t
   const auto group = snapshot->group(exchange.copy.service);
   const LiveEndpoint* endpoint = nullptr;
   if (group) {
-    endpoint = pick_endpoint(*group, exchange.copy.port, nullptr,
-                             {.now = worker_.loop.now(), .random = worker_.random, .tried = {}},
-                             true);
+    endpoint =
+        pick_endpoint(*group, exchange.copy.port, nullptr,
+                      {.now = worker_.loop.now(), .random = worker_.random, .tried = {}}, true);
   }
   if (!endpoint) {
     log.why = "no instance is ready";

@@ -13,12 +13,18 @@
 namespace weft::xds {
 
 // The numbers stand in files (proxy/last_good.h): new ones come last.
-enum class ResourceType : uint8_t { kEndpoints, kService, kWorkloadAddress, kName, kInbound, kGateway };
+enum class ResourceType : uint8_t {
+  kEndpoints,
+  kService,
+  kWorkloadAddress,
+  kName,
+  kInbound,
+  kGateway
+};
 inline constexpr size_t kResourceTypes = 6;
 inline constexpr std::array<ResourceType, kResourceTypes> kAllResourceTypes{
-    ResourceType::kEndpoints, ResourceType::kService, ResourceType::kGateway,
-    ResourceType::kWorkloadAddress,
-    ResourceType::kInbound, ResourceType::kName};
+    ResourceType::kEndpoints,       ResourceType::kService, ResourceType::kGateway,
+    ResourceType::kWorkloadAddress, ResourceType::kInbound, ResourceType::kName};
 
 // "type.googleapis.com/weft.v1.Endpoints" and so on.
 std::string_view type_url(ResourceType type);
