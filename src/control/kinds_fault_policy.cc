@@ -12,26 +12,10 @@
 namespace weft::control {
 namespace {
 
-constexpr const char* kMatchTypes[] = {"Exact", "RegularExpression"};
 constexpr Field kHeaderFields[] = {
-    {.name = "type",
-     .type = FieldType::kEnum,
-     .description = "How `value` is compared.",
-     .default_value = "\"Exact\"",
-     .values = kMatchTypes},
-    {.name = "name",
-     .type = FieldType::kString,
-     .description = "Name of the header, any letter case.",
-     .required = true,
-     .min = 1,
-     .max = 256,
-     .format = &kShortHeaderName},
-    {.name = "value",
-     .type = FieldType::kString,
-     .description = "Value, or regular expression (RE2).",
-     .required = true,
-     .min = 1,
-     .max = 1024},
+    match_type_field(),
+    match_name_field("Name of the header, any letter case."),
+    match_value_field(1024),
 };
 const Schema kHeader{"a header match", "A header the request must have.", kHeaderFields};
 

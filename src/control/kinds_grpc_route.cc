@@ -10,27 +10,10 @@
 namespace weft::control {
 namespace {
 
-constexpr const char* kMatchTypes[] = {"Exact", "RegularExpression"};
-
 constexpr Field kHeaderMatchFields[] = {
-    {.name = "type",
-     .type = FieldType::kEnum,
-     .description = "How `value` is compared.",
-     .default_value = "\"Exact\"",
-     .values = kMatchTypes},
-    {.name = "name",
-     .type = FieldType::kString,
-     .description = "Name of the metadata, any letter case.",
-     .required = true,
-     .min = 1,
-     .max = 256,
-     .format = &kShortHeaderName},
-    {.name = "value",
-     .type = FieldType::kString,
-     .description = "Value, or regular expression (RE2).",
-     .required = true,
-     .min = 1,
-     .max = 4096},
+    match_type_field(),
+    match_name_field("Name of the metadata, any letter case."),
+    match_value_field(4096),
 };
 const Schema kHeaderMatch{"a header match", "Metadata the call must have.", kHeaderMatchFields};
 

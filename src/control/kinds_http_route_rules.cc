@@ -8,54 +8,22 @@
 namespace weft::control {
 namespace {
 
-constexpr const char* kMatchTypes[] = {"Exact", "RegularExpression"};
 constexpr const char* kPathTypes[] = {"Exact", "PathPrefix", "RegularExpression"};
 constexpr const char* kMethods[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
                                     "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 constexpr const char* kName[] = {"name"};
 
 constexpr Field kHeaderMatchFields[] = {
-    {.name = "type",
-     .type = FieldType::kEnum,
-     .description = "How `value` is compared.",
-     .default_value = "\"Exact\"",
-     .values = kMatchTypes},
-    {.name = "name",
-     .type = FieldType::kString,
-     .description = "Header name, any letter case.",
-     .required = true,
-     .min = 1,
-     .max = 256,
-     .format = &kShortHeaderName},
-    {.name = "value",
-     .type = FieldType::kString,
-     .description = "Value, or regular expression (RE2).",
-     .required = true,
-     .min = 1,
-     .max = 4096,
-     .format = &kHeaderText},
+    match_type_field(),
+    match_name_field("Header name, any letter case."),
+    match_value_field(4096, &kHeaderText),
 };
 const Schema kHeaderMatch{"a header match", "A header the request must have.", kHeaderMatchFields};
 
 constexpr Field kQueryMatchFields[] = {
-    {.name = "type",
-     .type = FieldType::kEnum,
-     .description = "How `value` is compared.",
-     .default_value = "\"Exact\"",
-     .values = kMatchTypes},
-    {.name = "name",
-     .type = FieldType::kString,
-     .description = "Name of the parameter; of a repeated one the first counts.",
-     .required = true,
-     .min = 1,
-     .max = 256,
-     .format = &kShortHeaderName},
-    {.name = "value",
-     .type = FieldType::kString,
-     .description = "Value, or regular expression (RE2).",
-     .required = true,
-     .min = 1,
-     .max = 1024},
+    match_type_field(),
+    match_name_field("Name of the parameter; of a repeated one the first counts."),
+    match_value_field(1024),
 };
 const Schema kQueryMatch{"a query match", "A query parameter the request must have.",
                          kQueryMatchFields};

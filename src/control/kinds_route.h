@@ -36,6 +36,34 @@ constexpr Field session_persistence_field() {
           .experimental = true};
 }
 
+// type, name and value of what a request is matched by: a header, a query parameter, metadata.
+inline constexpr const char* kMatchTypes[] = {"Exact", "RegularExpression"};
+constexpr Field match_type_field() {
+  return {.name = "type",
+          .type = FieldType::kEnum,
+          .description = "How `value` is compared.",
+          .default_value = "\"Exact\"",
+          .values = kMatchTypes};
+}
+constexpr Field match_name_field(const char* description) {
+  return {.name = "name",
+          .type = FieldType::kString,
+          .description = description,
+          .required = true,
+          .min = 1,
+          .max = 256,
+          .format = &kShortHeaderName};
+}
+constexpr Field match_value_field(int64_t longest, const Format* format = nullptr) {
+  return {.name = "value",
+          .type = FieldType::kString,
+          .description = "Value, or regular expression (RE2).",
+          .required = true,
+          .min = 1,
+          .max = longest,
+          .format = format};
+}
+
 // A filter's field is there when its type says so, and only then.
 extern const Rule kFilterRules[1];
 // On a list of filters: header modifiers, redirect, rewrite and CORS once each; not both of redirect and
