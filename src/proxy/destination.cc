@@ -112,4 +112,11 @@ Destination find_destination(const Snapshot& snapshot, const MeshRanges& ranges,
   return destination;
 }
 
+std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination) {
+  auto group = std::make_shared<EndpointGroup>();
+  group->endpoints.push_back(destination.workload->endpoint);
+  group->endpoints.back().endpoint.target_ports[destination.port] = destination.port;
+  return group;
+}
+
 }  // namespace weft::proxy

@@ -64,4 +64,7 @@ Destination find_destination(const Snapshot& snapshot, const MeshRanges& ranges,
 Destination find_service(const Snapshot& snapshot, const model::ServiceName& service,
                          uint16_t port);
 
+// The group of the one instance that a kWorkload names; it serves the port dialled.
+std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination);
+
 }  // namespace weft::proxy

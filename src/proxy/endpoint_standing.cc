@@ -40,13 +40,6 @@ Seats seats_in(const steer::Pool& pool, const steer::Pool::Tier& tier, bool aske
 
 }  // namespace
 
-std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination) {
-  auto group = std::make_shared<EndpointGroup>();
-  group->endpoints.push_back(destination.workload->endpoint);
-  group->endpoints.back().endpoint.target_ports[destination.port] = destination.port;
-  return group;
-}
-
 std::vector<EndpointStanding> standings_in(const EndpointGroup& group, uint16_t service_port,
                                            const model::BackendPolicy* rule, Instant now) {
   std::vector<EndpointStanding> all;

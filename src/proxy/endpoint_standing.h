@@ -18,9 +18,6 @@ struct EndpointStanding {
   std::string state;  // "ready", or why it is left out
 };
 
-// The group of the one instance that a kWorkload names; it serves the port dialled.
-std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination);
-
 // Beside the group's endpoints. `rule`: what the request's rule says of balancing; may be null.
 std::vector<EndpointStanding> standings_in(const EndpointGroup& group, uint16_t service_port,
                                            const model::BackendPolicy* rule, Instant now);

@@ -38,11 +38,7 @@ void HttpPath::find_group(Request& request) {
   if (request.group && request.snapshot == worker_.snapshot) return;
   request.snapshot = worker_.snapshot;
   if (request.destination.kind == Destination::kWorkload) {
-    auto group = std::make_shared<EndpointGroup>();
-    group->endpoints.push_back(request.destination.workload->endpoint);
-    group->endpoints.back().endpoint.target_ports[request.destination.port] =
-        request.destination.port;
-    request.group = std::move(group);
+    request.group = group_of_one(request.destination);
   } else {
     request.group = request.snapshot->group(request.backend ? request.backend->service
                                                             : request.destination.service);

@@ -32,10 +32,7 @@ std::shared_ptr<const EndpointGroup> group_of(const Snapshot& snapshot,
                                               const Destination& destination) {
   if (destination.chosen) return snapshot.group(destination.chosen->service);
   if (destination.kind != Destination::kWorkload) return snapshot.group(destination.service);
-  auto group = std::make_shared<EndpointGroup>();
-  group->endpoints.push_back(destination.workload->endpoint);
-  group->endpoints.back().endpoint.target_ports[destination.port] = destination.port;
-  return group;
+  return group_of_one(destination);
 }
 
 // `rule`: what the route's rule says; may be null.
