@@ -5,6 +5,8 @@
 #include <charconv>
 #include <chrono>
 
+#include "base/text.h"
+
 namespace weft::control {
 
 std::optional<Duration> parse_gateway_duration(std::string_view text) {
@@ -13,8 +15,7 @@ std::optional<Duration> parse_gateway_duration(std::string_view text) {
   while (!text.empty()) {
     const size_t digits = text.find_first_not_of("0123456789");
     if (digits == 0 || digits == std::string_view::npos || digits > 5 || ++parts > 4) return {};
-    int64_t number = 0;
-    std::from_chars(text.data(), text.data() + digits, number);
+    const auto number = static_cast<int64_t>(*parse_u64(text.substr(0, digits)));
     text.remove_prefix(digits);
     if (text.starts_with("ms")) {
       total = total + Duration::millis(number);

@@ -1,4 +1,5 @@
 // What filters and sessions of a rule are read as, and what of them is beyond what sidecars take.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -65,7 +66,7 @@ TEST(MirrorFilter, ThereMayBeSeveralAlsoOfABackendAndOfGrpc) {
       "{type: RequestMirror, requestMirror: {backendRef: {name: b, port: 80}, percent: 1}}]";
   for (const char* kind : {"HTTPRoute", "GRPCRoute"}) {
     const Object object =
-        route("{" + two + ", backendRefs: [{name: c, port: 80, " + two + "}]}", kind);
+        route(fmt::format("{{{}, backendRefs: [{{name: c, port: 80, {}}}]}}", two, two), kind);
     EXPECT_THAT(object.unsupported, IsEmpty());
     const HttpRouteRule& rule = rule_of(object);
     ASSERT_EQ(rule.mirrors.size(), 2u);

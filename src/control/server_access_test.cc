@@ -1,6 +1,7 @@
 // Who may ask the server what: machines and their tokens, users of its socket, sidecars.
 #include <gmock/gmock.h>
 
+#include "control.pb.h"
 #include "control/server_test_support.h"
 
 namespace weft::control {

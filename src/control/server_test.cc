@@ -1,9 +1,30 @@
 // Proxies that are only their protocol: register, discovery, reports, restart.
 #include <gmock/gmock.h>
 
+#include "control.pb.h"
 #include "control/server_test_support.h"
 
 namespace weft::control {
+
+io::Task<Result<v1::ReportResponse>> FakeProxy::report(v1::ReportRequest request) {
+  request.set_instance(registered_.instance);
+  auto bytes = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath),
+                                         "server", request.SerializeAsString(), kPatience);
+  if (!bytes) co_return std::unexpected(bytes.error());
+  v1::ReportResponse response;
+  response.ParseFromString(*bytes);
+  co_return response;
+}
+
+v1::ReportRequest ready_report(uint32_t app_port, uint64_t sequence) {
+  v1::ReportRequest request;
+  request.set_sequence(sequence);
+  auto* port = request.add_ports();
+  port->set_app_port(app_port);
+  port->set_ready(true);
+  return request;
+}
+
 namespace {
 
 using testing::HasSubstr;

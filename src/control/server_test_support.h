@@ -6,7 +6,6 @@
 
 #include <filesystem>
 
-#include "control.pb.h"
 #include "control/object_catalog.h"
 #include "control/server.h"
 #include "http/client.h"
@@ -20,6 +19,11 @@
 #include "xds/delta_client.h"
 #include "xds/join_token.h"
 #include "xds/registration.h"
+
+namespace weft::v1 {
+class ReportRequest;
+class ReportResponse;
+}  // namespace weft::v1
 
 namespace weft::control {
 
@@ -150,15 +154,8 @@ class FakeProxy {
   size_t received() const { return received_; }
   std::string refuse;  // name of a resource to refuse
 
-  io::Task<Result<v1::ReportResponse>> report(v1::ReportRequest request) {
-    request.set_instance(registered_.instance);
-    auto bytes = co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath),
-                                           "server", request.SerializeAsString(), kPatience);
-    if (!bytes) co_return std::unexpected(bytes.error());
-    v1::ReportResponse response;
-    response.ParseFromString(*bytes);
-    co_return response;
-  }
+  // server_test.cc
+  io::Task<Result<v1::ReportResponse>> report(v1::ReportRequest request);
   io::Task<Result<std::string>> call(std::string_view path, std::string request) {
     co_return co_await http::grpc_unary(loop_, *connection_, std::string(path), "server",
                                         std::move(request), kPatience);
@@ -233,13 +230,7 @@ inline const xds::ServiceClaim kCart{"cart", 80, 8080, model::Protocol::kHttp};
 inline const xds::ServiceClaim kWeb{"web", 80, 3000, model::Protocol::kHttp};
 inline const model::ServiceName kCartName{"default", "cart"};
 
-inline v1::ReportRequest ready_report(uint32_t app_port, uint64_t sequence = 1) {
-  v1::ReportRequest request;
-  request.set_sequence(sequence);
-  auto* port = request.add_ports();
-  port->set_app_port(app_port);
-  port->set_ready(true);
-  return request;
-}
+// server_test.cc
+v1::ReportRequest ready_report(uint32_t app_port, uint64_t sequence = 1);
 
 }  // namespace weft::control

@@ -192,7 +192,7 @@ class WorkerThreadsTest : public testing::Test {
     endpoint.address = mesh_port;
     endpoint.identity = *model::SpiffeId::parse(kCart);
     endpoint.target_ports[80] = app.port();
-    group->endpoints.push_back({endpoint, std::make_shared<proxy::EndpointHealth>()});
+    group->endpoints.push_back({endpoint, std::make_shared<steer::EndpointHealth>()});
     made->endpoints[name] = group;
     snapshot = made;
     caller->use(snapshot);
