@@ -61,8 +61,7 @@ struct MeshRanges {
 Destination find_destination(const Snapshot& snapshot, const MeshRanges& ranges,
                              SocketAddress original);
 // The same for a service known by name (explicit mode).
-Destination find_service(const Snapshot& snapshot, const model::ServiceName& service,
-                         uint16_t port);
+Destination find_service(const Snapshot& snapshot, const model::ServiceName& name, uint16_t port);
 
 // The group of the one instance that a kWorkload names; it serves the port dialled.
 std::shared_ptr<const EndpointGroup> group_of_one(const Destination& destination);
