@@ -68,7 +68,7 @@ TEST_P(EveryAlgorithm, SpreadsOverIdleEndpoints) {
   ASSERT_EQ(counts.size(), 10u);
   // A ring's shares differ by themselves.
   const int off = GetParam() == Algorithm::kRingHash ? 200 : 120;
-  for (const auto& [at, count] : counts) EXPECT_NEAR(count, kPicks / 10, off);
+  for (const auto& [at, count] : counts) EXPECT_NEAR(count, kPicks / 10.0, off);
 }
 
 TEST_P(EveryAlgorithm, LeavesOutWhoIsNotReadyRestsIsOutOrWasTried) {
@@ -84,7 +84,7 @@ TEST_P(EveryAlgorithm, LeavesOutWhoIsNotReadyRestsIsOutOrWasTried) {
   for (uint32_t at : {0u, 1u, 2u}) EXPECT_FALSE(counts.contains(at)) << at;
   // Their part falls on all others alike, not on a neighbour; a ring is less even.
   const int off = GetParam() == Algorithm::kRingHash ? 450 : 250;
-  for (const auto& [at, count] : counts) EXPECT_NEAR(count, kPicks / 7, off) << at;
+  for (const auto& [at, count] : counts) EXPECT_NEAR(count, kPicks / 7.0, off) << at;
 }
 
 TEST_P(EveryAlgorithm, WithFewerThanHalfInDoesNotAskHealth) {
@@ -137,7 +137,8 @@ TEST_P(EveryAlgorithm, GivesEachOfSeveralWorkersTheSameDistribution) {
       for (const auto& [at, count] : part) sum[at] += count;
     }
     const double off = GetParam() == Algorithm::kRingHash ? 0.20 : 0.10;
-    for (const auto& [at, count] : sum) EXPECT_NEAR(count, kPicks / 5, kPicks / 5 * off) << workers;
+    for (const auto& [at, count] : sum)
+      EXPECT_NEAR(count, kPicks / 5.0, kPicks / 5.0 * off) << workers;
   }
 }
 
@@ -179,7 +180,7 @@ TEST_F(PickTest, AnEndpointWhoseRestIsOverIsTriedOnceHoweverSlowItSeemed) {
   EXPECT_EQ(picks(pool, kPicks, over)[3], 1);
   ten.health[3].succeeded();
   for (EndpointHealth& health : ten.health) health.latency.observe(Duration::millis(10), over);
-  EXPECT_NEAR(picks(pool, kPicks, over)[3], kPicks / 10, kPicks / 20);
+  EXPECT_NEAR(picks(pool, kPicks, over)[3], kPicks / 10.0, kPicks / 20.0);
 }
 
 TEST_F(PickTest, OpaqueConnectionsAreCountedNotTimed) {
@@ -267,7 +268,7 @@ TEST_F(PickTest, SlowStartGivesRoundRobinAndLeastRequestAGrowingPart) {
     const int young = picks(pool, kPicks, kNow)[4];
     const int grown = picks(pool, kPicks, kNow + Duration::seconds(100))[4];
     EXPECT_LT(young, grown / 4) << int{algorithm};
-    EXPECT_NEAR(grown, kPicks / 5, 200);
+    EXPECT_NEAR(grown, kPicks / 5.0, 200);
     if (algorithm != Algorithm::kRoundRobin) continue;
     // Of 4 + share turns it takes its share.
     EXPECT_NEAR(young, kPicks * 0.1 / 4.1, 60);
@@ -327,7 +328,7 @@ TEST_F(Zones, WhenAllTogetherHaveTooLittleEachTierPanicsByItself) {
   const Pool pool(twelve.members, policy(Algorithm::kRandom));
   const auto counts = picks(pool, kPicks, kNow);
   EXPECT_EQ(counts.size(), 8u);  // the second tier, with nobody in, gets no part
-  for (const auto& [at, count] : counts) EXPECT_NEAR(count, kPicks / 8, 200) << at;
+  for (const auto& [at, count] : counts) EXPECT_NEAR(count, kPicks / 8.0, 200) << at;
 }
 
 }  // namespace
