@@ -154,7 +154,10 @@ struct CaseMesh::Base {
   explicit Base(const std::string& text) {
     for (control::Node& document : documents(text)) {
       const std::string kind = document.find("kind")->text;
-      if (kind == "Service") services.push_back(std::move(document));
+      if (kind == "Service") {
+        services.push_back(std::move(document));
+        continue;
+      }
       if (kind != "Deployment") continue;
       Pod pod{.name = text_at(document, {"metadata", "name"}),
               .ns = text_at(document, {"metadata", "namespace"}),
