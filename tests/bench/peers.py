@@ -9,6 +9,7 @@ Each class writes its files into a folder and has `ports` and `commands`: one co
 import json
 import os
 
+import steering
 from weftlib import free_port
 
 BODIES = {"/0": 0, "/1k": 1024, "/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
@@ -77,14 +78,17 @@ class Haproxy:
 
     def __init__(self, folder, kind, origin, rpc, sink, certs, workers=1, services=0):
         folder.mkdir()
-        self.ports = {"http": free_port(), "rpc": free_port(), "tcp": free_port()}
-        front = {"http": "mode http", "rpc": "mode http", "tcp": "mode tcp\n    option tcplog"}
-        origins = {"http": f"127.0.0.1:{origin}", "rpc": f"127.0.0.1:{rpc} proto h2", "tcp": f"127.0.0.1:{sink}"}
+        front = {"http": "mode http", "rpc": "mode http", "tcp": "mode tcp\n    option tcplog",
+                 steering.NAME: "mode http"}
+        self.ports = {name: free_port() for name in front}
+        origins = {"http": f"127.0.0.1:{origin}", "rpc": f"127.0.0.1:{rpc} proto h2", "tcp": f"127.0.0.1:{sink}",
+                   steering.NAME: f"127.0.0.1:{origin}"}
         extra = "".join(f"backend extra{i}\n    server s 127.0.0.1:{origin}\n" for i in range(services))
         if kind == "hop":
             sections = {"hop": [(name, str(self.ports[name]), origins[name]) for name in front]}
         else:
-            alpn = {"http": "http/1.1" if kind == "h1" else "h2", "rpc": "h2", "tcp": "tcp"}
+            spoken = "http/1.1" if kind == "h1" else "h2"
+            alpn = {"http": spoken, "rpc": "h2", "tcp": "tcp", steering.NAME: spoken}
             hops = {name: free_port() for name in front}
             base = f"ca-file {certs}/ca.pem crt {certs}/both.pem verify required ssl-min-ver TLSv1.3"
             out = {name: f"127.0.0.1:{hops[name]} ssl {base} verifyhost bench sni str(bench) "
@@ -96,10 +100,18 @@ class Haproxy:
         for side, entries in sections.items():
             text = HAPROXY.replace("{workers}", str(workers)) + extra
             for name, bound, server in entries:
-                text += (f"frontend {name}\n    {front[name]}\n    bind 127.0.0.1:{bound}\n    default_backend b{name}\n"
-                         f"backend b{name}\n    {front[name].split(chr(10))[0]}\n    server s {server}\n")
+                before, behind, words = self.steer(side) if name == steering.NAME else ("", "", "")
+                text += (f"frontend {name}\n    {front[name]}\n    bind 127.0.0.1:{bound}\n{before}"
+                         f"    default_backend b{name}\n"
+                         f"backend b{name}\n    {front[name].split(chr(10))[0]}\n{behind}    server s {server} {words}\n")
             (folder / f"{side}.cfg").write_text(text)
             self.commands.append(["haproxy", "-db", "-f", str(folder / f"{side}.cfg")])
+
+    @staticmethod
+    def steer(side):
+        if side == "near":
+            return steering.haproxy_near()
+        return (steering.haproxy_far() if side == "far" else ""), "", ""
 
 
 class Nginx:
@@ -137,8 +149,8 @@ class Envoy:
     def __init__(self, binary, folder, kind, origin, rpc, sink, certs, workers=1, services=0):
         folder.mkdir()
         self.folder, self.certs, self.workers = folder, certs, workers
-        self.ports = {"http": free_port(), "rpc": free_port(), "tcp": free_port()}
-        origins = {"http": origin, "rpc": rpc, "tcp": sink}
+        origins = {"http": origin, "rpc": rpc, "tcp": sink, steering.NAME: origin}
+        self.ports = {name: free_port() for name in origins}
         extra = [self.cluster(f"extra{i}", origin, h2=False) for i in range(services)]
         self.commands = []
         if kind == "hop":
@@ -146,7 +158,7 @@ class Envoy:
                                        for name in origins], extra)
             return
         hops = {name: free_port() for name in origins}
-        h2 = {"http": kind == "h2", "rpc": True, "tcp": False}
+        h2 = {"http": kind == "h2", "rpc": True, "tcp": False, steering.NAME: kind == "h2"}
         self.write(binary, "far", [(n, hops[n], origins[n], n == "rpc", True, False) for n in origins], extra)
         self.write(binary, "near", [(n, self.ports[n], hops[n], h2[n], False, True) for n in origins], extra)
 
@@ -178,21 +190,27 @@ class Envoy:
                     explicit_http_config={"http2_protocol_options": {}})}
         if tls:
             found["transport_socket"] = self.tls("Upstream")
+            if name == steering.NAME:
+                found.update(steering.envoy_cluster())
         return found
 
-    def listener(self, name, port, tls):
+    def listener(self, side, name, port, tls):
         log = [{"name": "envoy.access_loggers.file", "typed_config": envoy_type(
             "access_loggers.file.v3.FileAccessLog", path=f"{self.folder}/access.log")}]
         if name == "tcp":
             network = {"name": "tcp", "typed_config": envoy_type(
                 "filters.network.tcp_proxy.v3.TcpProxy", stat_prefix=name, cluster=name, access_log=log)}
         else:
+            routes, filters = [{"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}}], []
+            if name == steering.NAME and side == "near":
+                routes, filters = steering.envoy_routes(name), [steering.envoy_fault(envoy_type)]
+            elif name == steering.NAME and side == "far":
+                filters = [steering.envoy_limit(envoy_type)]
+            filters.append({"name": "router", "typed_config": envoy_type("filters.http.router.v3.Router")})
             network = {"name": "hcm", "typed_config": envoy_type(
                 "filters.network.http_connection_manager.v3.HttpConnectionManager", stat_prefix=name,
-                access_log=log, generate_request_id=True,
-                http_filters=[{"name": "router", "typed_config": envoy_type("filters.http.router.v3.Router")}],
-                route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-                    {"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}}]}]})}
+                access_log=log, generate_request_id=True, http_filters=filters,
+                route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]})}
         chain = {"filters": [network]}
         if tls:
             chain["transport_socket"] = self.tls("Downstream")
@@ -200,7 +218,7 @@ class Envoy:
 
     def write(self, binary, side, entries, extra):
         config = {"static_resources": {
-            "listeners": [self.listener(name, port, tls_in) for name, port, _, _, tls_in, _ in entries],
+            "listeners": [self.listener(side, name, port, tls_in) for name, port, _, _, tls_in, _ in entries],
             "clusters": [self.cluster(name, to, h2, tls_out) for name, _, to, h2, _, tls_out in entries] + extra}}
         file = self.folder / f"{side}.json"
         file.write_text(json.dumps(config))

@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 COLOURS = {"weft": "#1f77b4", "haproxy": "#8c8c8c", "haproxy-h1": "#8c8c8c", "haproxy-h2": "#5a5a5a",
-           "nginx": "#6aa84f", "envoy": "#c27ba0", "envoy-h1": "#c27ba0", "envoy-h2": "#8e4d78", "direct": "#d9d9d9"}
+           "nginx": "#6aa84f", "envoy": "#c27ba0", "envoy-h1": "#c27ba0", "envoy-h2": "#8e4d78", "direct": "#d9d9d9", "unsteered": "#9ecae1"}
 
 
 def print_row(row, seconds=None):
@@ -72,7 +72,9 @@ Names: `hop-…` one plain proxy between client and app; `pair-…` the two side
 them; then the body (`1k`) and the number of requests under way (`64`). Figures are medians of n alternations, in
 brackets Weft's figure divided by the peer's; spread is (largest − smallest)/median of Weft's. `haproxy-h1` and
 `-h2`: what the pair speaks between its halves. `direct` is client and app together, without a proxy. All proxies
-run one worker here, with keep-alive, request ids or trace context, metrics and an access log.
+run one worker here, with keep-alive, request ids or trace context, metrics and an access log. In `pair-steered-…` all
+of them route by ten rules, set headers, may retry, and have bounds, outlier detection, a fault rule and a rate limit
+(`tests/bench/steering.py`); `unsteered` is Weft's own pair without those.
 
 {table(results)}
 

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 
+import steering
 from ways import cpu_ns, kill, pin, rss_kb, settle
 from weftlib import MeshError, free_port, wait_until
 
@@ -23,7 +24,7 @@ def ways_of(bench, weft, peers):
 def h2load(way, kind, path, requests, clients, streams, cpu):
     """CPU µs per request of the proxies while h2load gets `path`; over HTTP/2 with `streams` to a connection."""
     command = ["h2load", "-t", "1", "-n", str(requests), "-c", str(clients)]
-    command += ["--h1"] if kind == "http" else ["-p", "h2c", "-m", str(streams)]
+    command += ["--h1"] if kind in ("http", steering.NAME) else ["-p", "h2c", "-m", str(streams)]
     if kind == "rpc":
         command += ["-d", str(way.grpc_request), "-H", "content-type: application/grpc", "-H", "te: trailers"]
     out, spent = way.measured([*command, way.where[kind] + path], cpu)
@@ -49,6 +50,23 @@ def cost(weft, peers, path, clients, requests, kind="http", streams=1, one_cpu=F
         yield {name: (lambda way=way: h2load(way, kind, path, n, clients, streams, 0)) for name, way in chosen.items()}
         for way in chosen.values():
             pin(way.pids(), bench.cpus)
+    row.unit, row.digits = "cpu us/request", 1
+    return row
+
+
+def steered(peers, clients, requests):
+    """CPU µs per request of pairs that all steer alike (steering.py); `unsteered` is Weft's pair without it."""
+    def row(bench, scale):
+        kinds = {name: (way, steering.NAME) for name, way in ways_of(bench, "weft-pair", peers).items()}
+        for name, (way, kind) in kinds.items():
+            ask = ["curl", "-s", "-o", "/dev/null", "-D", "-", way.where[kind] + "/1k"]
+            wait_until(f"{name} steers", lambda way=way, ask=ask: "x-answered" in way.client(ask), 30)
+        kinds["unsteered"] = bench.ways["weft-pair"], "http"
+        n = max(clients * 2, int(requests * scale))
+        for way, kind in kinds.values():
+            h2load(way, kind, "/1k", max(clients * 2, n // 4), clients, 1, 0)
+        yield {name: (lambda way=way, kind=kind: h2load(way, kind, "/1k", n, clients, 1, 0))
+               for name, (way, kind) in kinds.items()}
     row.unit, row.digits = "cpu us/request", 1
     return row
 
@@ -212,6 +230,7 @@ ROWS = {
     "pair-64k-16": cost("weft-pair", [*PAIR, "direct"], "/64k", 16, 2000),
     "pair-h2-1k-64": cost("weft-pair", ["haproxy-h2", "envoy-h2"], "/1k", 16, 12000, kind="h2", streams=4),
     "pair-grpc-64": cost("weft-pair", ["haproxy-h2", "envoy-h2"], "/bench.Echo/Say", 16, 12000, kind="rpc", streams=4),
+    "pair-steered-1k-64": steered(PAIR, 64, 12000),
     "pair-p50-2000": latency("weft-pair", [*PAIR, "direct"], "p50"),
     "pair-p99-2000": latency("weft-pair", [*PAIR, "direct"], "p99"),
     "tcp-pair": tcp(["haproxy-h1", "envoy-h1", "direct"], "speed", 1),

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import steering
 from get_envoy import envoy
 from peers import Envoy, Haproxy, Nginx, write_origin
 from weftlib import Mesh, MeshError, children_of, free_port, wait_until
@@ -195,7 +196,7 @@ class Bench:
             ports = peer.ports
             self.ways[name] = Way(name, self.host, lambda pids=pids: pids, http=url(ports["http"]),
                                   h2=url(ports.get("h2", ports["http"])),
-                                  **{kind: url(ports[kind]) for kind in ("rpc", "tcp") if kind in ports})
+                                  **{kind: url(ports[kind]) for kind in ("rpc", "tcp", steering.NAME) if kind in ports})
         self.open_mesh()
         for way in self.ways.values():
             wait_until(f"{way.name} answers", lambda way=way: "1024" in way.client(
@@ -207,7 +208,8 @@ class Bench:
         door = free_port()
         nginx = write_origin(self.folder / "inside", 8080, 8081)
         app = mesh.run("origin", ["sh", "-c", f"{sys.executable} {CLIENTS} sink 8082 & exec {' '.join(nginx)}"],
-                       ["origin:80:8080/http", "rpc:81:8081/grpc", "sink:82:8082/tcp"],
+                       ["origin:80:8080/http", "rpc:81:8081/grpc", "sink:82:8082/tcp",
+                        f"{steering.NAME}:{steering.PORT}:8080/http"],
                        options=["--publish", f"{door}:8080", *self.options])
         mesh.wait_serving("origin", 1, 30, [app])
         caller = Inside(self.folder, mesh, self.options)
@@ -215,7 +217,9 @@ class Bench:
         self.ways["weft"] = Way("weft", self.host, lambda: [self.far()], http=f"http://127.0.0.1:{door}",
                                 h2=f"http://127.0.0.1:{door}")
         self.ways["weft-pair"] = Way("weft", caller, lambda: [self.near(), self.far()], http="http://origin:80",
-                                     h2="http://origin:80", rpc="http://rpc:81", tcp="tcp://sink:82")
+                                     h2="http://origin:80", rpc="http://rpc:81", tcp="tcp://sink:82",
+                                     steered=f"http://{steering.NAME}:{steering.PORT}")
+        mesh.apply(steering.weft())
         pin([self.near(), self.far()], self.cpus)
         pin(app.app_pids("nginx") + app.app_pids("clients.py"), {0})
 
