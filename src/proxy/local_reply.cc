@@ -1,6 +1,7 @@
 // One place turns failures into answers, so that status, text and flags agree everywhere.
 #include "proxy/local_reply.h"
 
+#include "http/grpc_status.h"
 #include "proxy/field_rules.h"
 
 namespace weft::proxy {
@@ -8,23 +9,6 @@ namespace {
 
 void add_all(wire::Fields& to, const wire::Fields& from) {
   for (const wire::Fields::Line line : from) to.add(line.name, line.value);
-}
-
-// grpc-message is percent-encoded: everything but printable ASCII, and '%' itself.
-std::string grpc_message(std::string_view text) {
-  static constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (char c : text) {
-    unsigned char byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte <= 0x7e && c != '%') {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -48,8 +32,7 @@ io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
   if (is_grpc(down.request().fields)) {
     head.status = 200;
     head.fields.add("content-type", "application/grpc");
-    head.fields.add("grpc-status", std::to_string(static_cast<int>(reply.grpc())));
-    head.fields.add("grpc-message", grpc_message(reply.text));
+    http::add_grpc_status(head.fields, reply.grpc(), reply.text);
     add_all(head.fields, reply.fields);
     add_all(head.fields, reply.grpc_fields);
     if (!unprocessed.empty()) head.fields.add(kUnprocessedField, unprocessed);
