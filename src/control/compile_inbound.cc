@@ -102,7 +102,8 @@ model::Inbound compile_inbound(const Compiler::State& state, const Instance& ins
   }
   for (const PolicyPlace& place : arrivals.rules) {
     model::RateLimit of;
-    of.route = place.target.ns + "/" + place.target.name;
+    of.route = (place.target.kind == "GRPCRoute" ? "grpc:" : "") + place.target.ns + "/" +
+               place.target.name;
     of.rule = place.section;
     add_limits(state, place, of, out.rate_limits);
   }
@@ -134,7 +135,10 @@ void mark_inbounds(Compiler::State& state, const Object& object) {
   }
   if (std::holds_alternative<HttpRouteSpec>(object.spec)) return mark_backends(state, object);
   const PolicyTargets* targets = targets_of(object);
-  if (!targets || std::holds_alternative<FaultPolicySpec>(object.spec)) return;
+  if (!targets || std::holds_alternative<FaultPolicySpec>(object.spec) ||
+      std::holds_alternative<TrafficPolicySpec>(object.spec)) {
+    return;
+  }
   for (const PolicyTarget& target : *targets) {
     const PolicyPlace place = place_of(object, target);
     if (target.kind != "Service") {

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "control/kinds_route.h"
+
 namespace weft::control {
 namespace {
 
@@ -31,6 +33,12 @@ bool opaque_service(const Compiler::State& state, const PolicyPlace& place) {
          });
 }
 
+// All that an opaque connection has.
+bool of_the_caller(const model::RequestKey& key) {
+  return key.kind == model::RequestKey::kSourceIdentity ||
+         key.kind == model::RequestKey::kSourceAddress;
+}
+
 BackendProblem unsupported(std::string message) { return {"UnsupportedValue", std::move(message)}; }
 
 BackendProblem backend_problem(const Compiler::State& state, const BackendPolicySpec& spec,
@@ -47,11 +55,7 @@ BackendProblem backend_problem(const Compiler::State& state, const BackendPolicy
         fmt::format("retries: {} carries opaque connections, which are not tried again", where));
   }
   if (const auto& balancing = spec.policy->load_balancing) {
-    for (const model::RequestKey& key : balancing->value.hash_by) {
-      if (key.kind == model::RequestKey::kSourceIdentity ||
-          key.kind == model::RequestKey::kSourceAddress) {
-        continue;
-      }
+    if (!std::ranges::all_of(balancing->value.hash_by, of_the_caller)) {
       return unsupported(fmt::format(
           "loadBalancing.hashBy: {} carries opaque connections, which have SourceIdentity and "
           "SourceAddress only",
@@ -61,11 +65,25 @@ BackendProblem backend_problem(const Compiler::State& state, const BackendPolicy
   return {};
 }
 
-BackendProblem fault_problem(const Object& policy, const FaultPolicySpec& spec,
+// What a fault asks of a request and a connection has not.
+BackendProblem opaque_fault_problem(const FaultPolicySpec& spec, const PolicyTarget& target) {
+  const char* what = !spec.fault.headers.empty()         ? "match.headers"
+                     : spec.fault.abort_http_status != 0 ? "abort.httpStatus"
+                     : spec.fault.abort_grpc_status >= 0 ? "abort.grpcStatus"
+                                                         : nullptr;
+  if (!what) return {};
+  return unsupported(fmt::format(
+      "{}: {} {} carries opaque connections, which have callers and can be delayed and reset", what,
+      target.kind, target.name));
+}
+
+BackendProblem fault_problem(const Compiler::State& state, const Object& policy,
+                             const FaultPolicySpec& spec, const PolicyPlace& place,
                              const PolicyTarget& target) {
-  if (opaque(target)) {
-    return unsupported(
-        fmt::format("kind {}: faults of opaque connections are for Services", target.kind));
+  if (opaque(target) || opaque_service(state, place)) {
+    if (BackendProblem problem = opaque_fault_problem(spec, target); !problem.reason.empty()) {
+      return problem;
+    }
   }
   const WallTime latest = policy.meta.created + kLongestFault;
   if (spec.fault.expires.unix_ns != 0 && spec.fault.expires > latest) {
@@ -76,19 +94,53 @@ BackendProblem fault_problem(const Object& policy, const FaultPolicySpec& spec,
   return {};
 }
 
+BackendProblem limit_problem(const Compiler::State& state, const RateLimitPolicySpec& spec,
+                             const PolicyPlace& place, const PolicyTarget& target) {
+  if (opaque(target)) {
+    return unsupported(fmt::format(
+        "kind {}: an instance is not told which route an opaque connection took; limit the Service",
+        target.kind));
+  }
+  if (!opaque_service(state, place)) return {};
+  for (size_t i = 0; i < spec.limits.size(); ++i) {
+    if (std::ranges::all_of(spec.limits[i].by, of_the_caller)) continue;
+    return unsupported(
+        fmt::format("limits[{}].by: Service {} carries opaque connections, which have "
+                    "SourceIdentity and SourceAddress only",
+                    i, target.name));
+  }
+  return {};
+}
+
+BackendProblem traffic_problem(const Compiler::State& state, const TrafficPolicySpec& spec,
+                               const PolicyPlace& place, const PolicyTarget& target) {
+  if (place.target.kind != "Service") {
+    return unsupported(
+        fmt::format("kind {}: an XBackendTrafficPolicy is for Services", place.target.kind));
+  }
+  if (!opaque_service(state, place) || (!spec.constraint && !spec.sessions)) return {};
+  return unsupported(
+      fmt::format("{}: Service {} carries opaque connections, which {}",
+                  spec.constraint ? "retryConstraint" : "sessionPersistence", target.name,
+                  spec.constraint ? "are not tried again" : "have no cookies and headers"));
+}
+
 // Why the policy could not act there whatever other policies there are.
 BackendProblem own_problem(const Compiler::State& state, const Object& policy,
                            const PolicyPlace& place, const PolicyTarget& target) {
+  if (!policy.unsupported.empty()) {
+    return unsupported(fmt::format("{}", fmt::join(policy.unsupported, "; ")));
+  }
+  if (const auto* traffic = std::get_if<TrafficPolicySpec>(&policy.spec)) {
+    return traffic_problem(state, *traffic, place, target);
+  }
   if (const auto* backend = std::get_if<BackendPolicySpec>(&policy.spec)) {
     return backend_problem(state, *backend, place, target);
   }
   if (const auto* fault = std::get_if<FaultPolicySpec>(&policy.spec)) {
-    return fault_problem(policy, *fault, target);
+    return fault_problem(state, policy, *fault, place, target);
   }
-  if (opaque(target)) {
-    return unsupported(fmt::format("kind {}: opaque connections have no rate", target.kind));
-  }
-  return {};
+  return limit_problem(state, std::get<RateLimitPolicySpec>(policy.spec), place, target);
 }
 
 bool has_rule(const Object& route, const std::string& name) {
@@ -134,6 +186,22 @@ model::BackendPolicyPtr merged(const model::BackendPolicyPtr& narrow,
   return out;
 }
 
+// What a Service's BackendPolicy says, and its XBackendTrafficPolicy.
+model::BackendPolicyPtr with_traffic(const model::BackendPolicyPtr& policy, const Object& traffic,
+                                     const PolicyPlace& place) {
+  const auto& spec = std::get<TrafficPolicySpec>(traffic.spec);
+  auto out = policy ? std::make_shared<model::BackendPolicy>(*policy)
+                    : std::make_shared<model::BackendPolicy>();
+  const std::string origin =
+      fmt::format("{} {}/{}", traffic.kind(), traffic.meta.ns, traffic.meta.name);
+  if (spec.constraint) out->retry_constraint = {*spec.constraint, origin};
+  if (spec.sessions) {
+    auto& sessions = out->session_persistence.emplace(*spec.sessions, origin).value;
+    if (sessions.name.empty()) sessions.name = session_cookie_name(place.target.to_string());
+  }
+  return out;
+}
+
 model::FaultPtr compiled_fault(const Compiler::State& state, const Object& policy) {
   const auto& spec = std::get<FaultPolicySpec>(policy.spec);
   auto out = std::make_shared<model::Fault>(spec.fault);
@@ -155,11 +223,15 @@ const PolicyTargets* targets_of(const Object& object) {
   if (const auto* spec = std::get_if<BackendPolicySpec>(&object.spec)) return &spec->targets;
   if (const auto* spec = std::get_if<FaultPolicySpec>(&object.spec)) return &spec->targets;
   if (const auto* spec = std::get_if<RateLimitPolicySpec>(&object.spec)) return &spec->targets;
+  if (const auto* spec = std::get_if<TrafficPolicySpec>(&object.spec)) return &spec->targets;
   return nullptr;
 }
 
 PolicyPlace place_of(const Object& policy, const PolicyTarget& target) {
-  return {{target.kind, policy.meta.ns, target.name}, target.section};
+  // A kind of the same name in another group is another kind.
+  const bool known = target.group.empty() || target.group == "gateway.networking.k8s.io";
+  return {{known ? target.kind : target.kind + "." + target.group, policy.meta.ns, target.name},
+          target.section};
 }
 
 PolicyPlace place_of(const model::ServiceName& service) {
@@ -186,8 +258,8 @@ const Object* policy_in_force(const Compiler::State& state, std::string_view kin
 BackendProblem target_problem(const Compiler::State& state, const Object& policy,
                               const PolicyTarget& target) {
   const PolicyPlace place = place_of(policy, target);
-  BackendProblem problem = missing(state, place);
-  if (problem.reason.empty()) problem = own_problem(state, policy, place, target);
+  BackendProblem problem = own_problem(state, policy, place, target);
+  if (problem.reason.empty()) problem = missing(state, place);
   if (!problem.reason.empty()) return problem;
   const Object* winner = policy_in_force(state, policy.kind(), place);
   if (!winner || winner->key() == policy.key()) return {};
@@ -201,6 +273,9 @@ PolicyLookup::Found PolicyLookup::at(const PolicyPlace& place) const {
   Found out;
   if (const Object* policy = policy_in_force(state_, "BackendPolicy", place)) {
     out.policy = std::get<BackendPolicySpec>(policy->spec).policy;
+  }
+  if (const Object* traffic = policy_in_force(state_, "XBackendTrafficPolicy", place)) {
+    out.policy = with_traffic(out.policy, *traffic, place);
   }
   if (const Object* policy = policy_in_force(state_, "FaultPolicy", place)) {
     out.fault = compiled_fault(state_, *policy);

@@ -1,10 +1,5 @@
 // Policies in force: who wins, where sections come from, who is told, and what status says.
-#include "control/compile.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "control/kinds.h"
+#include "control/compile_policies_test_support.h"
 
 namespace weft::control {
 namespace {
@@ -12,84 +7,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
-
-constexpr const char* kServices =
-    "{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {ports: [{name: web, port: 80}, "
-    "{name: admin, port: 81}]}}\n---\n"
-    "{apiVersion: v1, kind: Service, metadata: {name: cart-v2}, spec: {ports: [{port: 80}]}}\n---\n"
-    "{apiVersion: v1, kind: Service, metadata: {name: db}, spec: {ports: [{port: 5432, "
-    "appProtocol: "
-    "tcp}]}}\n---\n"
-    "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: split}, spec: "
-    "{parentRefs: [{kind: Service, name: cart}], rules: [{name: items, matches: [{path: {value: "
-    "/items}}], backendRefs: [{name: cart-v2, port: 80}]}, {backendRefs: [{name: cart, port: "
-    "80}]}]}}\n---\n"
-    "{apiVersion: gateway.networking.k8s.io/v1, kind: TCPRoute, metadata: {name: old}, spec: "
-    "{parentRefs: [{kind: Service, name: db}], rules: [{backendRefs: [{name: db, port: "
-    "5432}]}]}}\n";
-
-class PoliciesTest : public testing::Test {
- protected:
-  PoliciesTest() {
-    compiler_.set_trust_domain("mesh.example");
-    put(kServices);
-    for (const char* name : {"cart", "cart-v2", "db"}) {
-      compiler_.set_address({"default", name}, IpAddress::v4(1), IpAddress());
-    }
-  }
-  Affected put(const std::string& yaml, int64_t created_s = 100) {
-    Problems problems;
-    Affected out;
-    for (DecodedObject& one : decode_objects("test", yaml, problems)) {
-      one.object.meta.created = WallTime::from_unix_seconds(created_s);
-      out.merge(compiler_.put(one.object));
-    }
-    EXPECT_TRUE(problems.empty()) << problems.front().to_string();
-    return out;
-  }
-  // `target`: "kind: Service, name: cart".
-  Affected put_policy(const std::string& kind, const std::string& name, const std::string& target,
-                      const std::string& spec, int64_t created_s = 100) {
-    return put("{apiVersion: weft.dev/v1, kind: " + kind + ", metadata: {name: " + name +
-                   "}, spec: {targetRefs: [{" + target + "}], " + spec + "}}",
-               created_s);
-  }
-  Affected remove(const std::string& kind, const std::string& name) {
-    return compiler_.remove({kind, "default", name});
-  }
-  void put_instance(const std::string& id, const std::string& service, uint16_t app_port) {
-    Instance instance;
-    instance.id = id;
-    instance.ns = "default";
-    instance.claims = {{service, 80, app_port, model::Protocol::kHttp}};
-    compiler_.put_instance(std::move(instance));
-  }
-  CompiledService compiled(const std::string& name) {
-    return *compiler_.compile({"default", name});
-  }
-  // "items" and the one without a name ("1") of port 80.
-  model::RouteRule rule(const std::string& name) {
-    for (const model::RouteRule& one : compiled("cart").service.ports.at(0).rules) {
-      if (one.rule == name) return one;
-    }
-    ADD_FAILURE() << name;
-    return {};
-  }
-  // Each target as "REASON: MESSAGE", "" when accepted.
-  std::vector<std::string> refusals(const std::string& kind, const std::string& name) {
-    std::vector<std::string> out;
-    for (const AncestorState& one : compiler_.ancestors(*object(kind, name))) {
-      const Condition& condition = one.conditions.at(0);
-      EXPECT_EQ(condition.type, "Accepted");
-      out.push_back(condition.ok ? "" : condition.reason + ": " + condition.message);
-    }
-    return out;
-  }
-  const Object* object(const std::string& kind, const std::string& name) {
-    return compiler_.object({kind, "default", name});
-  }
-  Compiler compiler_;
-};
 
 TEST_F(PoliciesTest, OfAServiceComesWithItsEndpointsWhicheverRouteSendsThere) {
   EXPECT_EQ(compiled("cart").endpoints.policy, nullptr);
@@ -208,10 +125,36 @@ TEST_F(PoliciesTest, SectionsThatMakeNoSenseForATargetAreNamed) {
        "have "
        "SourceIdentity and SourceAddress only"},
       {"FaultPolicy", "kind: TCPRoute, name: old",
-       "duration: 1m, delay: {percentage: 1, duration: 1s}",
-       "UnsupportedValue: kind TCPRoute: faults of opaque connections are for Services"},
+       "duration: 1m, delay: {percentage: 1, duration: 1s}", ""},
+      {"FaultPolicy", "kind: TCPRoute, name: old",
+       "duration: 1m, match: {callers: [default/web]}, abort: {percentage: 1, reset: true}", ""},
+      {"FaultPolicy", "kind: TCPRoute, name: old",
+       "duration: 1m, match: {headers: [{name: a, value: b}]}, delay: {percentage: 1, duration: "
+       "1s}",
+       "UnsupportedValue: match.headers: TCPRoute old carries opaque connections, which have "
+       "callers "
+       "and can be delayed and reset"},
+      {"FaultPolicy", "kind: TCPRoute, name: old",
+       "duration: 1m, abort: {percentage: 1, httpStatus: 503}",
+       "UnsupportedValue: abort.httpStatus: TCPRoute old carries opaque connections, which have "
+       "callers and can be delayed and reset"},
+      {"FaultPolicy", "kind: Service, name: db",
+       "duration: 1m, abort: {percentage: 1, grpcStatus: UNAVAILABLE}",
+       "UnsupportedValue: abort.grpcStatus: Service db carries opaque connections, which have "
+       "callers and can be delayed and reset"},
+      {"FaultPolicy", "kind: Service, name: db",
+       "duration: 1m, delay: {percentage: 1, duration: 1s}, abort: {percentage: 1, reset: true}",
+       ""},
       {"RateLimitPolicy", "kind: TCPRoute, name: old", "limits: [{requests: 1}]",
-       "UnsupportedValue: kind TCPRoute: opaque connections have no rate"},
+       "UnsupportedValue: kind TCPRoute: an instance is not told which route an opaque connection "
+       "took; limit the Service"},
+      {"RateLimitPolicy", "kind: Service, name: db",
+       "limits: [{requests: 1}, {requests: 2, by: [{type: SourceIdentity}, {type: Header, name: "
+       "a}]}]",
+       "UnsupportedValue: limits[1].by: Service db carries opaque connections, which have "
+       "SourceIdentity and SourceAddress only"},
+      {"RateLimitPolicy", "kind: Service, name: db",
+       "limits: [{requests: 2, by: [{type: SourceIdentity}]}]", ""},
       {"FaultPolicy", "kind: Service, name: cart",
        "expires: 1970-01-02T00:01:41Z, abort: {percentage: 1, reset: true}",
        "UnsupportedValue: expires: more than 24h after the policy was made; delete it and apply it "
@@ -283,6 +226,23 @@ TEST_F(PoliciesTest, LimitsReachWhoeverTheRequestsOfANameArriveAt) {
   compiler_.remove({"HTTPRoute", "default", "split"});
   EXPECT_THAT(compiler_.take_changed_inbounds(), ElementsAre("cart-1", "v2-1"));
   EXPECT_EQ(compiler_.inbound("v2-1"), std::nullopt);
+}
+
+TEST_F(PoliciesTest, RoutesOfOneNameAndTwoKindsAreTwo) {
+  put_instance("v2-1", "cart-v2", 9090);
+  put("{apiVersion: gateway.networking.k8s.io/v1, kind: GRPCRoute, metadata: {name: split}, spec: "
+      "{parentRefs: [{kind: Service, name: cart}], rules: [{backendRefs: [{name: cart-v2, port: "
+      "80}]}]}}");
+  put_policy("RateLimitPolicy", "calls", "kind: GRPCRoute, name: split", "limits: [{requests: 1}]");
+  put_policy("RateLimitPolicy", "requests", "kind: HTTPRoute, name: split",
+             "limits: [{requests: 2}]");
+  const auto inbound = compiler_.inbound("v2-1");
+  ASSERT_TRUE(inbound);
+  ASSERT_EQ(inbound->rate_limits.size(), 2u);
+  EXPECT_EQ(inbound->rate_limits[0].policy, "default/calls");
+  EXPECT_EQ(inbound->rate_limits[0].route, "grpc:default/split");
+  EXPECT_EQ(inbound->rate_limits[1].policy, "default/requests");
+  EXPECT_EQ(inbound->rate_limits[1].route, "default/split");
 }
 
 TEST_F(PoliciesTest, ChecksAreForEachPortOfTheInstance) {

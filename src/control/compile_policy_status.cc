@@ -38,6 +38,8 @@ Carriers service_carriers(const Compiler::State& state, const Object& policy,
   if (const auto* backend = std::get_if<BackendPolicySpec>(&policy.spec)) {
     add(Carrier::kEndpoints);
     if (backend->policy->health_check) add(Carrier::kInbound);
+  } else if (std::holds_alternative<TrafficPolicySpec>(policy.spec)) {
+    add(Carrier::kEndpoints);
   } else if (std::holds_alternative<FaultPolicySpec>(policy.spec)) {
     add(Carrier::kRules);
   } else {
@@ -103,7 +105,8 @@ std::vector<std::string> Compiler::policies_on(const ObjectKey& target) const {
   std::vector<std::string> out;
   for (auto it = state_->policies_at.lower_bound({target, ""});
        it != state_->policies_at.end() && it->first.target == target; ++it) {
-    for (const char* kind : {"BackendPolicy", "FaultPolicy", "RateLimitPolicy"}) {
+    for (const char* kind :
+         {"BackendPolicy", "FaultPolicy", "RateLimitPolicy", "XBackendTrafficPolicy"}) {
       const Object* policy = policy_in_force(*state_, kind, it->first);
       if (!policy) continue;
       const std::string& section = it->first.section;

@@ -161,7 +161,12 @@ class Checker {
           report(value.at, path, fmt::format("must be true or false, not {}", describe(value)));
         }
         return value;
-      case FieldType::kEnum: enumeration(field, value, path); return value;
+      case FieldType::kEnum: {
+        // What a wrong value would ask of other fields is nobody's concern.
+        const size_t before = problems_.size();
+        enumeration(field, value, path);
+        return problems_.size() == before ? value : Node::string("", value.at);
+      }
       case FieldType::kIntegerOrName:
         if (value.is(Node::Kind::kInteger)) {
           integer(field, value, path);
@@ -254,7 +259,9 @@ class Checker {
     }
     if (value.is(Node::Kind::kString) && has(field.unsupported_values)) {
       hold(value.at, path, fmt::format("'{}' is not supported yet", value.text),
-           "supported: " + allowed);
+           fmt::format("{}supported: {}",
+                       field.unsupported_why ? fmt::format("{}; ", field.unsupported_why) : "",
+                       allowed));
       return;
     }
     std::string hint = did_you_mean(value.text, names);

@@ -75,6 +75,7 @@ struct Field {
   std::span<const char* const> values = {};  // enums; integers: only these
   // Values of an enum that the API knows and Weft does not carry out yet.
   std::span<const char* const> unsupported_values = {};
+  const char* unsupported_why = nullptr;  // of these
   const Format* format = nullptr;
   const Format* key_format = nullptr;
   const Schema* object = nullptr;

@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kBodyLimit = 256 * 1024;
 constexpr size_t kTextLimit = 64 * 1024;
 constexpr size_t kMostFields = 100;
+// A sidecar opens its call for questions a moment after it has connected.
+constexpr Duration kOpening = Duration::seconds(3);
 
 struct Asked {
   std::string from, ns;
@@ -183,6 +185,11 @@ io::Task<Result<Node>> Explaining::explain(std::string body) const {
   auto asked = read_question(body);
   if (!asked) co_return std::unexpected(std::move(asked.error()));
   auto chosen = choose(asked->from, asked->ns);
+  const Instant until = questions_.now() + kOpening;
+  while (!chosen && chosen.error().kind() == ErrorKind::kUnsupported && questions_.now() < until) {
+    co_await questions_.another(until);
+    chosen = choose(asked->from, asked->ns);
+  }
   if (!chosen) co_return std::unexpected(std::move(chosen.error()));
   auto answer = co_await questions_.ask(chosen->instance, asked->question.SerializeAsString());
   if (!answer) {

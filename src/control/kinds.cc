@@ -40,6 +40,9 @@ constexpr const char* kFaultPolicyNames[] = {"faultpolicy", "faultpolicies", "fa
 constexpr const char* kRateLimitPolicyNames[] = {"ratelimitpolicy", "ratelimitpolicies",
                                                  "ratelimit", "ratelimits", "rlp"};
 
+constexpr const char* kTrafficPolicyNames[] = {"xbackendtrafficpolicy", "xbackendtrafficpolicies",
+                                               "xbtrafficpolicy"};
+
 constexpr Kind gateway_kind(const char* kind, const char* plural,
                             std::span<const char* const> aliases, const Schema& schema,
                             ReadKind* read, std::span<const char* const> other_versions = {}) {
@@ -112,6 +115,14 @@ constexpr Kind kKinds[] = {
               read_fault_policy),
     weft_kind("RateLimitPolicy", "ratelimitpolicies", kRateLimitPolicyNames,
               kRateLimitPolicyDocument, read_rate_limit_policy),
+    {.kind = "XBackendTrafficPolicy",
+     .plural = "xbackendtrafficpolicies",
+     .aliases = kTrafficPolicyNames,
+     .api_version = "gateway.networking.x-k8s.io/v1alpha1",
+     .schema = &kTrafficPolicyDocument,
+     .read = read_traffic_policy,
+     .holds_unsupported = true,
+     .origin = "Gateway API v1.6, experimental"},
 };
 
 constexpr Field metadata_name(const Format* format, int64_t longest) {

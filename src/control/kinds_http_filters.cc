@@ -182,6 +182,7 @@ const Schema kForwardBody{"forwardBody", "The request's body for the authorizer.
                           kForwardBodyFields};
 void auth_protocol_fits(const Node& node, const Report& report) {
   const std::string_view protocol = node.text_of("protocol");
+  if (protocol.empty()) return;  // reported
   for (const auto& [of, field] : {std::pair("GRPC", "grpc"), std::pair("HTTP", "http")}) {
     const Node* value = node.find(field);
     if (value && protocol != of) {
@@ -236,14 +237,15 @@ constexpr const char* kOtherBackendTypes[] = {"RequestRedirect", "CORS", "Extens
                                               "ExternalAuth"};
 
 constexpr auto filter_fields(std::span<const char* const> types,
-                             std::span<const char* const> other_types) {
+                             std::span<const char* const> other_types, const char* why) {
   return std::to_array<Field>(
       {{.name = "type",
         .type = FieldType::kEnum,
         .description = "Which filter.",
         .required = true,
         .values = types,
-        .unsupported_values = other_types},
+        .unsupported_values = other_types,
+        .unsupported_why = why},
        header_modifier_field("requestHeaderModifier", "Changes to the request's headers."),
        header_modifier_field("responseHeaderModifier", "Changes to the response's headers."),
        mirror_field(),
@@ -266,8 +268,14 @@ constexpr auto filter_fields(std::span<const char* const> types,
         .experimental = true},
        extension_ref_field()});
 }
-constexpr auto kFilterFields = filter_fields(kFilterTypes, kOtherTypes);
-constexpr auto kBackendFilterFields = filter_fields(kBackendTypes, kOtherBackendTypes);
+constexpr auto kFilterFields =
+    filter_fields(kFilterTypes, kOtherTypes,
+                  "a sidecar asks no authorizer, and Weft has no filters of its own kinds");
+constexpr auto kBackendFilterFields =
+    filter_fields(kBackendTypes, kOtherBackendTypes,
+                  "redirects and CORS are decided before a backend is chosen (put them on the "
+                  "rule); a sidecar asks "
+                  "no authorizer, and Weft has no filters of its own kinds");
 
 }  // namespace
 

@@ -54,7 +54,10 @@ const Schema kTimeouts{"timeouts", "How long things may take.", kTimeoutFields, 
 constexpr Field kRetryFields[] = {
     {.name = "codes",
      .type = FieldType::kIntegerList,
-     .description = "Response statuses after which an idempotent request is tried again.",
+     .description =
+         "Response statuses after which a request of any method is tried again, in place of "
+         "what a BackendPolicy says of statuses. Failures without an answer are tried again "
+         "in any case, of idempotent methods.",
      .min = 400,
      .max = 599,
      .distinct = true},
@@ -101,7 +104,8 @@ constexpr Field kRuleFields[] = {
      .object = &kTimeouts},
     {.name = "retry",
      .type = FieldType::kObject,
-     .description = "When and how to try again.",
+     .description = "When and how to try again, within the budget of the Service's "
+                    "XBackendTrafficPolicy, else of the BackendPolicy in force, else 20 %.",
      .object = &kRetry,
      .experimental = true},
     session_persistence_field(),

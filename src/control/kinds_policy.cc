@@ -98,6 +98,7 @@ constexpr const char* kKeyTypes[] = {"Header", "Cookie", "QueryParam", "SourceId
 
 void name_fits_type(const Node& key, const Report& report) {
   const std::string_view type = key.text_of("type");
+  if (type.empty()) return;  // reported
   const Node* name = key.find("name");
   if (type.starts_with("Source")) {
     if (name) report(name->at, "name", fmt::format("does not belong to type {}", type));

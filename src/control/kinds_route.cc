@@ -110,7 +110,7 @@ constexpr const char* kLifetimes[] = {"Permanent", "Session"};
 constexpr Field kCookieFields[] = {
     {.name = "name",
      .type = FieldType::kString,
-     .description = "Name of the cookie.",
+     .description = "Name of the cookie; a name of its own when left out.",
      .min = 1,
      .max = 256,
      .format = &kShortHeaderName},
@@ -140,6 +140,7 @@ const Schema kSessionHeader{"a session header", "The header that holds the insta
 
 void session_kind_fits(const Node& node, const Report& report) {
   const std::string_view type = node.text_of("type");
+  if (type.empty()) return;  // reported
   for (const auto& [of, field] : {std::pair("Cookie", "cookie"), std::pair("Header", "header")}) {
     const Node* value = node.find(field);
     if (value && type != of) {
@@ -199,6 +200,7 @@ constexpr auto kFilterTypes = std::to_array<FilterType>({
 
 void field_is_the_types(const Node& filter, const Report& report) {
   const std::string_view type = filter.text_of("type");
+  if (type.empty()) return;  // reported
   for (const FilterType& one : kFilterTypes) {
     const Node* value = filter.find(one.field);
     if (value && type != one.type) {

@@ -98,6 +98,8 @@ class RouteReading {
   void filters(const Node& rule, const std::string& path, HttpRouteRule& out);
   void backends(const Node& rule, const std::string& path, HttpRouteRule& out);
   void persistence(const Node& rule, const std::string& path, HttpRouteRule& out);
+  // A `sessionPersistence`; a cookie that is given no name has none.
+  model::SessionPersistence sessions(const Node& node, const std::string& path);
 
  private:
   void header_filters(const Node& parent, const std::string& path, model::HeaderModifier& request,
@@ -113,6 +115,9 @@ class RouteReading {
 
 // The `cors` of a filter.
 model::Cors read_cors(const Node& cors);
+
+// A cookie's name for sessions of that alone, the same whenever it is asked for.
+std::string session_cookie_name(std::string_view of);
 
 // hostnames, in lower case.
 std::vector<std::string> read_hostnames(const Node& spec);

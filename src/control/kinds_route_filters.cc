@@ -45,26 +45,32 @@ std::vector<MirrorRef> RouteReading::mirrors(const Node& parent, const std::stri
 void RouteReading::persistence(const Node& rule, const std::string& path, HttpRouteRule& out) {
   const Node* node = rule.find("sessionPersistence");
   if (!node) return;
-  model::SessionPersistence& session = out.persistence.emplace();
-  session.absolute_timeout =
-      parse_gateway_duration(node->text_of("absoluteTimeout")).value_or(Duration{});
-  if (const Node* header = node->find("header")) {
-    session.header = true;
-    session.name = header->text_of("name");
-    return;
+  out.persistence = sessions(*node, path + ".sessionPersistence");
+  std::string& name = out.persistence->name;
+  if (name.empty()) {
+    name = session_cookie_name(fmt::format("{}/{}/{}", meta().ns, meta().name, path));
   }
-  const Node& cookie = *node->find("cookie");
-  session.name = cookie.text_of("name");
-  // A name of its own for every rule, the same whenever the rule is read.
-  if (session.name.empty()) {
-    session.name =
-        fmt::format("weft-{:016x}", xxh64(fmt::format("{}/{}/{}", meta().ns, meta().name, path)));
+}
+
+model::SessionPersistence RouteReading::sessions(const Node& node, const std::string& path) {
+  model::SessionPersistence out;
+  out.absolute_timeout =
+      parse_gateway_duration(node.text_of("absoluteTimeout")).value_or(Duration{});
+  if (const Node* header = node.find("header")) {
+    out.header = true;
+    out.name = header->text_of("name");
+    return out;
   }
-  session.path = cookie.text_of("path");
-  if (!fits_in_cookie(session.path)) {
-    hold(path + ".sessionPersistence.cookie.path", "no cookie can have this path");
-  }
-  session.permanent = cookie.text_of("lifetimeType") == "Permanent";
+  const Node& cookie = *node.find("cookie");
+  out.name = cookie.text_of("name");
+  out.path = cookie.text_of("path");
+  if (!fits_in_cookie(out.path)) hold(path + ".cookie.path", "no cookie can have this path");
+  out.permanent = cookie.text_of("lifetimeType") == "Permanent";
+  return out;
+}
+
+std::string session_cookie_name(std::string_view of) {
+  return fmt::format("weft-{:016x}", xxh64(of));
 }
 
 model::Cors read_cors(const Node& cors) {

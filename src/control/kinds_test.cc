@@ -79,7 +79,8 @@ TEST(Objects, SayWhatOfThemIsNotCarriedOut) {
         Case{"retry: {attempts: 11}",
              "spec.rules[0].retry.attempts: 11 is more than Weft carries out: 10"},
         Case{"filters: [{type: ExtensionRef, extensionRef: {group: a.b, kind: C, name: d}}]",
-             "spec.rules[0].filters[0].type: 'ExtensionRef' is not supported yet: supported: "}}) {
+             "spec.rules[0].filters[0].type: 'ExtensionRef' is not supported yet: a sidecar asks "
+             "no authorizer, and Weft has no filters of its own kinds; supported: "}}) {
     const Object object = decode_one(route(std::string("  - ") + c.rule + "\n"));
     ASSERT_EQ(object.unsupported.size(), 1u) << c.rule;
     EXPECT_THAT(object.unsupported[0], testing::StartsWith(c.told));

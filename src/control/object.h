@@ -148,7 +148,7 @@ struct Object {
   ObjectMeta meta;
   std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec,
                GatewaySpec, GatewayClassSpec, SecretSpec, BackendPolicySpec, FaultPolicySpec,
-               RateLimitPolicySpec>
+               RateLimitPolicySpec, TrafficPolicySpec>
       spec;
   // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
   std::vector<std::string> unsupported;

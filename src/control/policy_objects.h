@@ -1,7 +1,8 @@
-// The specs of the weft.dev/v1 policies as the compiler needs them: what object.h is for routes. Plain
+// The specs of policies as the compiler needs them: what object.h is for routes. Plain
 // values; callers are SPIFFE IDs, or NAMESPACE/NAME of the mesh's own trust domain until they are compiled.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace weft::control {
 // What a policy is for: an object of its own namespace, or one named rule of a route.
 struct PolicyTarget {
   std::string group;  // "" = core
-  std::string kind;   // Service, HTTPRoute, GRPCRoute, TCPRoute, TLSRoute
+  std::string
+      kind;  // Service, HTTPRoute, GRPCRoute, TCPRoute, TLSRoute; of others only their status
   std::string name;
   std::string section;  // of a route: the rule of this name; "" = all
   friend bool operator==(const PolicyTarget&, const PolicyTarget&) = default;
@@ -28,6 +30,14 @@ struct FaultPolicySpec {
   PolicyTargets targets;
   model::Fault fault;  // `expires` 0: so long after the policy was made
   Duration lasts{};
+};
+
+// XBackendTrafficPolicy.
+struct TrafficPolicySpec {
+  PolicyTargets targets;
+  std::optional<model::RetryConstraint> constraint;
+  std::optional<model::SessionPersistence>
+      sessions;  // a cookie without name gets one for each target
 };
 
 struct RateLimitPolicySpec {

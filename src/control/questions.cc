@@ -32,6 +32,7 @@ struct Questions::Line {
   Line(Questions& owner, std::string instance)
       : owner(owner), instance(std::move(instance)), due(owner.loop_) {
     owner.lines_[this->instance] = this;
+    owner.opened_.pulse();
   }
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
@@ -58,7 +59,10 @@ io::Task<void> Questions::write(http::GrpcServerCall& call, Line& line) {
       if (auto ok = co_await call.write(std::move(question)); !ok) co_return;
     }
     line.due.reset();
-    if (line.to_write.empty() && !closed_) co_await line.due.wait();
+    if (!line.to_write.empty() || closed_) continue;
+    if (co_await line.due.wait_for(kKeepOpen)) continue;
+    // A question about nothing: a call on which nothing moves would be ended as dead.
+    if (auto ok = co_await call.write(v1::Question().SerializeAsString()); !ok) co_return;
   }
   call.finish(http::GrpcStatus::kUnavailable, "the server stops");
 }

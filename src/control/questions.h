@@ -24,8 +24,10 @@ class Questions {
  public:
   static constexpr Duration kPatience = Duration::seconds(5);
   static constexpr size_t kMostWaiting = 4;
+  // How long a call is left without a word; the connection ends those that are silent for an hour.
+  static constexpr Duration kKeepOpen = Duration::minutes(20);
 
-  explicit Questions(io::Loop& loop) : loop_(loop) {}
+  explicit Questions(io::Loop& loop) : loop_(loop), opened_(loop) {}
 
   // Carries one sidecar's call to its end; its first message was read and is from `instance`.
   io::Task<void> serve(std::unique_ptr<http::GrpcServerCall> call, std::string instance);
@@ -33,6 +35,9 @@ class Questions {
   void close();
 
   bool reaches(const std::string& instance) const { return lines_.contains(instance); }
+  // Waits until some sidecar opens its call. False: none did by then.
+  io::Task<bool> another(Instant until) { return opened_.wait_for(until - loop_.now()); }
+  Instant now() const { return loop_.now(); }
   // `question`: a weft.v1.Question without id; the answer: a weft.v1.Explanation. kUnavailable: no such
   // sidecar listens (any more); kLimit: too many ask it; kTimeout.
   io::Task<Result<std::string>> ask(std::string instance, std::string question);
@@ -45,6 +50,7 @@ class Questions {
   io::Loop& loop_;
   std::map<std::string, Line*> lines_;    // by instance
   std::map<uint64_t, Waiting*> waiting_;  // by the id of its question
+  io::Event opened_;                      // pulsed
   uint64_t next_id_ = 1;
   bool closed_ = false;
 };

@@ -97,7 +97,8 @@ class Page {
   void held(const Field& field, const std::string& path) {
     if (field.unsupported) held_ += fmt::format("- `{}`: {}\n", path, field.unsupported);
     if (!field.unsupported_values.empty()) {
-      held_ += fmt::format("- `{}`: values {}\n", path, joined(field.unsupported_values));
+      held_ += fmt::format("- `{}`: values {}{}\n", path, joined(field.unsupported_values),
+                           field.unsupported_why ? fmt::format(": {}", field.unsupported_why) : "");
     }
   }
 

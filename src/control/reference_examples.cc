@@ -176,6 +176,19 @@ spec:
   delay: {percentage: 10, duration: 2s}
   abort: {percentage: 0.5, httpStatus: 503}
 )"},
+    {"XBackendTrafficPolicy", R"(apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackendTrafficPolicy
+metadata: {name: cart, namespace: shop}
+spec:
+  targetRefs:
+  - {group: "", kind: Service, name: cart}
+  retryConstraint:
+    budget: {percent: 20, interval: 10s}
+    minRetryRate: {count: 10, interval: 1s}
+  sessionPersistence:
+    type: Cookie
+    cookie: {name: cart-session}
+)"},
     {"RateLimitPolicy", R"(apiVersion: weft.dev/v1
 kind: RateLimitPolicy
 metadata: {name: cart, namespace: shop}

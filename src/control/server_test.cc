@@ -153,6 +153,21 @@ spec:
   EXPECT_THAT(server_->status().warnings, testing::Contains(HasSubstr("cannot use cart.default")));
 }
 
+TEST_F(ServerTest, ASidecarThatTakesNoQuestionsIsSaidToBeTooOld) {
+  start();
+  auto web = register_as(socket(), {kWeb});
+  FakeProxy old(loop_, network_, *web);
+  old.subscribe(ResourceType::kName, "*");
+  old.connect();
+  ASSERT_TRUE(until([&] { return old.received() > 0; }));
+  const auto answer = run(server_->plane().explain(
+      R"({"kind": "service", "host": "cart", "from": ")" + web->instance + "\"}"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind(), ErrorKind::kUnsupported);
+  EXPECT_THAT(answer.error().message(),
+              HasSubstr("does not answer questions yet: `weft upgrade " + web->instance + "`"));
+}
+
 TEST_F(ServerTest, PoliciesReachThoseWhoCarryThemOutAndNobodyElse) {
   start();
   auto web = register_as(socket(), {kWeb});

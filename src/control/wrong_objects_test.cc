@@ -47,6 +47,12 @@ constexpr Row kRows[] = {
      "headers)"},
     {"GRPCRoute", "spec: {rules: [{filters: [{}]}]}\n",
      "f.yaml:4:27: spec.rules[0].filters[0].type: required by a filter (Which filter.)"},
+    {"GRPCRoute", "spec: {rules: [{filters: [{type: URLRewrite, urlRewrite: {}}]}]}\n", "?"},
+    {"GRPCRoute",
+     "spec: {rules: [{filters: [{type: Mirror, requestMirror: {backendRef: {name: b, port: "
+     "1}}}]}]}\n",
+     "?"},
+    {"GRPCRoute", "spec: {rules: [{filters: [{type: RequestRedirect}]}]}\n", "?"},
     {"GRPCRoute", "spec: {rules: [{name: a}, {name: a}]}\n",
      "f.yaml:4:34: spec.rules[1].name: the name 'a' is taken by a rule before (each name once)"},
     {"TLSRoute", "spec: {rules: [{backendRefs: [{name: b, port: 443}]}]}\n",
@@ -136,6 +142,52 @@ constexpr Row kRows[] = {
      "f.yaml:4:7: spec: breaks nothing (set delay, abort or both)"},
     {"RateLimitPolicy", "spec: {targetRefs: [{kind: Service, name: a}], limits: []}\n",
      "f.yaml:4:56: spec.limits: needs at least 1 item"},
+    {"XBackendTrafficPolicy", "spec: {targetRefs: [{kind: Service, name: a}]}\n",
+     "f.yaml:4:21: spec.targetRefs[0].group: required by a targetRef (API group of the object; "
+     "\"\" "
+     "is core (Services, Secrets).)"},
+    {"XBackendTrafficPolicy", "spec: {targetRefs: []}\n",
+     "f.yaml:4:20: spec.targetRefs: needs at least 1 item"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}, {group: '', kind: Service, name: "
+     "a}]}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a, sectionName: b}]}\n", "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {budget: "
+     "{interval: 999ms}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {budget: "
+     "{interval: 61m}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {budget: "
+     "{percent: 101}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {minRetryRate: "
+     "{interval: 0s}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {minRetryRate: "
+     "{interval: 2h}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {minRetryRate: "
+     "{count: 0}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {}}\n", "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {type: Header, "
+     "header: {name: a}, cookie: {}}}\n",
+     "?"},
+    {"XBackendTrafficPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {cookie: "
+     "{lifetimeType: Permanent}}}\n",
+     "?"},
 };
 
 TEST(WrongObjectsOfEveryKind, SayWherePathWhatAndHint) {

@@ -1,4 +1,4 @@
-// What weft.dev/v1 policies say once the control plane has decided which of them are in force: how
+// What policies say once the control plane has decided which of them are in force: how
 // instances of a service are chosen and protected (BackendPolicy), what is broken on purpose
 // (FaultPolicy), what a sidecar lets through (RateLimitPolicy). Immutable values, shared by pointer.
 //
@@ -145,6 +145,27 @@ struct Retries {
   friend bool operator==(const Retries&, const Retries&) = default;
 };
 
+// How many retries a Service takes from one proxy: in place of what `retries` say of a budget, whichever
+// rule they are of (Gateway API GEP-3388).
+struct RetryConstraint {
+  uint32_t percent = 20;  // of the requests of the last `interval`
+  Duration interval = Duration::seconds(10);
+  uint32_t min_retries = 10;  // per `min_interval`: so many are always allowed
+  Duration min_interval = Duration::seconds(1);
+  friend bool operator==(const RetryConstraint&, const RetryConstraint&) = default;
+};
+
+// Keeps a client on one instance as long as that serves (Gateway API GEP-1619). Of a rule, or of a Service
+// for calls whose rule has none.
+struct SessionPersistence {
+  bool header = false;                          // else a cookie
+  std::string name;                             // of the cookie or header
+  std::string path = "/";                       // of the cookie
+  Duration absolute_timeout{}, idle_timeout{};  // 0 = none
+  bool permanent = false;  // the cookie says when it ends; else it ends with the browser's session
+  friend bool operator==(const SessionPersistence&, const SessionPersistence&) = default;
+};
+
 // A section and the object that said it: "BackendPolicy default/cart", or "HTTPRoute default/web rule 0".
 template <typename T>
 struct Said {
@@ -162,6 +183,9 @@ struct BackendPolicy {
   std::optional<Said<OutlierDetection>> outlier_detection;
   std::optional<Said<HealthCheck>> health_check;  // of a Service only
   std::optional<Said<Retries>> retries;
+  // Of a Service only, from an XBackendTrafficPolicy.
+  std::optional<Said<RetryConstraint>> retry_constraint;
+  std::optional<Said<SessionPersistence>> session_persistence;
   friend bool operator==(const BackendPolicy&, const BackendPolicy&) = default;
 };
 using BackendPolicyPtr = std::shared_ptr<const BackendPolicy>;

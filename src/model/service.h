@@ -104,15 +104,6 @@ struct Cors {
   Duration max_age = Duration::seconds(5);
 };
 
-// Keeps a client on one instance as long as that serves (Gateway API GEP-1619).
-struct SessionPersistence {
-  bool header = false;                          // else a cookie
-  std::string name;                             // of the cookie or header
-  std::string path = "/";                       // of the cookie
-  Duration absolute_timeout{}, idle_timeout{};  // 0 = none
-  bool permanent = false;  // the cookie says when it ends; else it ends with the browser's session
-};
-
 struct RetryPolicy {
   std::vector<int> codes;                   // response statuses that are tried again
   uint32_t attempts = 0;                    // retries after the first try

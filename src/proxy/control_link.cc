@@ -306,9 +306,11 @@ io::Task<Result<void>> ControlLink::answer_questions() {
     }
     v1::Answer answer;
     answer.set_id(asked.id());
-    Explanation explanation = co_await hooks_.explain(decode_question(asked));
-    encode_explanation(explanation, *answer.mutable_explanation());
-    answer.mutable_explanation()->set_version(options_.version);
+    if (!asked.host().empty()) {  // one about nothing only keeps the call open
+      const Explanation explanation = co_await hooks_.explain(decode_question(asked));
+      encode_explanation(explanation, *answer.mutable_explanation());
+      answer.mutable_explanation()->set_version(options_.version);
+    }
     if (auto sent = co_await (*call)->write(answer.SerializeAsString()); !sent) co_return sent;
   }
 }

@@ -7,18 +7,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/service.h"
 #include "proxy/destination.h"
+#include "proxy/endpoint_standing.h"
 #include "proxy/explanation.h"
 #include "proxy/route_decision.h"
 #include "proxy/worker.h"
 #include "steer/fault.h"
 
 namespace weft::proxy {
+
+struct SessionChoice;
 
 class Explainer {
  public:
@@ -58,7 +62,20 @@ class Explainer {
   void destination(const Destination& to);
   static std::vector<Share> shares(const std::vector<model::Backend>& backends);
 
+  // explain_choice.cc: which of those who could serve. A session may leave one backend; `fields` as the app
+  // wrote them.
+  std::vector<Share> session(const Destination& to, std::vector<Share> shares,
+                             const wire::Fields& fields);
+  std::optional<Share> named_by_session(const Destination& to, const SessionChoice& choice,
+                                        const std::string& name, Explanation::Step& step);
+  void choose(const EndpointGroup& group, uint16_t port, std::vector<EndpointStanding>& standings);
+  void choose_by_key(const EndpointGroup& group, uint16_t port,
+                     const std::vector<model::RequestKey>& keys,
+                     std::vector<EndpointStanding>& standings, Explanation::Step& step);
+
   // explain_request.cc
+  bool cross_origin(const model::RouteRule& rule, const wire::RequestHead& head);
+  void copies(const model::RouteRule& rule);
   bool form(const Destination& to, wire::RequestHead& head);
   void serve_by_rule(const model::RouteRule& rule, const steer::FaultRulePtr& fault,
                      const Destination& to, wire::RequestHead& head);
@@ -84,7 +101,11 @@ class Explainer {
   const Worker& worker_;
   const SnapshotPtr snapshot_;
   const Instant now_;
-  const model::RouteRule* rule_ = nullptr;  // that decides, if one does
+  const model::RouteRule* rule_ = nullptr;             // that decides, if one does
+  const model::BackendPolicy* rule_policy_ = nullptr;  // of that rule, or of one for connections
+  const wire::RequestHead* head_ = nullptr;            // as it goes out; null: a connection
+  bool one_ = true;                                    // else all that may come is meant
+  std::string session_instance_;                       // the one that the client's session names
   Explanation out_;
 };
 
@@ -100,5 +121,7 @@ std::vector<Explanation::Value> values_of(const model::RouteRule& rule);
 // "1.5s", "250ms"; "none" for nothing
 std::string readable(Duration duration);
 std::string readable(model::Protocol protocol);
+// "header x-user"
+std::string readable(const model::RequestKey& key);
 
 }  // namespace weft::proxy

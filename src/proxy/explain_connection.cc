@@ -85,6 +85,7 @@ Explanation Explainer::connection(const Destination& to, bool tls, const std::st
     return std::move(out_);
   }
   const model::TcpRule& rule = chosen->rule();
+  rule_policy_ = rule.policy.get();
   out_.outcome.route = rule.route + "/" + rule.rule;
   Explanation::Step& step = out_.step(
       "route", origin_of(rule),
@@ -110,6 +111,7 @@ Explanation Explainer::connection(const Destination& to, bool tls, const std::st
 }
 
 Explanation Explainer::service(const model::ServiceName& name) {
+  one_ = false;
   const LiveService* live = snapshot_->service(name);
   const model::Service& service = live->model();
   out_.step("service", "Service " + name.to_string(),

@@ -58,8 +58,7 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
     out_.step("endpoints", "", "no instance of " + name + " is known");
     return;
   }
-  const std::vector<EndpointStanding> standings =
-      standings_in(*group, share.port, rule_ ? rule_->policy.get() : nullptr, now_);
+  std::vector<EndpointStanding> standings = standings_in(*group, share.port, rule_policy_, now_);
   const auto candidates = static_cast<size_t>(
       std::ranges::count_if(standings, [](const auto& one) { return one.candidate; }));
   Explanation::Step& step = out_.step(
@@ -68,6 +67,7 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
   if (share.part < 1) {
     step.notes.push_back(fmt::format("{:.4g} % of the traffic goes there", share.part * 100));
   }
+  choose(*group, share.port, standings);
   for (size_t i = 0; i < standings.size(); ++i) {
     const LiveEndpoint& live = group->endpoints[i];
     Explanation::Endpoint one{.service = name,

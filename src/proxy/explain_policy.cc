@@ -19,17 +19,6 @@ std::string number(uint32_t value, const char* zero = "none") {
   return value == 0 ? zero : std::to_string(value);
 }
 
-std::string key_text(const model::RequestKey& key) {
-  switch (key.kind) {
-    case model::RequestKey::kHeader: return "header " + key.name;
-    case model::RequestKey::kCookie: return "cookie " + key.name;
-    case model::RequestKey::kQuery: return "query parameter " + key.name;
-    case model::RequestKey::kSourceIdentity: return "source identity";
-    case model::RequestKey::kSourceAddress: return "source address";
-  }
-  return "";
-}
-
 std::string algorithm_text(model::LoadBalancing::Algorithm algorithm) {
   switch (algorithm) {
     case model::LoadBalancing::kPeakEwma: return "PeakEwma";
@@ -64,7 +53,7 @@ std::string numbers_text(const std::vector<int>* numbers) {
 Values values_of(const model::LoadBalancing& section) {
   Values values{{"algorithm", algorithm_text(section.algorithm), ""}};
   for (const model::RequestKey& key : section.hash_by)
-    values.push_back({"hashBy", key_text(key), ""});
+    values.push_back({"hashBy", readable(key), ""});
   if (!section.hash_by.empty()) {
     values.push_back({"boundedLoadPercent", number(section.bounded_load_percent), ""});
   }
@@ -139,18 +128,21 @@ Values values_of(const model::HealthCheck& section) {
 }
 
 Values values_of(const steer::RetryRules& rules) {
-  return {{"attempts", std::to_string(rules.attempts), ""},
-          {"conditions", conditions_text(rules.conditions), ""},
-          {"statuses", numbers_text(rules.statuses), ""},
-          {"grpcStatuses", numbers_text(rules.grpc_statuses), ""},
-          {"anyMethod", rules.any_method ? "true" : "false", ""},
-          {"perTryTimeout", readable(rules.per_try_timeout), ""},
-          {"backoff.base", readable(rules.base_backoff), ""},
-          {"backoff.max", readable(rules.max_backoff), ""},
-          {"retryAfter.longest",
-           rules.longest_retry_after ? readable(*rules.longest_retry_after) : "not heeded", ""},
-          {"budget.percent", std::to_string(rules.budget_percent), ""},
-          {"budget.minPerSecond", std::to_string(rules.budget_min_per_second), ""}};
+  return {
+      {"attempts", std::to_string(rules.attempts), ""},
+      {"conditions", conditions_text(rules.conditions), ""},
+      {"statuses", numbers_text(rules.statuses), ""},
+      {"grpcStatuses", numbers_text(rules.grpc_statuses), ""},
+      {"anyMethod", rules.any_method ? "true" : "false", ""},
+      {"perTryTimeout", readable(rules.per_try_timeout), ""},
+      {"backoff.base", readable(rules.base_backoff), ""},
+      {"backoff.max", readable(rules.max_backoff), ""},
+      {"retryAfter.longest",
+       rules.longest_retry_after ? readable(*rules.longest_retry_after) : "not heeded", ""},
+      {"budget.percent", std::to_string(rules.budget.percent), ""},
+      {"budget.interval", readable(rules.budget.interval), ""},
+      {"budget.least",
+       fmt::format("{} in {}", rules.budget.min_retries, readable(rules.budget.min_interval)), ""}};
 }
 
 }  // namespace
@@ -175,7 +167,10 @@ void Explainer::section(const char* stage, const Terms& terms,
 void Explainer::retries(const Terms& terms) {
   const auto* said = model::section(terms.rule, terms.service, &model::BackendPolicy::retries);
   const model::Retries* policy = said ? &said->value : nullptr;
-  const steer::RetryRules rules = steer::RetryRules::of(terms.retry, policy);
+  const auto* constraint =
+      model::section(nullptr, terms.service, &model::BackendPolicy::retry_constraint);
+  const steer::RetryRules rules =
+      steer::RetryRules::of(terms.retry, policy, constraint ? &constraint->value : nullptr);
   if (!said && !terms.retry) {
     out_.step("retries", "",
               "none by policy; what was provably never processed is tried again elsewhere, at most "
@@ -195,21 +190,25 @@ void Explainer::retries(const Terms& terms) {
                         (value.name == "statuses" && !terms.retry->codes.empty()));
     if (of_route) {
       value.origin = terms.retry_origin;
+    } else if (constraint && value.name.starts_with("budget")) {
+      value.origin = constraint->origin;
     } else if (value.value != defaults[i].value) {
       value.origin = by_policy;
     }
   }
   if (terms.state) {
-    step.notes.push_back(fmt::format("in the last 10 s: {} requests that count, {} retries",
-                                     terms.state->retry_budget.requests(now_),
-                                     terms.state->retry_budget.retries(now_)));
+    const Duration interval = rules.budget.interval;
+    step.notes.push_back(fmt::format("in the last {}: {} requests that count, {} retries",
+                                     readable(interval),
+                                     terms.state->retry_budget.requests(now_, interval),
+                                     terms.state->retry_budget.retries(now_, interval)));
   }
 }
 
 void Explainer::policies(const std::string& backend, const EndpointGroup& group) {
   using model::BackendPolicy;
   const Terms terms{.backend = backend,
-                    .rule = rule_ ? rule_->policy.get() : nullptr,
+                    .rule = rule_policy_,
                     .service = group.policy.get(),
                     .retry = rule_ && rule_->retry ? &*rule_->retry : nullptr,
                     .retry_origin = rule_ ? origin_of(*rule_) : "",

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "proxy/cors.h"
 #include "proxy/explain.h"
 #include "proxy/field_rules.h"
 #include "proxy/target.h"
@@ -63,7 +64,9 @@ Explanation Explainer::request(const Destination& to, wire::RequestHead head) {
     if (choice.service) faults(choice.service->compiled->fault, &head.fields);
     out_.outcome.target = head.target;
     out_.outcome.authority = head.authority;
-    serve(to, {{to.service, to.port}}, "request");
+    const std::vector<Share> shares = session(to, {{to.service, to.port}}, head.fields);
+    head_ = &head;
+    serve(to, shares, "request");
     return std::move(out_);
   }
   Explanation::Step& step = out_.step("route", "", "");
@@ -113,24 +116,28 @@ bool Explainer::form(const Destination& to, wire::RequestHead& head) {
 void Explainer::serve_by_rule(const model::RouteRule& rule, const steer::FaultRulePtr& fault,
                               const Destination& to, wire::RequestHead& head) {
   rule_ = &rule;
+  rule_policy_ = rule.policy.get();
   out_.steps.back().values = values_of(rule);
+  if (rule.cors && !cross_origin(rule, head)) return;
   if (rule.redirect) {
     const LocalReply reply = redirect_by(rule, to, head);
     out_.step("redirect", origin_of(rule), fmt::format("{} to {}", reply.status, reply.location));
     answer(reply);
     return;
   }
-  const std::vector<Share> parts = shares(rule.backends);
+  const wire::Fields as_sent = head.fields;
+  const std::vector<Share> parts = session(to, shares(rule.backends), as_sent);
   // One that is usable stands for all: they differ in fields only, which are among the rule's values.
-  const auto usable = std::ranges::find_if(rule.backends, [](const model::Backend& backend) {
-    return backend.weight > 0 && !backend.invalid;
+  const auto usable = std::ranges::find_if(rule.backends, [&](const model::Backend& backend) {
+    return !backend.invalid && std::ranges::any_of(parts, [&](const Share& part) {
+      return part.service == backend.service && part.port == backend.port;
+    });
   });
   if (usable == rule.backends.end()) {
     answer(no_backend(rule));
     return;
   }
   const std::string target = head.target, authority = head.authority;
-  const wire::Fields as_sent = head.fields;
   apply_rule(rule, *usable, head);
   if (target != head.target || authority != head.authority) {
     out_.step(
@@ -139,8 +146,56 @@ void Explainer::serve_by_rule(const model::RouteRule& rule, const steer::FaultRu
   }
   out_.outcome.target = head.target;
   out_.outcome.authority = head.authority;
+  copies(rule);
   faults(fault, &as_sent);
+  head_ = &head;
   serve(to, parts, "request");
+}
+
+// False: the sidecar answers by itself.
+bool Explainer::cross_origin(const model::RouteRule& rule, const wire::RequestHead& head) {
+  const auto origin = head.fields.get("origin");
+  Explanation::Step& step = out_.step("CORS", origin_of(rule), "no page of another origin asks");
+  const bool allowed = origin && origin_allowed(*rule.cors, *origin);
+  const std::string verdict =
+      fmt::format("the origin {} is {}", origin.value_or(""), allowed ? "allowed" : "not allowed");
+  if (!is_preflight(head)) {
+    if (origin) {
+      step.says = verdict + (allowed ? ": the answer is marked for it"
+                                     : ": its browser keeps the answer from the page");
+    }
+    return true;
+  }
+  step.says = "a preflight, which no backend sees: " + verdict;
+  const wire::Fields answered = preflight_answer(*rule.cors, head);
+  for (const auto field : answered) {
+    step.values.push_back({std::string(field.name), std::string(field.value), origin_of(rule)});
+  }
+  answer({.status = 204, .text = "weft: a preflight, answered by the route", .flags = ""});
+  return false;
+}
+
+// Copies for others. Each is drawn for itself.
+void Explainer::copies(const model::RouteRule& rule) {
+  Explanation::Step& step = out_.step("mirrors", "", "none (default)");
+  const auto put = [&](const std::vector<model::Mirror>& mirrors, const std::string& of) {
+    for (const model::Mirror& mirror : mirrors) {
+      step.object = origin_of(rule);
+      step.says = "copies are sent, whose answers nobody waits for";
+      step.values.push_back({"copy",
+                             mirror.invalid
+                                 ? fmt::format("none to {}:{}, which cannot be resolved",
+                                               mirror.service.to_string(), mirror.port)
+                                 : fmt::format("to {}:{} of {:.4g} %{}", mirror.service.to_string(),
+                                               mirror.port, mirror.share / 1e4, of),
+                             origin_of(rule)});
+    }
+  };
+  put(rule.mirrors, " of the requests");
+  for (const model::Backend& backend : rule.backends) {
+    put(backend.mirrors,
+        fmt::format(" of what goes to {}:{}", backend.service.to_string(), backend.port));
+  }
 }
 
 void Explainer::answer(const LocalReply& reply) {

@@ -49,6 +49,17 @@ std::string readable(model::Protocol protocol) {
                                             : "declared " + std::string(to_string(protocol));
 }
 
+std::string readable(const model::RequestKey& key) {
+  switch (key.kind) {
+    case model::RequestKey::kHeader: return "header " + key.name;
+    case model::RequestKey::kCookie: return "cookie " + key.name;
+    case model::RequestKey::kQuery: return "query parameter " + key.name;
+    case model::RequestKey::kSourceIdentity: return "source identity";
+    case model::RequestKey::kSourceAddress: return "source address";
+  }
+  return "";
+}
+
 std::string origin_of(const model::RouteRule& rule) {
   return fmt::format("{} {} rule {}", rule.match.grpc ? "GRPCRoute" : "HTTPRoute", rule.route,
                      rule.rule);
@@ -107,12 +118,6 @@ Values values_of(const model::RouteRule& rule) {
                       origin});
     put_modifier("request header for " + name, backend.request_headers, origin, values);
     put_modifier("response header of " + name, backend.response_headers, origin, values);
-  }
-  for (const model::Mirror& mirror : rule.mirrors) {
-    values.push_back({"mirror",
-                      fmt::format("{}:{} for {:.4g} %{}", mirror.service.to_string(), mirror.port,
-                                  mirror.share / 1e4, mirror.invalid ? ", cannot be resolved" : ""),
-                      origin});
   }
   if (rule.cors) {
     values.push_back({"cross-origin requests of", join(rule.cors->allow_origins, ", "), origin});

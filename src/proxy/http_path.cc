@@ -68,6 +68,7 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
       Result<wire::ResponseHead> outcome = co_await attempt(request);
       std::optional<Duration> delay = retry_after(request, outcome);
       if (!delay) {
+        if (refuse_over_constraint(request, outcome)) break;
         co_await finish(request, std::move(outcome));
         break;
       }
@@ -162,9 +163,9 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
   if (request.rule) {
     apply_modifier(request.backend->response_headers, head.fields);
     apply_modifier(request.rule->rule().response_headers, head.fields);
-    if (request.rule->rule().persistence) keep_session(request, head);
     if (request.cors) mark_answer(*request.cors, request.origin, head.fields);
   }
+  if (request.sessions) keep_session(request, head);
   if (!request.new_cookie.empty()) head.fields.add("set-cookie", request.new_cookie);
   request.log.status = head.status;
   note_refusal(request);

@@ -10,6 +10,8 @@
 
 namespace weft::proxy {
 
+struct SessionQuery;
+
 class HttpPath {
  public:
   // Both outlive the path.
@@ -33,13 +35,13 @@ class HttpPath {
   io::Task<bool> inject(Request& request);
   // http_path_session.cc
   void find_session(Request& request);
-  const LiveEndpoint* session_endpoint(const Request& request, const EndpointGroup* group,
-                                       uint16_t port) const;
-  const LiveEndpoint* pick_by_session(const Request& request) const;
+  void find_service_session(Request& request);
+  SessionQuery session_query(const Request& request) const;
+  const LiveEndpoint* pick_by_session(const Request& request, uint16_t port) const;
   void keep_session(const Request& request, wire::ResponseHead& head) const;
-  const std::string& session_secret() const;
-  void set_terms(Request& request);  // http_path_terms.cc, as are the next three
+  void set_terms(Request& request);  // http_path_terms.cc, as are the next four
   bool enter(Request& request);
+  bool refuse_over_constraint(Request& request, const Result<wire::ResponseHead>& outcome);
   void note_answer(Request& request, int status, int grpc_status);
   void note_no_answer(Request& request, ErrorKind kind);
   void find_group(Request& request);

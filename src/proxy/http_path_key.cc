@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "proxy/http_request.h"
-#include "steer/request_key.h"
+#include "proxy/stickiness.h"
 
 namespace weft::proxy {
 namespace {
@@ -32,18 +32,15 @@ void HttpPath::find_key(Request& request) {
                                   .identity = request.log.source,
                                   .address = address};
   std::string scratch;
-  for (const model::RequestKey& key : *keys) {
-    if (const auto value = steer::value_of(key, parts, scratch)) {
-      request.key = xxh64(*value);
-      return;
-    }
-    if (key.kind == model::RequestKey::kCookie && key.cookie_ttl.ns > 0) {
-      const std::string value = fmt::format("{:016x}", worker_.random.next());
-      request.key = xxh64(value);
-      request.new_cookie = fresh_cookie(key, value, from.tls);
-      return;
-    }
+  const auto part = hashed_part(*keys, parts, scratch);
+  if (!part) return;
+  if (part->value) {
+    request.key = xxh64(*part->value);
+    return;
   }
+  const std::string value = fmt::format("{:016x}", worker_.random.next());
+  request.key = xxh64(value);
+  request.new_cookie = fresh_cookie(*part->key, value, from.tls);
 }
 
 }  // namespace weft::proxy

@@ -24,7 +24,10 @@ bool HttpPath::route(Request& request) {
     request.reply = std::move(choice.refused);
     return false;
   }
-  if (!request.rule) return true;
+  if (!request.rule) {
+    find_service_session(request);
+    return true;
+  }
   const model::RouteRule& rule = request.rule->rule();
   if (rule.cors) {
     if (is_preflight(head)) {
@@ -47,6 +50,7 @@ bool HttpPath::route(Request& request) {
     request.reply = no_backend(rule);
     return false;
   }
+  if (!rule.persistence) find_service_session(request);
   const model::Backend& backend = *request.backend;
   const std::string target = backend.rewrite.empty() ? std::string() : head.target;
   apply_rule(rule, head);

@@ -18,10 +18,13 @@ void HttpPath::set_terms(Request& request) {
   if ((!route && !narrow && !wide) || !request.group || !request.group->state) return;
   request.terms = request.group;
   const auto* retries = model::section(narrow, wide, &BackendPolicy::retries);
+  const auto* constraint = model::section(nullptr, wide, &BackendPolicy::retry_constraint);
   request.breaker = model::section(narrow, wide, &BackendPolicy::circuit_breaker);
-  request.retry = steer::RetryState(
-      steer::RetryRules::of(route, retries ? &retries->value : nullptr), *request.terms->state,
-      request.breaker ? request.breaker->value.max_retries : 0, request.start);
+  request.retry =
+      steer::RetryState(steer::RetryRules::of(route, retries ? &retries->value : nullptr,
+                                              constraint ? &constraint->value : nullptr),
+                        *request.terms->state,
+                        request.breaker ? request.breaker->value.max_retries : 0, request.start);
   if (const auto* outliers = model::section(narrow, wide, &BackendPolicy::outlier_detection))
     request.outliers = &outliers->value;
   request.connections =
@@ -43,6 +46,21 @@ bool HttpPath::enter(Request& request) {
                  .flags = "UO",
                  .later = true};
   return false;
+}
+
+// A Service's own budget says what the caller gets in place of an outcome that it does not let be tried again:
+// 503 (Gateway API GEP-3388).
+bool HttpPath::refuse_over_constraint(Request& request, const Result<wire::ResponseHead>& outcome) {
+  if (!request.retry.refused_by_constraint()) return false;
+  if (outcome) note_answer(request, outcome->status, -1);
+  request.forwarder.drop();
+  request.reply = LocalReply{.status = 503,
+                             .text = "weft: " + request.log.service_and_port() +
+                                     " failed, and its retry budget by " +
+                                     request.terms->policy->retry_constraint->origin + " is spent",
+                             .flags = "UO",
+                             .later = true};
+  return true;
 }
 
 // An answer that came whole, or of which only the head matters any more.

@@ -49,7 +49,7 @@ void HttpPath::find_group(Request& request) {
 bool HttpPath::pick(Request& request) {
   find_group(request);
   const uint16_t service_port = request.backend ? request.backend->port : request.destination.port;
-  request.endpoint = pick_by_session(request);
+  request.endpoint = pick_by_session(request, service_port);
   if (!request.endpoint && request.group) {
     find_key(request);
     const model::BackendPolicy* rule = request.rule ? request.rule->rule().policy.get() : nullptr;

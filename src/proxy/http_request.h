@@ -36,13 +36,14 @@ struct HttpPath::Request {
   bool to_http2 = false;  // came in HTTP/1.x, and the backend is declared to speak HTTP/2
   bool encoded = false;   // the head has the form of the hop
 
-  std::shared_ptr<const CompiledRule> rule;    // null: no route, the service itself
-  const model::Backend* backend = nullptr;     // of the rule
-  steer::Injection injection;                  // what a FaultPolicy breaks of it
-  std::optional<steer::SessionToken> session;  // the client's, of this rule and not over
-  const model::Cors* cors = nullptr;           // of the rule; marks the answer
-  std::string origin;                          // that it is marked for
-  MirrorCopies copies;                         // that are still to be sent
+  std::shared_ptr<const CompiledRule> rule;             // null: no route, the service itself
+  const model::Backend* backend = nullptr;              // of the rule
+  steer::Injection injection;                           // what a FaultPolicy breaks of it
+  const model::SessionPersistence* sessions = nullptr;  // of the rule, or of the Service (`terms`)
+  std::optional<steer::SessionToken> session;           // the client's, of these and not over
+  const model::Cors* cors = nullptr;                    // of the rule; marks the answer
+  std::string origin;                                   // that it is marked for
+  MirrorCopies copies;                                  // that are still to be sent
   std::optional<Instant> deadline;
   std::optional<Instant> callers_deadline;  // as grpc-timeout said
   // The backend's, and what its policies say: of the moment the request was admitted, for all its tries.

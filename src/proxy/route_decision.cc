@@ -62,7 +62,9 @@ std::optional<LocalReply> spend_max_forwards(wire::RequestHead& head) {
                     "DPE"};
 }
 
-std::string name_of(const model::RouteRule& rule) { return rule.route + "/" + rule.rule; }
+std::string name_of(const model::RouteRule& rule) {
+  return (rule.match.grpc ? "grpc:" : "") + rule.route + "/" + rule.rule;
+}
 
 RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
                        const wire::RequestHead& head, bool grpc,

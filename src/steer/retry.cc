@@ -36,7 +36,8 @@ bool is_idempotent(std::string_view method) {
          method == "OPTIONS" || method == "TRACE";
 }
 
-RetryRules RetryRules::of(const model::RetryPolicy* route, const Retries* policy) {
+RetryRules RetryRules::of(const model::RetryPolicy* route, const Retries* policy,
+                          const model::RetryConstraint* constraint) {
   RetryRules rules;
   if (!route && !policy) return rules;
   static const Retries kDefaults{.conditions = Retries::kConnectFailure | Retries::kReset |
@@ -51,8 +52,10 @@ RetryRules RetryRules::of(const model::RetryPolicy* route, const Retries* policy
   rules.base_backoff = from.base_backoff;
   rules.max_backoff = std::max(from.max_backoff, from.base_backoff);
   if (from.honour_retry_after) rules.longest_retry_after = from.longest_retry_after;
-  rules.budget_percent = from.budget_percent;
-  rules.budget_min_per_second = from.budget_min_per_second;
+  rules.budget.percent = from.budget_percent;
+  rules.budget.min_retries = from.budget_min_per_second;
+  if (constraint) rules.budget = *constraint;
+  rules.constrained = constraint != nullptr;
   if (route) {
     rules.attempts = route->attempts;
     rules.base_backoff = route->backoff;
@@ -70,7 +73,7 @@ RetryState::RetryState(const RetryRules& rules, BackendState& bounds, uint32_t m
     : rules_(rules), most_retries_(most_retries) {
   if (rules.attempts == 0) return;
   bounds_ = &bounds;
-  bounds.retry_budget.request(now);
+  bounds.retry_budget.request(now, rules.budget.interval);
 }
 
 std::optional<Duration> RetryState::after_failure(const Error& error, const Facts& facts,
@@ -144,7 +147,7 @@ std::optional<Duration> RetryState::by_rules(const Facts& facts, Duration at_lea
   in_flight_.reset();
   in_flight_ = bounds_->breaker.take(Breaker::kRetries, most_retries_);
   if (!in_flight_) return refuse(kBreaker);
-  if (!bounds_->retry_budget.withdraw(now, rules_.budget_percent, rules_.budget_min_per_second)) {
+  if (!bounds_->retry_budget.withdraw(now, rules_.budget)) {
     in_flight_.reset();
     bounds_->budget_refusals.fetch_add(1, std::memory_order_relaxed);
     return refuse(kBudget);

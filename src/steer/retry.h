@@ -25,10 +25,11 @@ namespace weft::steer {
 // RFC 9110 section 9.2.2.
 bool is_idempotent(std::string_view method);
 
-// What a route and a policy say together. A route's `retry` decides codes (if it names any, the policy's
+// What a route and policies say together. A route's `retry` decides codes (if it names any, the policy's
 // statuses and conditions on statuses do not count), attempts and backoff (up to ten times its base); the
-// policy all the rest. A route alone: failures without an answer and the defaults of the section.
-// Refers to both, which outlive it.
+// policy all the rest. A route alone: failures without an answer and the defaults of the section. A Service's
+// own constraint decides the budget before either, and who is refused by it gets 503 whatever the try got.
+// Refers to route and policy, which outlive it.
 struct RetryRules {
   uint32_t attempts = 0;  // 0: nothing is tried again by these rules
   uint8_t conditions = 0;
@@ -38,10 +39,12 @@ struct RetryRules {
   Duration per_try_timeout{};  // 0 = none
   Duration base_backoff{}, max_backoff{};
   std::optional<Duration> longest_retry_after;  // none: what servers ask for is not heeded
-  uint32_t budget_percent = 0, budget_min_per_second = 0;
+  model::RetryConstraint budget;
+  bool constrained = false;  // the budget is the Service's own
 
-  // Either may be null.
-  static RetryRules of(const model::RetryPolicy* route, const model::Retries* policy);
+  // Each may be null.
+  static RetryRules of(const model::RetryPolicy* route, const model::Retries* policy,
+                       const model::RetryConstraint* constraint = nullptr);
 };
 
 class RetryState {
@@ -79,6 +82,8 @@ class RetryState {
   bool has_rules() const { return bounds_ != nullptr; }
   uint32_t retries() const { return retries_; }
   Refusal refusal() const { return refusal_; }
+  // Is the caller to get 503 in place of what the last try got?
+  bool refused_by_constraint() const { return refusal_ == kBudget && rules_.constrained; }
   Duration per_try_timeout() const { return rules_.per_try_timeout; }
 
  private:

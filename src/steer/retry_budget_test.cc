@@ -13,7 +13,7 @@ constexpr Instant kNow{1'000'000'000'000};
 
 int granted(RetryBudget& budget, Instant now, uint32_t percent = 20, uint32_t min = 10) {
   int count = 0;
-  while (budget.withdraw(now, percent, min)) ++count;
+  while (budget.withdraw(now, {.percent = percent, .min_retries = min})) ++count;
   return count;
 }
 
@@ -50,8 +50,47 @@ TEST(RetryBudget, CountsTheLastTenSecondsAndNoMore) {
 TEST(RetryBudget, ARefusedRetryCostsNothing) {
   RetryBudget budget;
   EXPECT_EQ(granted(budget, kNow, 20, 1), 10);
-  for (int i = 0; i < 100; ++i) EXPECT_FALSE(budget.withdraw(kNow, 20, 1));
+  for (int i = 0; i < 100; ++i)
+    EXPECT_FALSE(budget.withdraw(kNow, {.percent = 20, .min_retries = 1}));
   EXPECT_EQ(budget.retries(kNow), 10u);
+}
+
+TEST(RetryBudget, CountsWithinItsIntervalWhateverItsLength) {
+  for (const Duration interval :
+       {Duration::seconds(1), Duration::seconds(25), Duration::hours(1)}) {
+    const model::RetryConstraint terms{.percent = 10, .interval = interval, .min_retries = 0};
+    RetryBudget budget;
+    for (int i = 0; i < 1000; ++i) budget.request(kNow + interval * i / 1000, interval);
+    const Instant last = kNow + interval * 999 / 1000;
+    EXPECT_NEAR(budget.requests(last, interval), 1000, 100);
+    int count = 0;
+    while (budget.withdraw(last, terms)) ++count;
+    EXPECT_NEAR(count, 100, 10);
+    EXPECT_EQ(budget.requests(last + interval, interval), 0u);
+  }
+}
+
+TEST(RetryBudget, AMinimumCountsByItsOwnInterval) {
+  const auto granted_by = [](uint32_t retries, Duration per) {
+    RetryBudget budget;
+    int count = 0;
+    while (budget.withdraw(kNow, {.percent = 0, .min_retries = retries, .min_interval = per}))
+      ++count;
+    return count;
+  };
+  EXPECT_EQ(granted_by(3, Duration::seconds(1)), 30);
+  EXPECT_EQ(granted_by(3, Duration::seconds(5)), 6);
+  EXPECT_EQ(granted_by(7, Duration::millis(500)), 140);
+  EXPECT_EQ(granted_by(1, Duration::hours(1)), 1) << "a small rate is not none";
+  EXPECT_EQ(granted_by(0, Duration::seconds(1)), 0);
+}
+
+TEST(RetryBudget, WhoChangesTheIntervalBeginsAnew) {
+  RetryBudget budget;
+  for (int i = 0; i < 500; ++i) budget.request(kNow);
+  EXPECT_EQ(budget.requests(kNow, Duration::seconds(60)), 0u);
+  budget.request(kNow, Duration::seconds(60));
+  EXPECT_EQ(budget.requests(kNow, Duration::seconds(60)), 1u);
 }
 
 TEST(RetryBudget, WorkersShareItAndNeverTakeMoreThanThereIs) {
@@ -65,7 +104,7 @@ TEST(RetryBudget, WorkersShareItAndNeverTakeMoreThanThereIs) {
     threads.emplace_back([&] {
       start.arrive_and_wait();
       for (int i = 0; i < 200; ++i) {
-        if (budget.withdraw(kNow, 20, 0)) taken.fetch_add(1);
+        if (budget.withdraw(kNow, {.percent = 20, .min_retries = 0})) taken.fetch_add(1);
       }
     });
   }

@@ -188,7 +188,8 @@ TEST_F(RetryTest, ARoutesCodesAttemptsAndBackoffWinAndThePolicySuppliesTheRest) 
   EXPECT_TRUE(rules.any_method);
   EXPECT_EQ(rules.per_try_timeout, Duration::seconds(3));
   EXPECT_FALSE(rules.longest_retry_after);
-  EXPECT_EQ(rules.budget_percent, 33u);
+  EXPECT_EQ(rules.budget.percent, 33u);
+  EXPECT_FALSE(rules.constrained);
   // A route that names no codes leaves the policy's in force.
   route.codes.clear();
   const RetryRules open = RetryRules::of(&route, &policy);
@@ -228,6 +229,27 @@ TEST_F(RetryTest, TheBudgetIsSharedByAllRequestsToTheBackend) {
   }
   EXPECT_EQ(granted, 10 + 20);  // one a second, and a fifth of the hundred requests
   EXPECT_EQ(state.budget_refusals.load(), 70u);
+}
+
+TEST_F(RetryTest, AServicesConstraintDecidesTheBudgetBeforeAnyPolicy) {
+  policy.attempts = 100;
+  policy.budget_percent = 100;
+  const model::RetryConstraint constraint{.percent = 0,
+                                          .interval = Duration::seconds(60),
+                                          .min_retries = 2,
+                                          .min_interval = Duration::seconds(30)};
+  const RetryRules rules = RetryRules::of(nullptr, &policy, &constraint);
+  EXPECT_EQ(rules.budget, constraint);
+  EXPECT_EQ(rules.attempts, 100u);
+  RetryState retry(rules, state, 0, now);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_TRUE(answers(retry, 503)) << i;
+    EXPECT_FALSE(retry.refused_by_constraint());
+  }
+  EXPECT_FALSE(answers(retry, 503));
+  EXPECT_TRUE(retry.refused_by_constraint());
+  // It makes nothing be tried again by itself.
+  EXPECT_EQ(RetryRules::of(nullptr, nullptr, &constraint).attempts, 0u);
 }
 
 TEST_F(RetryTest, TheBreakerBoundsRetriesInFlight) {

@@ -44,6 +44,10 @@ uint64_t backend_tag(std::string_view secret, const model::RouteRule& rule,
   return xxh64(std::to_string(backend.port), tag);
 }
 
+uint64_t service_tag(std::string_view secret, const model::ServiceName& service, uint16_t port) {
+  return xxh64(service.to_string() + ":" + std::to_string(port), xxh64(secret));
+}
+
 uint64_t instance_tag(uint64_t backend, std::string_view workload) {
   return xxh64(workload, backend);
 }

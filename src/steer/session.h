@@ -3,8 +3,8 @@
 // timeouts need. It is not signed: who makes one up chooses an instance, which is no right.
 //
 // Every sidecar and gateway of a trust domain makes and understands the same tokens, so a session survives
-// restarts of all but its instance. Sessions are of one rule of one route: another rule with the same
-// backends does not know the tags.
+// restarts of all but its instance. Sessions are of one rule of one route, or of one Service: another rule with
+// the same backends does not know the tags.
 //
 // Pure functions.
 #pragma once
@@ -22,6 +22,8 @@ namespace weft::steer {
 // `secret` is of the trust domain.
 uint64_t backend_tag(std::string_view secret, const model::RouteRule& rule,
                      const model::Backend& backend);
+// Of a Service's own sessions, whichever route sends there.
+uint64_t service_tag(std::string_view secret, const model::ServiceName& service, uint16_t port);
 uint64_t instance_tag(uint64_t backend, std::string_view workload);
 
 struct SessionToken {

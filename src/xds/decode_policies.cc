@@ -10,6 +10,7 @@
 #include "policies.pb.h"
 #include "resources.pb.h"
 #include "xds/decode_checks.h"
+#include "xds/decode_filters.h"
 
 namespace weft::xds {
 namespace {
@@ -237,6 +238,26 @@ Result<void> read(const v1::Retries& in, model::Retries& out) {
   return {};
 }
 
+Result<void> read(const v1::RetryConstraint& in, model::RetryConstraint& out) {
+  Checks checks;
+  checks.number(in.percent(), 0, 100, "retry_constraint.percent");
+  checks.number(in.min_retries(), 0, kCount, "retry_constraint.min_retries");
+  for (const int64_t ns : {in.interval_ns(), in.min_interval_ns()}) {
+    checks.span(ns, "retry_constraint.interval");
+    checks.that(ns >= Duration::millis(1).ns, "retry_constraint.interval", "must be at least 1 ms");
+  }
+  out = {in.percent(), Duration::nanos(in.interval_ns()), in.min_retries(),
+         Duration::nanos(in.min_interval_ns())};
+  return checks.take();
+}
+
+Result<void> read(const v1::SessionPersistence& in, model::SessionPersistence& out) {
+  auto sessions = decode_persistence(in);
+  if (!sessions) return std::unexpected(std::move(sessions.error()));
+  out = std::move(*sessions);
+  return {};
+}
+
 template <typename Message, typename T>
 Result<void> read_said(const Message& in, model::Said<T>& out) {
   auto origin = text(in.origin(), "origin", kOriginBytes);
@@ -312,6 +333,11 @@ Result<model::BackendPolicy> decode_policy(const v1::BackendPolicy& in) {
   }
   if (ok) ok = read_section(in.has_health_check(), in.health_check(), out.health_check);
   if (ok) ok = read_section(in.has_retries(), in.retries(), out.retries);
+  if (ok) ok = read_section(in.has_retry_constraint(), in.retry_constraint(), out.retry_constraint);
+  if (ok) {
+    ok = read_section(in.has_session_persistence(), in.session_persistence(),
+                      out.session_persistence);
+  }
   if (!ok) return std::unexpected(std::move(ok.error()).context("policy"));
   return out;
 }

@@ -19,6 +19,7 @@ constexpr uint32_t kBaseLevel = 1;
 constexpr uint32_t kTcpRulesLevel = 2;
 constexpr uint32_t kSteeringLevel = 3;
 constexpr uint32_t kPolicyLevel = 4;
+constexpr uint32_t kTrafficPolicyLevel = 5;
 
 std::string serialize(const google::protobuf::Message& message) {
   std::string bytes;
@@ -131,15 +132,6 @@ void fill(v1::Cors& out, const model::Cors& in) {
   out.set_max_age_ns(in.max_age.ns);
 }
 
-void fill(v1::SessionPersistence& out, const model::SessionPersistence& in) {
-  out.set_header(in.header);
-  out.set_name(in.name);
-  out.set_path(in.path);
-  out.set_absolute_timeout_ns(in.absolute_timeout.ns);
-  out.set_idle_timeout_ns(in.idle_timeout.ns);
-  out.set_permanent(in.permanent);
-}
-
 void fill(v1::Backend& out, const model::Backend& in) {
   out.set_service(in.service.to_string());
   out.set_port(in.port);
@@ -171,7 +163,7 @@ void fill(v1::RouteRule& out, const model::RouteRule& in) {
   if (!in.rewrite.empty()) fill(*out.mutable_rewrite(), in.rewrite);
   for (const auto& mirror : in.mirrors) fill(*out.add_mirrors(), mirror);
   if (in.cors) fill(*out.mutable_cors(), *in.cors);
-  if (in.persistence) fill(*out.mutable_persistence(), *in.persistence);
+  if (in.persistence) xds::fill(*out.mutable_persistence(), *in.persistence);
 }
 
 void fill(v1::TcpRule& out, const model::TcpRule& in) {
@@ -248,7 +240,8 @@ std::string encode_endpoints(const model::EndpointSet& set) {
   for (const auto& endpoint : set.endpoints) fill(*out.add_endpoints(), endpoint);
   if (set.policy) {
     fill(*out.mutable_policy(), *set.policy);
-    out.set_min_proxy(kPolicyLevel);
+    const bool traffic = set.policy->retry_constraint || set.policy->session_persistence;
+    out.set_min_proxy(traffic ? kTrafficPolicyLevel : kPolicyLevel);
   }
   return serialize(out);
 }

@@ -10,6 +10,8 @@
 namespace weft::xds {
 namespace {
 
+using xds::fill;
+
 v1::RequestKey::Kind to_wire(model::RequestKey::Kind kind) {
   switch (kind) {
     case model::RequestKey::kHeader: return v1::RequestKey::HEADER;
@@ -130,6 +132,13 @@ void fill(v1::Retries& out, const model::Retries& in) {
   out.set_budget_min_per_second(in.budget_min_per_second);
 }
 
+void fill(v1::RetryConstraint& out, const model::RetryConstraint& in) {
+  out.set_percent(in.percent);
+  out.set_interval_ns(in.interval.ns);
+  out.set_min_retries(in.min_retries);
+  out.set_min_interval_ns(in.min_interval.ns);
+}
+
 // `message`: makes the section's message where it belongs.
 template <typename T, typename MakeMessage>
 void fill_section(const std::optional<model::Said<T>>& in, MakeMessage message) {
@@ -176,6 +185,15 @@ void fill(v1::RateLimit& out, const model::RateLimit& in) {
 
 }  // namespace
 
+void fill(v1::SessionPersistence& out, const model::SessionPersistence& in) {
+  out.set_header(in.header);
+  out.set_name(in.name);
+  out.set_path(in.path);
+  out.set_absolute_timeout_ns(in.absolute_timeout.ns);
+  out.set_idle_timeout_ns(in.idle_timeout.ns);
+  out.set_permanent(in.permanent);
+}
+
 void fill(v1::BackendPolicy& out, const model::BackendPolicy& in) {
   fill_section(in.load_balancing, [&]() -> auto& { return *out.mutable_load_balancing(); });
   fill_section(in.slow_start, [&]() -> auto& { return *out.mutable_slow_start(); });
@@ -185,6 +203,9 @@ void fill(v1::BackendPolicy& out, const model::BackendPolicy& in) {
   fill_section(in.outlier_detection, [&]() -> auto& { return *out.mutable_outlier_detection(); });
   fill_section(in.health_check, [&]() -> auto& { return *out.mutable_health_check(); });
   fill_section(in.retries, [&]() -> auto& { return *out.mutable_retries(); });
+  fill_section(in.retry_constraint, [&]() -> auto& { return *out.mutable_retry_constraint(); });
+  fill_section(in.session_persistence,
+               [&]() -> auto& { return *out.mutable_session_persistence(); });
 }
 
 uint32_t PolicyTable::place(const model::BackendPolicyPtr& policy) {

@@ -9,11 +9,13 @@
 namespace weft::v1 {
 class BackendPolicy;
 class Service;
+class SessionPersistence;
 }  // namespace weft::v1
 
 namespace weft::xds {
 
 void fill(v1::BackendPolicy& out, const model::BackendPolicy& in);
+void fill(v1::SessionPersistence& out, const model::SessionPersistence& in);
 
 // The table of policies that a Service's rules refer to: what is equal is there once, in the order in
 // which it was first asked for. Lives for one encoding; `service` outlives it.

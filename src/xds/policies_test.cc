@@ -91,6 +91,12 @@ class Draw {
     out.budget_percent = number(0, 100);
     out.budget_min_per_second = number(0, 9);
   }
+  void make(model::RetryConstraint& out) {
+    out = {number(0, 100), span(), number(0, 1'000'000'000), span()};
+  }
+  void make(model::SessionPersistence& out) {
+    out = {coin(), word(), "/" + word(), span(Duration{}), span(Duration{}), coin()};
+  }
   template <typename T>
   model::Said<T> said() {
     model::Said<T> out;
@@ -112,6 +118,8 @@ class Draw {
     maybe(out.outlier_detection);
     maybe(out.health_check);
     maybe(out.retries);
+    maybe(out.retry_constraint);
+    maybe(out.session_persistence);
     return out;
   }
   model::Fault fault() {
@@ -315,6 +323,11 @@ TEST(Policies, OutOfBoundsAreRefusedByTheNameOfTheField) {
       {"retries.statuses", [](P& p) { p.mutable_retries()->add_statuses(200); }},
       {"retries.grpc_statuses", [](P& p) { p.mutable_retries()->add_grpc_statuses(17); }},
       {"retries.budget_percent", [](P& p) { p.mutable_retries()->set_budget_percent(101); }},
+      {"retry_constraint.percent", [](P& p) { p.mutable_retry_constraint()->set_percent(101); }},
+      {"retry_constraint.interval", [](P& p) { p.mutable_retry_constraint()->set_interval_ns(0); }},
+      {"retry_constraint.interval",
+       [](P& p) { p.mutable_retry_constraint()->set_min_interval_ns(-1); }},
+      {"persistence.name", [](P& p) { p.mutable_session_persistence()->set_name(""); }},
       {"origin", [](P& p) { p.mutable_retries()->set_origin(std::string(2000, 'a')); }},
   };
   for (const auto& [field, spoil] : rows) {
@@ -327,6 +340,8 @@ TEST(Policies, OutOfBoundsAreRefusedByTheNameOfTheField) {
     policy.outlier_detection.emplace();
     policy.health_check.emplace();
     policy.retries.emplace();
+    policy.retry_constraint.emplace();
+    policy.session_persistence.emplace().value.name = "s";
     model::EndpointSet set{.service = {"default", "cart"}, .endpoints = {}};
     set.policy = shared(policy);
     v1::Endpoints message;

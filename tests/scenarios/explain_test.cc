@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "control/yaml.h"
 #include "scenarios/mesh.h"
+#include "steer/session.h"
 
 namespace weft::scenarios {
 namespace {
@@ -82,16 +84,54 @@ class Explain : public testing::Test {
     return documents.empty() ? Node::map() : documents.front();
   }
   Node explain(const std::string& method, const std::string& host, const std::string& target,
-               const std::string& field = "") {
+               const std::vector<std::string>& fields = {}) {
     std::string body = R"({"kind": "request", "from": "web", "port": 80, "method": ")" + method +
                        R"(", "host": ")" + host + R"(", "authority": ")" + host +
                        R"(", "target": ")" + target + "\"";
-    if (const auto parts = split_once(field, ':')) {
-      body += R"(, "fields": [{"name": ")" + std::string(parts->first) + R"(", "value": ")" +
-              std::string(parts->second) + "\"}]";
+    body += R"(, "fields": [)";
+    for (const std::string& field : fields) {
+      const auto parts = split_once(field, ':');
+      body += std::string(body.ends_with('}') ? ", " : "") + R"({"name": ")" +
+              std::string(parts->first) + R"(", "value": ")" + std::string(parts->second) + "\"}";
     }
-    return ask(body + "}");
+    return ask(body + "]}");
   }
+  static wire::RequestHead head_of(const std::string& method, const std::string& host,
+                                   const std::string& target,
+                                   const std::vector<std::string>& fields) {
+    wire::RequestHead head;
+    head.method = method;
+    head.target = target;
+    head.fields.add("Host", host);
+    for (const std::string& field : fields) {
+      const auto parts = split_once(field, ':');
+      head.fields.add(parts->first, parts->second);
+    }
+    return head;
+  }
+  // Explains the request and sends it eight times: whoever is foretold serves. Gives the explanation.
+  Node foretold(const std::string& method, const std::string& host, const std::string& target,
+                const std::vector<std::string>& fields, size_t many) {
+    SCOPED_TRACE(method + " " + host + target + (fields.empty() ? "" : " " + fields.front()));
+    const Node said = explain(method, host, target, fields);
+    const std::vector<std::string> named = candidates(said);
+    EXPECT_EQ(named.size(), many);
+    for (int i = 0; i < 8; ++i) {
+      const CallResult result = mesh.call("web", head_of(method, host, target, fields), host, 80);
+      EXPECT_EQ(result.status, 200) << result.error;
+      EXPECT_NE(std::ranges::find(named, result.body), named.end()) << result.body;
+    }
+    return said;
+  }
+  // A client's token for an instance of a service.
+  std::string token(uint64_t backend, const std::string& instance) {
+    const WallTime now = mesh.world().wall_now();
+    return steer::SessionToken{
+        backend, steer::instance_tag(backend, mesh.instance(instance).registered.instance), now,
+        now}
+        .encode();
+  }
+  const std::string& secret() { return mesh.instance("web").worker->worker.self.mesh6_range; }
   // The names of the instances that may serve, sorted.
   std::vector<std::string> candidates(const Node& explanation) {
     std::vector<std::string> names;
@@ -155,18 +195,16 @@ TEST_F(Explain, WhatIsForetoldHappens) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(std::string(c.method) + " " + c.host + c.target + " " + c.field);
-    const Node said = explain(c.method, c.host, c.target, c.field);
+    const std::vector<std::string> fields =
+        *c.field ? std::vector<std::string>{c.field} : std::vector<std::string>();
+    const Node said = explain(c.method, c.host, c.target, fields);
     EXPECT_EQ(outcome(said, "route"), c.route);
     const Node* status = said.find_path({"outcome", "status"});
     EXPECT_EQ(status ? status->number : 0, c.status);
     EXPECT_EQ(outcome(said, "location"), c.location);
     EXPECT_EQ(candidates(said), c.candidates);
 
-    wire::RequestHead head;
-    head.method = c.method;
-    head.target = c.target;
-    head.fields.add("Host", c.host);
-    if (const auto parts = split_once(c.field, ':')) head.fields.add(parts->first, parts->second);
+    const wire::RequestHead head = head_of(c.method, c.host, c.target, fields);
     std::vector<std::string> served;
     for (int i = 0; i < 8; ++i) {
       const CallResult result = mesh.call("web", head, c.host, 80);
@@ -187,13 +225,179 @@ TEST_F(Explain, WhatIsForetoldHappens) {
   }
 }
 
+constexpr const char* kMany = R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: many}
+spec:
+  parentRefs: [{group: "", kind: Service, name: many}]
+  rules:
+  - name: kept
+    matches: [{path: {value: /kept}}]
+    sessionPersistence: {cookie: {name: kept}}
+    backendRefs: [{name: many, port: 80}, {name: plain, port: 80}]
+  - name: pages
+    matches: [{path: {value: /pages}, method: PUT}]
+    filters: [{type: CORS, cors: {allowOrigins: ["https://shop.test"], allowMethods: [PUT], maxAge: 60}}]
+    backendRefs: [{name: many, port: 80}]
+  - name: copied
+    matches: [{path: {value: /copied}}]
+    filters: [{type: RequestMirror, requestMirror: {backendRef: {name: cart-v1, port: 80}}}]
+    backendRefs:
+    - name: many
+      port: 80
+      filters: [{type: RequestMirror, requestMirror: {backendRef: {name: cart-v2, port: 80}, percent: 0}}]
+  - backendRefs: [{name: many, port: 80}]
+---
+apiVersion: weft.dev/v1
+kind: BackendPolicy
+metadata: {name: by-user}
+spec:
+  targetRefs: [{kind: Service, name: many}]
+  loadBalancing: {algorithm: Maglev, hashBy: [{type: Header, name: x-user}]}
+---
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackendTrafficPolicy
+metadata: {name: plain}
+spec:
+  targetRefs: [{group: "", kind: Service, name: plain}]
+  retryConstraint: {budget: {percent: 33, interval: 1m}}
+  sessionPersistence: {type: Header, header: {name: x-session}}
+)";
+
+class ExplainChoices : public Explain {
+ protected:
+  ExplainChoices() {
+    for (const char* name : {"many-a", "many-b", "many-c"}) {
+      add(name, "many", 80, model::Protocol::kHttp, false);
+    }
+    const CallResult applied = mesh.apply(kMany);
+    EXPECT_EQ(applied.status, 200) << applied.body << applied.error;
+    mesh.world().run_for(Duration::seconds(1));
+  }
+};
+
+TEST_F(ExplainChoices, AHashIsSaidWithItsKeyAndItsInstance) {
+  std::set<std::string> instances;
+  for (const char* user : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    const Node said = foretold("GET", "many", "/x", {std::string("x-user:") + user}, 1);
+    instances.insert(candidates(said).front());
+    const std::string choice = stage(said, "choice");
+    EXPECT_NE(choice.find("|the hash of header x-user falls to many-"), std::string::npos)
+        << choice;
+    EXPECT_NE(choice.find(std::string("|header x-user=") + user + "@the request"),
+              std::string::npos)
+        << choice;
+  }
+  EXPECT_GE(instances.size(), 2u);
+  const Node none = foretold("GET", "many", "/x", {}, 3);
+  EXPECT_EQ(stage(none, "choice"), "|drawn at random: the request has nothing to hash by");
+  const std::string two = stage(explain("GET", "plain", "/x"), "choice");
+  EXPECT_NE(two.find("of two drawn at random the one with the smaller product"), std::string::npos)
+      << two;
+}
+
+TEST_F(ExplainChoices, ASessionNamesItsInstance) {
+  const model::RouteRule rule{.route = "default/many", .rule = "kept"};
+  for (const char* name : {"many-a", "many-b", "many-c", "plain-a", "plain-b"}) {
+    const model::Backend backend{
+        .service = {"default", std::string(name).substr(0, std::string(name).find('-'))},
+        .port = 80};
+    const std::string session = token(steer::backend_tag(secret(), rule, backend), name);
+    const Node said = foretold("GET", "many", "/kept", {"cookie:kept=" + session, "x-user:a"}, 1);
+    EXPECT_EQ(candidates(said), std::vector<std::string>{name});
+    EXPECT_NE(stage(said, "session")
+                  .find("HTTPRoute default/many rule kept|the cookie kept of the "
+                        "request names " +
+                        mesh.instance(name).registered.instance),
+              std::string::npos)
+        << stage(said, "session");
+  }
+  const std::string none = stage(foretold("GET", "many", "/kept", {"cookie:kept=x"}, 5), "session");
+  EXPECT_NE(none.find("the request brings no cookie kept that holds"), std::string::npos) << none;
+  // A Service's own.
+  const uint64_t plain = steer::service_tag(secret(), {"default", "plain"}, 80);
+  const Node own = foretold("GET", "plain", "/", {"x-session:" + token(plain, "plain-b")}, 1);
+  EXPECT_EQ(candidates(own), std::vector<std::string>{"plain-b"});
+  EXPECT_NE(stage(own, "session").find("XBackendTrafficPolicy default/plain|"), std::string::npos);
+  foretold("GET", "plain", "/", {}, 2);
+  EXPECT_EQ(stage(foretold("GET", "many", "/x", {"x-user:b"}, 1), "session"), "|none (default)");
+  // Its instance has gone.
+  mesh.close_app("plain-b");
+  mesh.world().run_for(Duration::seconds(10));
+  const Node gone = foretold("GET", "plain", "/", {"x-session:" + token(plain, "plain-b")}, 1);
+  EXPECT_EQ(candidates(gone), std::vector<std::string>{"plain-a"});
+  EXPECT_NE(stage(gone, "session").find("cannot serve"), std::string::npos);
+}
+
+TEST_F(ExplainChoices, PreflightsAndCopiesAreStages) {
+  const std::vector<std::string> preflight = {"origin:https://shop.test",
+                                              "access-control-request-method:PUT"};
+  const Node said = explain("OPTIONS", "many", "/pages", preflight);
+  EXPECT_EQ(said.find_path({"outcome", "status"})->number, 204);
+  const std::string cors = stage(said, "CORS");
+  EXPECT_NE(cors.find("HTTPRoute default/many rule pages|a preflight, which no backend sees: the "
+                      "origin https://shop.test is allowed"),
+            std::string::npos)
+      << cors;
+  EXPECT_NE(cors.find("access-control-max-age=60@HTTPRoute"), std::string::npos) << cors;
+  EXPECT_EQ(mesh.call("web", head_of("OPTIONS", "many", "/pages", preflight), "many", 80).status,
+            204);
+  const std::string other =
+      stage(foretold("PUT", "many", "/pages", {"origin:https://a.test", "x-user:a"}, 1), "CORS");
+  EXPECT_NE(other.find("the origin https://a.test is not allowed"), std::string::npos) << other;
+
+  const uint64_t v1 = mesh.instance("cart-v1").record.requests;
+  const uint64_t v2 = mesh.instance("cart-v2").record.requests;
+  const std::string copies = stage(foretold("GET", "many", "/copied", {}, 3), "mirrors");
+  EXPECT_NE(copies.find("|copy=to cart-v1.default:80 of 100 % of the requests@HTTPRoute"),
+            std::string::npos)
+      << copies;
+  EXPECT_NE(copies.find("|copy=to cart-v2.default:80 of 0 % of what goes to many.default:80@"),
+            std::string::npos)
+      << copies;
+  mesh.world().run_for(Duration::seconds(1));
+  EXPECT_EQ(mesh.instance("cart-v1").record.requests, v1 + 8);
+  EXPECT_EQ(mesh.instance("cart-v2").record.requests, v2);
+}
+
+TEST_F(ExplainChoices, AServicesConstraintIsTheOriginOfTheBudget) {
+  const CallResult applied = mesh.apply(R"(
+apiVersion: weft.dev/v1
+kind: BackendPolicy
+metadata: {name: plain}
+spec:
+  targetRefs: [{kind: Service, name: plain}]
+  retries: {attempts: 4}
+)");
+  ASSERT_EQ(applied.status, 200) << applied.body;
+  mesh.world().run_for(Duration::seconds(1));
+  const std::string retries = stage(foretold("GET", "plain", "/", {}, 2), "retries");
+  EXPECT_NE(retries.find("|attempts=4@BackendPolicy default/plain"), std::string::npos) << retries;
+  EXPECT_NE(retries.find("|budget.percent=33@XBackendTrafficPolicy default/plain"),
+            std::string::npos)
+      << retries;
+  EXPECT_NE(retries.find("|budget.interval=60s@XBackendTrafficPolicy default/plain"),
+            std::string::npos)
+      << retries;
+}
+
+TEST_F(Explain, TheCallForQuestionsStaysOpenHoweverLongNobodyAsks) {
+  for (int i = 0; i < 5; ++i) {
+    mesh.world().run_for(Duration::minutes(61));
+    const Instant start = mesh.world().now();
+    EXPECT_EQ(candidates(explain("GET", "plain", "/x")).size(), 2u);
+    EXPECT_LT(mesh.world().now() - start, Duration::millis(500)) << "nobody had to connect anew";
+  }
+}
+
 TEST_F(Explain, SaysWhatRulesThatRankBeforeLack) {
   const std::string route = stage(explain("GET", "cart", "/items/1"), "route");
   EXPECT_NE(route.find("HTTPRoute default/cart rule items|matches"), std::string::npos) << route;
   EXPECT_NE(route.find("not HTTPRoute default/cart rule canary: it needs the header x-canary: 1"),
             std::string::npos)
       << route;
-  const std::string canary = stage(explain("GET", "cart", "/items/1", "x-canary:1"), "route");
+  const std::string canary = stage(explain("GET", "cart", "/items/1", {"x-canary:1"}), "route");
   EXPECT_NE(canary.find("|timeout=2s@HTTPRoute default/cart rule canary"), std::string::npos)
       << canary;
   EXPECT_NE(canary.find("|timeout of a try=none@default"), std::string::npos) << canary;
@@ -250,7 +454,7 @@ spec:
   ASSERT_EQ(applied.status, 200) << applied.body;
   mesh.world().run_for(Duration::seconds(1));
 
-  const Node canary = explain("GET", "cart", "/items", "x-canary:1");
+  const Node canary = explain("GET", "cart", "/items", {"x-canary:1"});
   EXPECT_NE(stage(canary, "balancing")
                 .find("BackendPolicy default/canary|for cart-v2.default:80|algorithm=LeastRequest@"
                       "BackendPolicy default/canary"),
@@ -267,7 +471,7 @@ spec:
 
   EXPECT_NE(stage(explain("GET", "plain", "/"), "fault").find("does not concern"),
             std::string::npos);
-  const std::string fault = stage(explain("GET", "plain", "/", "x-experiment:1"), "fault");
+  const std::string fault = stage(explain("GET", "plain", "/", {"x-experiment:1"}), "fault");
   EXPECT_NE(fault.find("FaultPolicy default/broken|concerns it"), std::string::npos) << fault;
   EXPECT_NE(fault.find("|abort=status 418 for 100 %@FaultPolicy default/broken"), std::string::npos)
       << fault;

@@ -150,6 +150,37 @@ TEST_F(Resilience, TheBudgetEndsAStormOfRetries) {
   EXPECT_TRUE(says(metrics("client"), R"(weft_retries_refused_total{service="cart.default"})"));
 }
 
+TEST_F(Resilience, AServicesOwnConstraintIsTheBudgetAndWhatItRefusesGets503) {
+  const Retries retries{.attempts = 5,
+                        .conditions = Retries::kServerError,
+                        .base_backoff = Duration::millis(1),
+                        .budget_percent = 100};
+  const model::RetryConstraint constraint{.percent = 0,
+                                          .interval = Duration::seconds(60),
+                                          .min_retries = 1,
+                                          .min_interval = Duration::seconds(20)};
+  protect({.retries = {{retries, kOrigin}},
+           .retry_constraint = {{constraint, "XBackendTrafficPolicy default/cart"}}});
+  all(status(500));
+  uint64_t before = seen_by_apps();
+  std::string answer = ask(get());
+  EXPECT_EQ(seen_by_apps(), before + 1 + 3) << "three in a minute";
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 503 ")) << answer;
+  EXPECT_EQ(body(answer),
+            "weft: cart.default:80 failed, and its retry budget by XBackendTrafficPolicy "
+            "default/cart is spent\n");
+  EXPECT_TRUE(says(drain(outbound_log), R"("status":503,"flags":"UO")"));
+  world().run_for(Duration::seconds(50));
+  before = seen_by_apps();
+  answer = ask(get());
+  EXPECT_EQ(seen_by_apps(), before + 1) << "the minute is not over";
+  world().run_for(Duration::seconds(15));
+  EXPECT_EQ((ask(get()), seen_by_apps()), before + 2 + 3);
+  // What nobody asks to be tried again is answered as it came.
+  behave("one", status(404)), behave("two", status(404)), behave("three", status(404));
+  EXPECT_TRUE(ask(get()).starts_with("HTTP/1.1 404 "));
+}
+
 TEST_F(Resilience, TheBreakerOpensWhenTooManyRequestsAreInFlightAndCloses) {
   protect({.circuit_breaker = {{{.max_requests = 2}, kOrigin}}});
   all({.says = "slow", .delay = Duration::seconds(2)});

@@ -219,5 +219,71 @@ spec:
   }
 }
 
+TEST_F(PolicyMesh, AServiceKeepsSessionsWhateverRouteSendsThere) {
+  mesh.add({.name = "other",
+            .services = {{"other", 80, 8080, model::Protocol::kHttp, false}},
+            .behaviour = {.says = "other"}});
+  const auto apply = [&](const char* yaml) {
+    const CallResult applied = mesh.apply(yaml);
+    ASSERT_EQ(applied.status, 200) << applied.body;
+    world().run_for(Duration::seconds(1));
+  };
+  const auto cookie_of = [&](const std::string& answer) {
+    const std::string cookie = field(answer, "Set-Cookie");
+    return cookie.substr(0, cookie.find(';'));
+  };
+  const auto ask_with = [&](const std::string& cookie) {
+    return ask(get("Cookie: " + cookie + "\r\n"));
+  };
+  apply(R"(
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackendTrafficPolicy
+metadata: {name: sessions}
+spec:
+  targetRefs: [{group: "", kind: Service, name: cart}, {group: "", kind: Service, name: other}]
+  sessionPersistence: {cookie: {name: basket}}
+)");
+  const std::string first = ask(get());
+  const std::string cookie = cookie_of(first);
+  ASSERT_TRUE(cookie.starts_with("basket=")) << first;
+  for (int i = 0; i < 20; ++i) {
+    const std::string again = ask_with(cookie);
+    EXPECT_EQ(body(again), body(first));
+    EXPECT_EQ(field(again, "Set-Cookie"), "");
+  }
+  // A route that shares the calls out: whoever has a session keeps its backend, and so its instance.
+  apply(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: split}
+spec:
+  parentRefs: [{group: "", kind: Service, name: cart}]
+  rules: [{backendRefs: [{name: cart, port: 80}, {name: other, port: 80}]}]
+)");
+  std::map<std::string, std::string> sessions;
+  for (int i = 0; i < 60; ++i) {
+    const std::string answer = ask(get());
+    sessions[body(answer)] = cookie_of(answer);
+  }
+  EXPECT_TRUE(sessions.contains("other"));
+  EXPECT_GE(sessions.size(), 3u);
+  sessions[body(first)] = cookie;
+  for (const auto& [instance, session] : sessions) {
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(body(ask_with(session)), instance);
+  }
+  // The route's own sessions come before the Service's.
+  apply(R"(
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: split}
+spec:
+  parentRefs: [{group: "", kind: Service, name: cart}]
+  rules:
+  - sessionPersistence: {cookie: {name: route}}
+    backendRefs: [{name: cart, port: 80}]
+)");
+  EXPECT_TRUE(cookie_of(ask_with(cookie)).starts_with("route="));
+}
+
 }  // namespace
 }  // namespace weft::scenarios

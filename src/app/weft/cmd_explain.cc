@@ -16,7 +16,7 @@ using control::Node;
 constexpr std::string_view kManual = R"(weft explain - what would become of a request, and why
 
   weft explain [METHOD] http://HOST[:PORT]/PATH --from WHO [-H 'NAME: VALUE']...
-  weft explain tcp HOST:PORT --from WHO [--server-name NAME]
+  weft explain tcp://HOST:PORT --from WHO [--server-name NAME]
   weft explain [service] NAME [--from WHO]
 
 Prints, in the order in which they act, the objects that decide on the request: name, destination, route
@@ -31,14 +31,14 @@ OPTIONS
       --from WHO           the caller: an instance (web-7f3a9c) or a service (its first instance that
                            answers). Default: any instance of the namespace
   -H, --header 'N: V'      a header field of the request; Host and content-type count as they would
-      --server-name NAME   of the app's own TLS (SNI); https://HOST/ is the same as tcp HOST:443 with it
+      --server-name NAME   of the app's own TLS (SNI); https://HOST/ is the same as tcp://HOST:443 with it
   -n, --namespace NAME     where WHO runs (default: default)
   -o, --output FORM        table (default), json or yaml
       --socket PATH        the server's socket (default: $WEFT_SOCKET, or where `weft server` puts it)
 
 EXAMPLES
   weft explain GET http://cart/items -H 'x-canary: 1' --from web
-  weft explain tcp postgres:5432 --from cart-7f3a9c
+  weft explain tcp://postgres:5432 --from cart-7f3a9c
   weft explain cart
 
 EXIT STATUS
@@ -111,7 +111,7 @@ Result<Node> request_question(const CommandLine& line, std::string method, const
 
 Result<Node> connection_question(const CommandLine& line, const Url& url, bool https) {
   const uint16_t port = url.port != 0 ? url.port : static_cast<uint16_t>(https ? 443 : 0);
-  if (port == 0) return fail(ErrorKind::kInvalid, "which port? tcp HOST:PORT");
+  if (port == 0) return fail(ErrorKind::kInvalid, "which port? tcp://HOST:PORT");
   Node body = Node::map();
   body.add("kind", "connection");
   body.add("host", url.host);
@@ -124,7 +124,7 @@ Result<Node> connection_question(const CommandLine& line, const Url& url, bool h
 Result<Node> question_of(const CommandLine& line) {
   const std::vector<std::string>& words = line.words();
   if (words.empty() || words.size() > 2) {
-    return fail(ErrorKind::kInvalid, "what? [METHOD] URL, tcp HOST:PORT, or a service");
+    return fail(ErrorKind::kInvalid, "what? [METHOD] URL, tcp://HOST:PORT, or a service");
   }
   const std::string& what = words.back();
   const std::string first = words.size() == 2 ? words.front() : "";
