@@ -32,7 +32,7 @@ class Checker {
     }
     Node out = Node::map(node.at);
     for (const Node::Entry& entry : node.entries) {
-      if (!find_field(schema, entry.name)) unknown(schema, entry, path);
+      if (!find_field(schema, entry.name)) unknown(schema, node, entry, path);
     }
     for (const Field& field : schema.fields) one_field(schema, field, node, path, out);
     run(schema.rules, out, path);
@@ -85,7 +85,18 @@ class Checker {
     return out;
   }
 
-  void unknown(const Schema& schema, const Node::Entry& entry, const std::string& path) {
+  void unknown(const Schema& schema, const Node& parent, const Node::Entry& entry,
+               const std::string& path) {
+    // Of a `type` that does not exist here: that is told already.
+    const Field* type = find_field(schema, "type");
+    const std::string_view said = parent.text_of("type");
+    const auto has = [&](std::span<const char* const> set) {
+      return std::ranges::any_of(set, [&](std::string_view v) { return v == said; });
+    };
+    if (type && type->type == FieldType::kEnum && equals_ignoring_case(entry.name, said) &&
+        !has(type->values) && !has(type->unsupported_values)) {
+      return;
+    }
     std::vector<std::string_view> names;
     for (const Field& field : schema.fields) {
       if (!field.unsupported) names.emplace_back(field.name);

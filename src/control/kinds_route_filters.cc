@@ -61,11 +61,12 @@ model::SessionPersistence RouteReading::sessions(const Node& node, const std::st
     out.name = header->text_of("name");
     return out;
   }
-  const Node& cookie = *node.find("cookie");
-  out.name = cookie.text_of("name");
-  out.path = cookie.text_of("path");
+  const Node* cookie = node.find("cookie");
+  if (!cookie) return out;  // reported
+  out.name = cookie->text_of("name");
+  out.path = cookie->text_of("path");
   if (!fits_in_cookie(out.path)) hold(path + ".cookie.path", "no cookie can have this path");
-  out.permanent = cookie.text_of("lifetimeType") == "Permanent";
+  out.permanent = cookie->text_of("lifetimeType") == "Permanent";
   return out;
 }
 

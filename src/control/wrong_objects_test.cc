@@ -47,12 +47,19 @@ constexpr Row kRows[] = {
      "headers)"},
     {"GRPCRoute", "spec: {rules: [{filters: [{}]}]}\n",
      "f.yaml:4:27: spec.rules[0].filters[0].type: required by a filter (Which filter.)"},
-    {"GRPCRoute", "spec: {rules: [{filters: [{type: URLRewrite, urlRewrite: {}}]}]}\n", "?"},
+    {"HTTPRoute", "spec: {rules: [{sessionPersistence: {}}]}\n",
+     "f.yaml:4:37: spec.rules[0].sessionPersistence.cookie: required by type Cookie"},
+    {"GRPCRoute", "spec: {rules: [{filters: [{type: URLRewrite, urlRewrite: {}}]}]}\n",
+     "f.yaml:4:34: spec.rules[0].filters[0].type: the text 'URLRewrite' is not allowed here "
+     "(allowed: RequestHeaderModifier, ResponseHeaderModifier, RequestMirror)"},
     {"GRPCRoute",
      "spec: {rules: [{filters: [{type: Mirror, requestMirror: {backendRef: {name: b, port: "
      "1}}}]}]}\n",
-     "?"},
-    {"GRPCRoute", "spec: {rules: [{filters: [{type: RequestRedirect}]}]}\n", "?"},
+     "f.yaml:4:34: spec.rules[0].filters[0].type: the text 'Mirror' is not allowed here (allowed: "
+     "RequestHeaderModifier, ResponseHeaderModifier, RequestMirror)"},
+    {"GRPCRoute", "spec: {rules: [{filters: [{type: RequestRedirect}]}]}\n",
+     "f.yaml:4:34: spec.rules[0].filters[0].type: the text 'RequestRedirect' is not allowed here "
+     "(allowed: RequestHeaderModifier, ResponseHeaderModifier, RequestMirror)"},
     {"GRPCRoute", "spec: {rules: [{name: a}, {name: a}]}\n",
      "f.yaml:4:34: spec.rules[1].name: the name 'a' is taken by a rule before (each name once)"},
     {"TLSRoute", "spec: {rules: [{backendRefs: [{name: b, port: 443}]}]}\n",
@@ -143,51 +150,56 @@ constexpr Row kRows[] = {
     {"RateLimitPolicy", "spec: {targetRefs: [{kind: Service, name: a}], limits: []}\n",
      "f.yaml:4:56: spec.limits: needs at least 1 item"},
     {"XBackendTrafficPolicy", "spec: {targetRefs: [{kind: Service, name: a}]}\n",
-     "f.yaml:4:21: spec.targetRefs[0].group: required by a targetRef (API group of the object; "
-     "\"\" "
-     "is core (Services, Secrets).)"},
+     "f.yaml:4:21: spec.targetRefs[0].group: required by a targetRef (for example "
+     "gateway.networking.k8s.io)"},
     {"XBackendTrafficPolicy", "spec: {targetRefs: []}\n",
      "f.yaml:4:20: spec.targetRefs: needs at least 1 item"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}, {group: '', kind: Service, name: "
      "a}]}\n",
-     "?"},
+     "f.yaml:4:66: spec.targetRefs[1].group: '' is targetRefs[0] already (each once)"},
     {"XBackendTrafficPolicy",
-     "spec: {targetRefs: [{group: '', kind: Service, name: a, sectionName: b}]}\n", "?"},
+     "spec: {targetRefs: [{group: '', kind: Service, name: a, sectionName: b}]}\n",
+     "f.yaml:4:57: spec.targetRefs[0].sectionName: unknown field (fields of a targetRef: group, "
+     "kind, name)"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {budget: "
      "{interval: 999ms}}}\n",
-     "?"},
+     "f.yaml:4:96: spec.retryConstraint.budget.interval: 999ms is out of range: 1s to 1h"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {budget: "
      "{interval: 61m}}}\n",
-     "?"},
+     "f.yaml:4:96: spec.retryConstraint.budget.interval: 61m is out of range: 1s to 1h"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {budget: "
      "{percent: 101}}}\n",
-     "?"},
+     "f.yaml:4:95: spec.retryConstraint.budget.percent: 101 is out of range: 0 to 100"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {minRetryRate: "
      "{interval: 0s}}}\n",
-     "?"},
+     "f.yaml:4:102: spec.retryConstraint.minRetryRate.interval: 0s is out of range: longer than "
+     "0s, at most 1h"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {minRetryRate: "
      "{interval: 2h}}}\n",
-     "?"},
+     "f.yaml:4:102: spec.retryConstraint.minRetryRate.interval: 2h is out of range: longer than "
+     "0s, at most 1h"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], retryConstraint: {minRetryRate: "
      "{count: 0}}}\n",
-     "?"},
+     "f.yaml:4:99: spec.retryConstraint.minRetryRate.count: 0 is out of range: 1 to 1000000"},
     {"XBackendTrafficPolicy",
-     "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {}}\n", "?"},
+     "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {}}\n",
+     "f.yaml:4:79: spec.sessionPersistence.cookie: required by type Cookie"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {type: Header, "
      "header: {name: a}, cookie: {}}}\n",
-     "?"},
+     "f.yaml:4:118: spec.sessionPersistence.cookie: does not belong to type Header"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {cookie: "
      "{lifetimeType: Permanent}}}\n",
-     "?"},
+     "f.yaml:4:79: spec.sessionPersistence.absoluteTimeout: required by a cookie of lifetimeType "
+     "Permanent (for example 1h)"},
 };
 
 TEST(WrongObjectsOfEveryKind, SayWherePathWhatAndHint) {
