@@ -194,7 +194,7 @@ constexpr Row kRows[] = {
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {type: Header, "
      "header: {name: a}, cookie: {}}}\n",
-     "f.yaml:4:118: spec.sessionPersistence.cookie: does not belong to type Header"},
+     "f.yaml:4:121: spec.sessionPersistence.cookie: does not belong to type Header"},
     {"XBackendTrafficPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: {cookie: "
      "{lifetimeType: Permanent}}}\n",
