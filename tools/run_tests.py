@@ -20,7 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM_TIMEOUT_S = 900
-SUITE_LINE = re.compile(r"suite \S+: \d+ of \d+, \d+ counted out")
+SUITE_LINE = re.compile(r"suite \S+: \d+ of \d+, \d+ counted out( \(.*\))?")
 
 
 def discover(build):

@@ -1,6 +1,7 @@
 // A group of one instance, as most direct connections have it, needs no pool.
 #include "proxy/balancer.h"
 
+#include <algorithm>
 #include <set>
 
 #include "model/policy_section.h"
@@ -8,9 +9,13 @@
 namespace weft::proxy {
 namespace {
 
+bool serves(const LiveEndpoint& one, uint16_t service_port) {
+  return one.endpoint.ready && one.endpoint.target_ports.contains(service_port);
+}
+
 const LiveEndpoint* only(const LiveEndpoint& one, uint16_t service_port,
                          const steer::PickQuery& query, bool again) {
-  if (!one.endpoint.ready || !one.endpoint.target_ports.contains(service_port)) return nullptr;
+  if (!serves(one, service_port)) return nullptr;
   if (!again && query.tried.has(one.health.get())) return nullptr;
   one.health->claim(query.now);
   return &one;
@@ -37,6 +42,11 @@ const LiveEndpoint* pick_endpoint(const EndpointGroup& group, uint16_t service_p
     chosen = pool.pick(anew);
   }
   return chosen ? &group.endpoints[*chosen] : nullptr;
+}
+
+bool could_serve(const EndpointGroup& group, uint16_t service_port) {
+  return std::ranges::any_of(group.endpoints,
+                             [&](const LiveEndpoint& one) { return serves(one, service_port); });
 }
 
 const std::vector<model::RequestKey>* hash_keys(const EndpointGroup& group,

@@ -17,6 +17,9 @@ const LiveEndpoint* pick_endpoint(const EndpointGroup& group, uint16_t service_p
                                   const model::BackendPolicy* rule, const steer::PickQuery& query,
                                   bool again);
 
+// Has it an endpoint that pick_endpoint() could choose?
+bool could_serve(const EndpointGroup& group, uint16_t service_port);
+
 // The requests' parts by which this policy tells them apart; null: by none.
 const std::vector<model::RequestKey>* hash_keys(const EndpointGroup& group,
                                                 const model::BackendPolicy* rule);

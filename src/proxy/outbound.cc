@@ -11,9 +11,9 @@ namespace {
 
 http::ServerLimits app_limits() {
   http::ServerLimits limits;
-  // It is the app's connection, to keep as long as it likes, and a stream may be silent as long.
-  limits.idle_timeout = Duration::hours(24);
-  limits.stream_timeout = Duration::hours(24);
+  // A stream may be silent as long as the connection.
+  limits.idle_timeout = Outbound::kSilence;
+  limits.stream_timeout = Outbound::kSilence;
   limits.body_timeout = Duration::minutes(5);
   limits.extended_connect = true;
   return limits;
@@ -120,7 +120,7 @@ io::Task<void> Outbound::carry_opaque(io::StreamPtr client, Destination destinat
 io::Task<void> Outbound::carry_detected(io::StreamPtr client, Destination destination) {
   io::Event arrived(worker_.loop);
   auto from_client = std::make_unique<Look>(*client, arrived);
-  Instant until = worker_.loop.now() + kLook;
+  Instant until = worker_.loop.now() + time_to_speak(destination);
   while (kind_of(*from_client) == wire::Detected::kNeedMore && !from_client->ended()) {
     arrived.reset();
     Duration left = until - worker_.loop.now();

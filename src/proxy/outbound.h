@@ -4,7 +4,9 @@
 //
 // A declared protocol is believed. Otherwise, after a look of a few milliseconds, the way to the server
 // is opened and whichever side speaks first decides: a server-first protocol never stalls, and a client
-// that opens early and sends HTTP a minute later is still HTTP.
+// that opens early and sends HTTP a minute later is still HTTP. With no instance to open a way to, a client of a
+// service with an HTTPRoute or GRPCRoute is waited for, since a route may lead elsewhere or answer by itself; one of
+// a service without is waited for a little, so that HTTP reads why there is no answer.
 //
 // Where routes for opaque connections (TLSRoute, TCPRoute) concern the app, they decide instead, by the most
 // specific kind that fits what the client says: HTTP on an undeclared port with an HTTPRoute, then TLS by its
@@ -42,6 +44,8 @@ class Outbound {
   // A first message that could yet become HTTP ("x", "PING") may be all that its client says before an
   // answer: then it goes on as it is.
   static constexpr Duration kUndecided = Duration::millis(100);
+  // An app may keep a connection as long as it likes.
+  static constexpr Duration kSilence = Duration::hours(24);
 
   // `host_ports`: ports of the host's loopback that the app may reach at the same place.
   Outbound(Worker& worker, UpstreamPool& pool, std::set<uint16_t> host_ports);
@@ -83,6 +87,7 @@ class Outbound {
   bool takes_http(const Destination& destination) const;
   // outbound_routed.cc
   bool has_tcp_rules(const Destination& destination) const;
+  Duration time_to_speak(const Destination& destination) const;
   io::Task<void> carry_routed(io::StreamPtr client, Destination destination);
   io::Task<void> carry_by_name(io::StreamPtr client, Destination destination);
   void serve_http(io::StreamPtr client, Destination destination);

@@ -34,6 +34,13 @@ bool Outbound::has_tcp_rules(const Destination& destination) const {
   return in_use.port && in_use.port->tcp_rules.concern(worker_.self.ns);
 }
 
+// How long a client may be silent before the way to the server is opened.
+Duration Outbound::time_to_speak(const Destination& destination) const {
+  if (tcp_.leads_somewhere(destination)) return kLook;
+  const PortInUse in_use = port_of(*worker_.snapshot, destination);
+  return in_use.port && in_use.port->routed_for(worker_.self.ns) ? kSilence : kUndecided;
+}
+
 io::Task<void> Outbound::carry_routed(io::StreamPtr client, Destination destination) {
   const PortInUse in_use = port_of(*worker_.snapshot, destination);
   const TcpRules& rules = in_use.port->tcp_rules;

@@ -93,6 +93,13 @@ io::Task<Result<void>> TcpPath::inject(Record& record, steer::Injection injectio
   co_return std::unexpected(std::move(error));
 }
 
+bool TcpPath::leads_somewhere(const Destination& destination) const {
+  const uint16_t port = destination.chosen ? destination.chosen->port : destination.port;
+  if (port == 0) return false;
+  const auto group = group_of(*worker_.snapshot, destination);
+  return group && could_serve(*group, port);
+}
+
 io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Injection injection) {
   OpenedTcp opened;
   opened.record = record_for(worker_, destination);

@@ -29,6 +29,8 @@ class TcpPath {
   // To a service or an instance, or to what a route has chosen; tries other endpoints while nothing was
   // sent. First `injection` is carried out; an error if that ends the connection.
   io::Task<Result<OpenedTcp>> open(Destination destination, steer::Injection injection = {});
+  // Is there an instance, ready or not yet known to be dead, that open() could try?
+  bool leads_somewhere(const Destination& destination) const;
   // What a FaultPolicy breaks of a connection to this destination.
   steer::Injection draw_fault(const Destination& destination);
   // Carries it out. An error: the connection is to be reset, and is recorded. A client that goes meanwhile is

@@ -86,8 +86,9 @@ def run_apart(name, bin_dir, keep):
         target = keep / name
         shutil.rmtree(target, ignore_errors=True)
         subprocess.run(["cp", "-a", str(folder), str(target)], stderr=subprocess.DEVNULL)
+    counts = json.loads((folder / "counts.json").read_text()) if (folder / "counts.json").exists() else None
     shutil.rmtree(folder, ignore_errors=True)
-    return name, done.returncode, seconds, output, logs
+    return name, done.returncode, seconds, output, logs, counts
 
 
 def main():
@@ -111,11 +112,13 @@ def main():
     keep = harness.ROOT / "build" / "e2e"
     keep.mkdir(parents=True, exist_ok=True)
     counts = {0: 0, 77: 0}
-    failed = 0
+    failed, figures = 0, {}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for name, status, seconds, output, logs in pool.map(
+        for name, status, seconds, output, logs, counted in pool.map(
                 lambda n: run_apart(n, arguments.bin.resolve(), keep), names):
             word = {0: "ok", 77: "skipped"}.get(status, "FAILED")
+            if counted:
+                figures.setdefault(counted[0], []).append(counted[1])
             note = f": {output.strip()}" if status == 77 else ""
             print(f"e2e {name:58} {word:7} ({seconds:.1f} s){note}", flush=True)
             if status in counts:
@@ -123,6 +126,8 @@ def main():
             else:
                 failed += 1
                 print("    " + "\n    ".join((output + logs).splitlines()[-90:]), flush=True)
+    for title, lines in figures.items():
+        print(f"{title}: {', '.join(lines)}")
     print(f"end-to-end: {counts[0]} passed, {failed} failed, {counts[77]} skipped")
     if arguments.report:
         arguments.report.write_text(json.dumps({"passed": counts[0], "failed": failed, "skipped": counts[77]}))

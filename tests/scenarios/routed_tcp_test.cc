@@ -189,6 +189,32 @@ TEST_F(RoutedTcp, AnUndeclaredPortHasRoutesOfAllKinds) {
   EXPECT_EQ(ask("SSH-2.0-x\n", "open", 9000), "b");
 }
 
+// No way to the service itself can be opened: who speaks late is answered all the same.
+TEST_F(RoutedTcp, WithoutAnInstanceAClientOfAnUndeclaredPortMayTakeItsTime) {
+  add("web", 80, model::Protocol::kHttp, false);
+  ASSERT_EQ(mesh.apply("{apiVersion: v1, kind: Service, metadata: {name: front-door}, "
+                       "spec: {ports: [{port: 80}]}}")
+                .status,
+            200);
+  world().run_for(Duration::millis(500));
+  const auto status_after = [&](Duration silence) {
+    auto peer = dial("front-door", 80);
+    world().run_for(silence);
+    peer->write("GET / HTTP/1.1\r\nHost: front-door\r\n\r\n");
+    world().run_until([&] { return peer->ended || peer->in.contains("\r\n\r\n"); },
+                      Duration::seconds(2));
+    return peer->in.empty() ? "reset" : peer->in.substr(9, 3);
+  };
+  EXPECT_EQ(status_after(Duration::millis(50)), "503");
+  EXPECT_EQ(status_after(Duration::millis(150)), "reset") << "a server that speaks first is none";
+  apply("HTTPRoute", "elsewhere",
+        "  parentRefs: [{kind: Service, group: '', name: front-door}]\n"
+        "  rules: [{backendRefs: [{name: web, port: 80}]}]\n");
+  EXPECT_EQ(status_after(Duration::millis(50)), "200");
+  EXPECT_EQ(status_after(Duration::minutes(10)), "200");
+  EXPECT_EQ(ask("SSH-2.0-x\n", "front-door", 80), "reset");
+}
+
 class ProxyDoor : public RawMesh {
  protected:
   ProxyDoor() {
