@@ -211,7 +211,7 @@ TEST_F(RoutedTcp, WithoutAnInstanceAClientOfAnUndeclaredPortMayTakeItsTime) {
         "  parentRefs: [{kind: Service, group: '', name: front-door}]\n"
         "  rules: [{backendRefs: [{name: web, port: 80}]}]\n");
   EXPECT_EQ(status_after(Duration::millis(50)), "200");
-  EXPECT_EQ(status_after(Duration::minutes(10)), "200");
+  EXPECT_EQ(status_after(Duration::minutes(4)), "200");
   EXPECT_EQ(ask("SSH-2.0-x\n", "front-door", 80), "reset");
 }
 
