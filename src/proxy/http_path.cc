@@ -59,7 +59,12 @@ io::Task<void> HttpPath::serve(http::ServerStreamPtr down, Destination destinati
   Request request(worker_, std::move(down), std::move(destination));
 
   identify(request);
-  if (admit(request) && route(request)) {
+  bool routed = admit(request) && route(request);
+  if (request.forgotten && co_await known_again(request.destination)) {
+    request.reply.reset();
+    routed = route(request);
+  }
+  if (routed) {
     budget(request);
     const bool goes_on = (!request.injection || co_await inject(request)) && enter(request);
     if (goes_on) mirror(request);

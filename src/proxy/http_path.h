@@ -14,6 +14,9 @@ struct SessionQuery;
 
 class HttpPath {
  public:
+  // For what the control plane is asked on the app's behalf.
+  static constexpr Duration kDiscoveryWait = Duration::seconds(5);
+
   // Both outlive the path.
   HttpPath(Worker& worker, UpstreamPool& pool);
 
@@ -29,6 +32,7 @@ class HttpPath {
   void identify(Request& request);
   bool admit(Request& request);
   bool route(Request& request);
+  io::Task<bool> known_again(const Destination& destination);
   void draw_fault(Request& request, const LiveService& service);
   void mirror(Request& request);
   void budget(Request& request);

@@ -17,6 +17,7 @@ bool HttpPath::route(Request& request) {
   } else if (request.destination.kind == Destination::kService) {
     worker_.want({.service = request.destination.service, .mesh_address = {}});
   }
+  request.forgotten = request.destination.kind == Destination::kService && !choice.service;
   request.rule = std::move(choice.rule);
   if (request.rule) request.log.route = name_of(request.rule->rule());
   if (choice.service) draw_fault(request, *choice.service);
@@ -64,6 +65,18 @@ bool HttpPath::route(Request& request) {
     draw_copies(backend.mirrors, request.log.route, head, worker_.random, request.copies);
   }
   return true;
+}
+
+// An app may keep a connection longer than a service is held without use (Discovery::kIdle). False: the service
+// does not exist any more, or nobody tells about it.
+io::Task<bool> HttpPath::known_again(const Destination& destination) {
+  const Instant deadline = worker_.loop.now() + kDiscoveryWait;
+  while (!worker_.snapshot->service(destination.service)) {
+    if (!worker_.snapshot->names->by_name.contains(destination.service)) co_return false;
+    const Duration left = deadline - worker_.loop.now();
+    if (left.ns <= 0 || !co_await worker_.snapshot_changed.wait_for(left)) co_return false;
+  }
+  co_return true;
 }
 
 // Copies leave at once, or when all of the content is known.

@@ -33,8 +33,9 @@ struct HttpPath::Request {
   Instant start;
   Record log;
   bool grpc = false;
-  bool to_http2 = false;  // came in HTTP/1.x, and the backend is declared to speak HTTP/2
-  bool encoded = false;   // the head has the form of the hop
+  bool to_http2 = false;   // came in HTTP/1.x, and the backend is declared to speak HTTP/2
+  bool forgotten = false;  // the service is not held (any more)
+  bool encoded = false;    // the head has the form of the hop
 
   std::shared_ptr<const CompiledRule> rule;             // null: no route, the service itself
   const model::Backend* backend = nullptr;              // of the rule

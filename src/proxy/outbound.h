@@ -39,7 +39,7 @@ namespace weft::proxy {
 
 class Outbound {
  public:
-  static constexpr Duration kDiscoveryWait = Duration::seconds(5);
+  static constexpr Duration kDiscoveryWait = HttpPath::kDiscoveryWait;
   static constexpr Duration kLook = Duration::millis(5);
   // A first message that could yet become HTTP ("x", "PING") may be all that its client says before an
   // answer: then it goes on as it is.

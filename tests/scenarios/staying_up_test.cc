@@ -17,6 +17,19 @@ const std::string kSwitch =
 
 class StayingUp : public RawMesh {};
 
+TEST_F(StayingUp, AConnectionThatRestedLongerThanItsServiceIsHeldGoesOn) {
+  start_backend({kOk, kOk});
+  auto peer = dial();
+  for (int round = 0; round < 2; ++round) {
+    peer->write(kGet);
+    EXPECT_TRUE(
+        until([&] { return peer->in.ends_with("ok") || peer->ended; }, Duration::seconds(9)));
+    EXPECT_EQ(peer->in.substr(0, 12), "HTTP/1.1 200") << round << peer->in;
+    peer->in.clear();
+    world().run_for(Duration::minutes(10));
+  }
+}
+
 TEST_F(StayingUp, AWebSocketLivesTenHoursSilentOrNot) {
   start_backend({kSwitch});
   auto busy = dial();
