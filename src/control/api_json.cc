@@ -53,7 +53,9 @@ Node parents_list(const std::vector<ParentState>& parents) {
     ref.add("name", parent.ref.service.name);
     if (parent.ref.port != 0) ref.add("port", number(parent.ref.port));
     if (!parent.ref.section.empty()) ref.add("sectionName", parent.ref.section);
-    one.add("controllerName", parent.ref.is_gateway() ? kGatewayControllerName : kControllerName);
+    one.add("controllerName", parent.ref.is_gateway() || parent.ref.is_listener_set()
+                                  ? kGatewayControllerName
+                                  : kControllerName);
     one.add("conditions", conditions_list(parent.conditions));
     out.items.push_back(std::move(one));
   }
@@ -175,15 +177,22 @@ Node certificate_map(const CertificateStatus& row) {
   return out;
 }
 
-// Gateway API v1, GatewayStatus.
-void add_gateway_state(Node& status, const Object& object, GatewayState state,
-                       ConditionTimes& times) {
+void add_gateway_addresses(Node& status, const std::vector<IpAddress>& of) {
   Node& addresses = status.add("addresses", Node::list());
-  for (const IpAddress& ip : state.addresses) {
+  for (const IpAddress& ip : of) {
     Node one = Node::map();
     one.add("type", "IPAddress");
     one.add("value", ip.to_string());
     addresses.items.push_back(std::move(one));
+  }
+}
+
+// Gateway API v1, GatewayStatus and ListenerSetStatus.
+void add_gateway_state(Node& status, const Object& object, GatewayState state,
+                       ConditionTimes& times) {
+  if (std::holds_alternative<GatewaySpec>(object.spec)) {
+    add_gateway_addresses(status, state.addresses);
+    status.add("attachedListenerSets", number(state.attached_sets));
   }
   Node& listeners = status.add("listeners", Node::list());
   for (GatewayState::Listener& listener : state.listeners) {
@@ -265,7 +274,8 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
   const Served by = served_of(compiler, object, served);
   const bool service = std::holds_alternative<ServiceSpec>(object.spec);
   std::vector<ParentState> parents = parent_states(compiler, object, served);
-  const bool gateway = std::holds_alternative<GatewaySpec>(object.spec);
+  const bool gateway = std::holds_alternative<GatewaySpec>(object.spec) ||
+                       std::holds_alternative<ListenerSetSpec>(object.spec);
   if (std::holds_alternative<SecretSpec>(object.spec)) hide_secrets(out);
   if (service) add_service_state(status, object.service_name(), compiler);
   if (gateway) add_gateway_state(status, object, compiler.gateway_state(object), times);

@@ -61,7 +61,7 @@ struct CompiledService {
   model::NameEntry entry;
 };
 
-// A Gateway as its status tells it, beside its conditions.
+// A Gateway or a ListenerSet as its status tells it, beside its conditions.
 struct GatewayState {
   struct Listener {
     std::string name;
@@ -69,8 +69,9 @@ struct GatewayState {
     size_t attached_routes = 0;
     std::vector<Condition> conditions;  // Accepted, ResolvedRefs, Programmed, Conflicted
   };
-  std::vector<IpAddress> addresses;  // of those who serve it
-  std::vector<Listener> listeners;   // none when the Gateway is not carried out
+  std::vector<IpAddress> addresses;  // asked for, else of those who serve it
+  std::vector<Listener> listeners;   // its own; none when it is not carried out
+  size_t attached_sets = 0;          // ListenerSets of which something is served
 };
 
 class Compiler {
@@ -104,7 +105,7 @@ class Compiler {
   // --- results ---
   // Nothing when there is no such Gateway, or it is not carried out.
   std::optional<model::Gateway> compile_gateway(const model::GatewayName& name) const;
-  GatewayState gateway_state(const Object& gateway) const;
+  GatewayState gateway_state(const Object& gateway_or_set) const;
   // Nothing when there is no such service, or when it has no address yet (and is not headless).
   std::optional<CompiledService> compile(const model::ServiceName& name) const;
   // All services there are, explicit or implicit, with or without an address.

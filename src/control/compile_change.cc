@@ -2,6 +2,7 @@
 // namespace. A change costs what it touches; a new instance is matched against the Service objects of its
 // namespace, which is a handful of comparisons each.
 #include "control/compile_gateway.h"
+#include "control/compile_listener_sets.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 
@@ -9,17 +10,20 @@ namespace weft::control {
 namespace {
 
 void index_route(Compiler::State& state, const Object& object, bool add) {
-  const std::vector<ParentRef>* parents = parents_of(object);
-  if (!parents) return;
   const ObjectKey key = object.key();
   const auto touch = [&](auto& index, const model::ServiceName& name) {
     auto& keys = index[name];
     add ? (void)keys.insert(key) : (void)keys.erase(key);
     if (keys.empty()) index.erase(name);
   };
+  if (std::holds_alternative<ListenerSetSpec>(object.spec))
+    touch(state.sets_of_gateway, gateway_of_set(object));
+  const std::vector<ParentRef>* parents = parents_of(object);
+  if (!parents) return;
   for (const ParentRef& parent : *parents) {
     if (parent.is_service()) touch(state.routes_of_parent, parent.service);
     if (parent.is_gateway()) touch(state.routes_of_gateway, parent.service);
+    if (parent.is_listener_set()) touch(state.routes_of_listener_set, parent.service);
   }
   const auto refer = [&](const BackendRef& ref) {
     if (ref.is_service()) touch(state.routes_to_backend, ref.backend.service);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "control/compile_gateway.h"
+#include "control/compile_listener_sets.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
@@ -23,15 +24,16 @@ Refusal parent_problem(const Compiler::State& state, const Object& route, const 
   if (!route.unsupported.empty()) {
     return {"UnsupportedValue", fmt::format("{}", fmt::join(route.unsupported, "; "))};
   }
-  if (parent.is_gateway()) {
+  if (parent.is_gateway() || parent.is_listener_set()) {
     BackendProblem problem = gateway_parent_problem(state, route, parent);
     return {std::move(problem.reason), std::move(problem.message)};
   }
   const std::string name = parent.service.to_string();
   if (!parent.is_service()) {
-    return {"UnsupportedValue",
-            fmt::format("parent {} {}: Weft carries routes out for Services and Gateways",
-                        parent.kind, name)};
+    return {
+        "UnsupportedValue",
+        fmt::format("parent {} {}: Weft carries routes out for Services, Gateways and ListenerSets",
+                    parent.kind, name)};
   }
   const auto refused = [](std::string message) {
     return Refusal{"NoMatchingParent", std::move(message)};
@@ -121,8 +123,9 @@ std::vector<Condition> route_conditions(const Compiler::State& state, const Obje
     const Refusal one = parent_problem(state, route, parent);
     if (problems.reason.empty()) problems.reason = one.reason;
     append(problems.message, one.message);
-    addressed = addressed || (parent.is_gateway() ? gateway_served(state, parent.service)
-                                                  : state.addresses.contains(parent.service));
+    const auto gateway = gateway_behind(state, parent);
+    addressed = addressed || (gateway ? !serving(state, *gateway).empty()
+                                      : state.addresses.contains(parent.service));
     if (parent.is_service()) services.push_back(parent.service);
   }
   const bool programmed = problems.reason.empty() && addressed;
@@ -183,8 +186,12 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
     out = policy_conditions(*state_, object);
   } else if (std::holds_alternative<GatewaySpec>(object.spec)) {
     out = gateway_conditions(*state_, object);
+  } else if (std::holds_alternative<ListenerSetSpec>(object.spec)) {
+    out = listener_set_conditions(*state_, object);
   } else if (std::holds_alternative<GatewayClassSpec>(object.spec)) {
     out = gateway_class_conditions(object);
+  } else if (std::holds_alternative<ConfigMapSpec>(object.spec)) {
+    out.push_back(accepted_condition({}));
   } else if (const auto* secret = std::get_if<SecretSpec>(&object.spec)) {
     out.push_back(accepted_condition({secret->problem.empty() ? "" : "Invalid", secret->problem}));
   } else {
@@ -211,10 +218,10 @@ std::vector<ParentState> Compiler::parents(const Object& route) const {
     if (ref.is_service()) parents.push_back(ref.service);
     add(ref, {accepted_condition(problem), resolved_condition(*state_, route, parents)});
     const bool consumer = ref.is_service() && ref.service.ns != route.meta.ns;
-    if (problem.reason.empty()) {
-      out.back().carriers = {{ref.service, consumer ? route.meta.ns : "",
-                              ref.is_gateway() ? Carrier::kGateway : Carrier::kRules}};
-    }
+    if (!problem.reason.empty()) continue;
+    const auto gateway = gateway_behind(*state_, ref);
+    out.back().carriers = {{gateway.value_or(ref.service), consumer ? route.meta.ns : "",
+                            gateway ? Carrier::kGateway : Carrier::kRules}};
   }
   return out;
 }
@@ -223,6 +230,10 @@ Carriers Compiler::carriers(const Object& object) const {
   if (std::holds_alternative<ServiceSpec>(object.spec)) return {{object.service_name(), ""}};
   if (std::holds_alternative<GatewaySpec>(object.spec))
     return {{object.service_name(), "", Carrier::kGateway}};
+  if (std::holds_alternative<ListenerSetSpec>(object.spec)) {
+    if (!set_problem(*state_, object).reason.empty()) return {};
+    return {{gateway_of_set(object), "", Carrier::kGateway}};
+  }
   std::set<Carrier> out;
   for (const AncestorState& ancestor : ancestors(object)) {
     out.insert(ancestor.carriers.begin(), ancestor.carriers.end());

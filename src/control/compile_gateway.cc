@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "control/compile_listener_sets.h"
 #include "control/compile_listeners.h"
 #include "control/compile_policies.h"
 #include "control/compile_routes.h"
@@ -20,7 +21,6 @@ namespace {
 using model::GatewayListener;
 
 constexpr std::string_view kBuiltInClass = "weft";
-constexpr std::string_view kNamespaceLabel = "kubernetes.io/metadata.name";
 
 // --- the Gateway ---
 
@@ -30,51 +30,7 @@ bool is_ours(const Compiler::State& state, const GatewaySpec& spec) {
   return std::get<GatewayClassSpec>(it->second.spec).controller == kGatewayController;
 }
 
-// Why the Gateway as a whole is not carried out.
-BackendProblem gateway_problem(const Compiler::State& state, const Object& gateway) {
-  const auto& spec = std::get<GatewaySpec>(gateway.spec);
-  if (!is_ours(state, spec)) {
-    return {"Pending", fmt::format("class {} is not carried out by Weft, whose own is {}",
-                                   spec.class_name, kBuiltInClass)};
-  }
-  if (gateway.unsupported.empty()) return {};
-  return {"UnsupportedValue", fmt::format("{}", fmt::join(gateway.unsupported, "; "))};
-}
-
-const Object* find_gateway(const Compiler::State& state, const model::GatewayName& name) {
-  const auto it = state.objects.find({"Gateway", name.ns, name.name});
-  return it == state.objects.end() ? nullptr : &it->second;
-}
-
-std::vector<const Instance*> serving(const Compiler::State& state, const model::GatewayName& name) {
-  std::vector<const Instance*> out;
-  const auto it = state.instances_of_namespace.find(name.ns);
-  if (it == state.instances_of_namespace.end()) return out;
-  for (const std::string& id : it->second) {
-    const Instance& instance = state.instances.at(id);
-    const bool offers = std::ranges::any_of(
-        instance.claims, [](const Instance::Claim& claim) { return claim.port != 0; });
-    if (!offers && !instance.leaving && model::gateway_of(instance.identity) == name)
-      out.push_back(&instance);
-  }
-  return out;
-}
-
 // --- routes ---
-
-bool namespace_allowed(const Compiler::State& state, const Object& gateway,
-                       const ListenerSpec& listener, const Object& route) {
-  switch (listener.from) {
-    case ListenerSpec::kAll: return true;
-    case ListenerSpec::kSame: return route.meta.ns == gateway.meta.ns;
-    case ListenerSpec::kSelector: break;
-  }
-  Labels labels;
-  const auto it = state.objects.find({"Namespace", "", route.meta.ns});
-  if (it != state.objects.end()) labels = it->second.meta.labels;
-  labels.insert_or_assign(std::string(kNamespaceLabel), route.meta.ns);
-  return listener.selector.matches(labels);
-}
 
 const std::vector<std::string>& hostnames_of(const Object& route) {
   if (const auto* http = std::get_if<HttpRouteSpec>(&route.spec)) return http->hostnames;
@@ -97,17 +53,16 @@ struct Fit {
   BackendProblem problem;
 };
 
-Fit fit(const Compiler::State& state, const Object& gateway, const ListenerSpec& listener,
-        const JudgedListener& judged, const Object& route) {
-  if (!judged.unaccepted.reason.empty() || !judged.conflict.reason.empty()) {
+Fit fit(const Compiler::State& state, const JudgedListener& judged, const Object& route) {
+  const ListenerSpec& listener = *judged.spec;
+  if (!judged.accepted())
     return {{}, {"NoMatchingParent", fmt::format("listener {} is not accepted", listener.name)}};
-  }
   if (std::ranges::find(judged.kinds, route.kind()) == judged.kinds.end()) {
     return {{},
             {"NotAllowedByListeners",
              fmt::format("listener {} takes no {}", listener.name, route.kind())}};
   }
-  if (!namespace_allowed(state, gateway, listener, route)) {
+  if (!is_chosen(state, listener.routes, judged.owner->meta.ns, route.meta.ns)) {
     return {{},
             {"NotAllowedByListeners", fmt::format("listener {} takes no routes of namespace {}",
                                                   listener.name, route.meta.ns)}};
@@ -120,14 +75,12 @@ Fit fit(const Compiler::State& state, const Object& gateway, const ListenerSpec&
   return out;
 }
 
-bool names_listener(const ParentRef& parent, const ListenerSpec& listener) {
-  return (parent.port == 0 || parent.port == listener.port) &&
-         (parent.section.empty() || parent.section == listener.name);
-}
-
-bool names_gateway(const ParentRef& parent, const Object& gateway) {
-  return parent.is_gateway() && parent.service.ns == gateway.meta.ns &&
-         parent.service.name == gateway.meta.name;
+// A reference to a Gateway means the Gateway's own listeners, one to a ListenerSet that set's.
+bool names_listener(const ParentRef& parent, const JudgedListener& listener) {
+  return parent.kind == listener.owner->kind() && parent.group == kGatewayGroup &&
+         parent.service == model::ServiceName{listener.owner->meta.ns, listener.owner->meta.name} &&
+         (parent.port == 0 || parent.port == listener.spec->port) &&
+         (parent.section.empty() || parent.section == listener.spec->name);
 }
 
 struct Attached {
@@ -136,19 +89,21 @@ struct Attached {
 };
 
 // Oldest first, each once.
-std::vector<Attached> attached_routes(const Compiler::State& state, const Object& gateway,
-                                      const ListenerSpec& listener, const JudgedListener& judged) {
+std::vector<Attached> attached(const Compiler::State& state, const JudgedListener& listener) {
   std::vector<Attached> out;
-  const auto it = state.routes_of_gateway.find({gateway.meta.ns, gateway.meta.name});
-  if (it == state.routes_of_gateway.end()) return out;
+  const Object& owner = *listener.owner;
+  const auto& index =
+      owner.kind() == "Gateway" ? state.routes_of_gateway : state.routes_of_listener_set;
+  const auto it = index.find({owner.meta.ns, owner.meta.name});
+  if (it == index.end()) return out;
   for (const ObjectKey& key : it->second) {
     const Object& route = state.objects.at(key);
     if (!route.unsupported.empty()) continue;
     const bool named = std::ranges::any_of(*parents_of(route), [&](const ParentRef& parent) {
-      return names_gateway(parent, gateway) && names_listener(parent, listener);
+      return names_listener(parent, listener);
     });
     if (!named) continue;
-    Fit one = fit(state, gateway, listener, judged, route);
+    Fit one = fit(state, listener, route);
     if (!one.hosts.empty()) out.push_back({&route, std::move(one.hosts)});
   }
   std::ranges::sort(out, {}, [](const Attached& one) {
@@ -174,20 +129,18 @@ const Object* taken_by(const std::vector<Attached>& attached, const Object& rout
   return left.empty() ? taker : nullptr;
 }
 
-GatewayListener compile_listener(const Compiler::State& state, const Object& gateway,
-                                 const ListenerSpec& listener, JudgedListener judged) {
+GatewayListener compile_listener(const Compiler::State& state, JudgedListener judged) {
   GatewayListener out;
-  out.name = listener.name;
+  out.name = listener_name(judged);
   out.protocol = *judged.protocol;
-  out.hostname = listener.hostname;
-  out.port.port = listener.port;
+  out.hostname = judged.spec->hostname;
+  out.port.port = judged.spec->port;
   const bool http =
       out.protocol == GatewayListener::kHttp || out.protocol == GatewayListener::kHttps;
   out.port.protocol = http ? model::Protocol::kHttp : model::Protocol::kTcp;
   out.port.routed = http;
   std::vector<HostedRoute> routes;
-  for (Attached& one : attached_routes(state, gateway, listener, judged))
-    routes.push_back({one.route, std::move(one.hosts)});
+  for (Attached& one : attached(state, judged)) routes.push_back({one.route, std::move(one.hosts)});
   const auto usable = [&](const Object& route, const model::ServiceName&, const BackendRef& ref) {
     return resolve_backend(state, route, {}, ref).reason.empty();
   };
@@ -199,38 +152,6 @@ GatewayListener compile_listener(const Compiler::State& state, const Object& gat
   PolicyLookup(state).give(out.port);
   out.certificates = std::move(judged.certificates);
   return out;
-}
-
-// --- status ---
-
-Condition condition(const char* type, const BackendProblem& problem, const char* good) {
-  return {.type = type,
-          .ok = problem.reason.empty(),
-          .reason = problem.reason.empty() ? good : problem.reason,
-          .message = problem.message};
-}
-
-BackendProblem not_served(const model::GatewayName& name) {
-  return {"Pending", fmt::format("nobody serves it: run `weft gateway {}{}`", name.name,
-                                 name.ns == "default" ? "" : " --namespace " + name.ns)};
-}
-
-BackendProblem programmed_problem(const Compiler::State& state, const Object& gateway,
-                                  const ListenerSpec& listener, const JudgedListener& judged) {
-  if (!judged.usable()) {
-    return {"Invalid", !judged.unaccepted.message.empty() ? judged.unaccepted.message
-                       : !judged.conflict.message.empty() ? judged.conflict.message
-                                                          : judged.unresolved.message};
-  }
-  const model::GatewayName name{gateway.meta.ns, gateway.meta.name};
-  const auto instances = serving(state, name);
-  if (instances.empty()) return not_served(name);
-  for (const Instance* instance : instances) {
-    const auto it = instance->ready.find(listener.port);
-    if (it == instance->ready.end() || it->second) return {};
-  }
-  return {"Pending", fmt::format("{} cannot listen on port {}: its notes say why",
-                                 instances.front()->id, listener.port)};
 }
 
 }  // namespace
@@ -248,93 +169,110 @@ std::optional<std::string> common_host(std::string_view a, std::string_view b) {
   return std::nullopt;
 }
 
-bool gateway_served(const Compiler::State& state, const model::GatewayName& name) {
-  return !serving(state, name).empty();
+size_t attached_routes(const Compiler::State& state, const JudgedListener& listener) {
+  return attached(state, listener).size();
+}
+
+std::string listener_name(const JudgedListener& listener) {
+  const Object& owner = *listener.owner;
+  if (owner.kind() == "Gateway") return listener.spec->name;
+  return owner.meta.ns + "/" + owner.meta.name + "/" + listener.spec->name;
+}
+
+BackendProblem gateway_problem(const Compiler::State& state, const Object& gateway) {
+  const auto& spec = std::get<GatewaySpec>(gateway.spec);
+  if (!is_ours(state, spec)) {
+    return {"Pending", fmt::format("class {} is not carried out by Weft, whose own is {}",
+                                   spec.class_name, kBuiltInClass)};
+  }
+  if (!gateway.unsupported.empty())
+    return {"UnsupportedValue", fmt::format("{}", fmt::join(gateway.unsupported, "; "))};
+  for (const GatewaySpec::Address& address : spec.addresses) {
+    if (address.type == "IPAddress") continue;
+    return {"UnsupportedAddress",
+            fmt::format("spec.addresses: Weft listens at addresses of type IPAddress, not {}",
+                        address.type)};
+  }
+  return {};
+}
+
+const Object* find_gateway(const Compiler::State& state, const model::GatewayName& name) {
+  const auto it = state.objects.find({"Gateway", name.ns, name.name});
+  return it == state.objects.end() ? nullptr : &it->second;
+}
+
+std::optional<model::GatewayName> gateway_behind(const Compiler::State& state,
+                                                 const ParentRef& parent) {
+  if (parent.is_gateway()) return parent.service;
+  if (!parent.is_listener_set()) return std::nullopt;
+  const auto it = state.objects.find({"ListenerSet", parent.service.ns, parent.service.name});
+  if (it == state.objects.end()) return std::nullopt;
+  return gateway_of_set(it->second);
+}
+
+std::vector<const Instance*> serving(const Compiler::State& state, const model::GatewayName& name) {
+  std::vector<const Instance*> out;
+  const auto it = state.instances_of_namespace.find(name.ns);
+  if (it == state.instances_of_namespace.end()) return out;
+  for (const std::string& id : it->second) {
+    const Instance& instance = state.instances.at(id);
+    const bool offers = std::ranges::any_of(
+        instance.claims, [](const Instance::Claim& claim) { return claim.port != 0; });
+    if (!offers && !instance.leaving && model::gateway_of(instance.identity) == name)
+      out.push_back(&instance);
+  }
+  return out;
 }
 
 BackendProblem gateway_parent_problem(const Compiler::State& state, const Object& route,
                                       const ParentRef& parent) {
-  const std::string name = model::resource_name(parent.service);
-  const Object* gateway = find_gateway(state, parent.service);
-  if (!gateway) return {"NoMatchingParent", fmt::format("there is no Gateway {}", name)};
-  if (auto problem = gateway_problem(state, *gateway); !problem.reason.empty()) {
-    return {"NoMatchingParent",
-            fmt::format("Gateway {} is not carried out: {}", name, problem.message)};
+  const std::string name = fmt::format("{} {}", parent.kind, model::resource_name(parent.service));
+  const auto behind = gateway_behind(state, parent);
+  const Object* gateway = behind ? find_gateway(state, *behind) : nullptr;
+  if (!behind || (parent.is_gateway() && !gateway))
+    return {"NoMatchingParent", fmt::format("there is no {}", name)};
+  if (parent.is_listener_set()) {
+    const Object& set = state.objects.at({"ListenerSet", parent.service.ns, parent.service.name});
+    if (auto problem = set_problem(state, set); !problem.reason.empty())
+      return {"NoMatchingParent", fmt::format("{} is not accepted: {}", name, problem.message)};
+  } else if (auto problem = gateway_problem(state, *gateway); !problem.reason.empty()) {
+    return {"NoMatchingParent", fmt::format("{} is not carried out: {}", name, problem.message)};
   }
   BackendProblem first;
   const Object* taker = nullptr;
-  for (const ListenerSpec& listener : std::get<GatewaySpec>(gateway->spec).listeners) {
+  for (const JudgedListener& listener : judge_listeners(state, *gateway)) {
     if (!names_listener(parent, listener)) continue;
-    const JudgedListener judged = judge_listener(state, *gateway, listener);
-    Fit one = fit(state, *gateway, listener, judged, route);
+    Fit one = fit(state, listener, route);
     if (one.problem.reason.empty()) {
       if (!std::holds_alternative<TcpRouteSpec>(route.spec)) return {};
-      taker = taken_by(attached_routes(state, *gateway, listener, judged), route);
+      taker = taken_by(attached(state, listener), route);
       if (!taker) return {};
     } else if (first.reason.empty()) {
       first = std::move(one.problem);
     }
   }
+  const std::string resource = model::resource_name(parent.service);
   if (taker) {
     return {"Conflicted", fmt::format("{} {}/{} is older and takes the same connections of {}",
-                                      taker->kind(), taker->meta.ns, taker->meta.name, name)};
+                                      taker->kind(), taker->meta.ns, taker->meta.name, resource)};
   }
-  if (!first.reason.empty()) return {first.reason, fmt::format("{}: {}", name, first.message)};
+  if (!first.reason.empty()) return {first.reason, fmt::format("{}: {}", resource, first.message)};
   if (!parent.section.empty()) {
-    return {"NoMatchingParent", fmt::format("{} has no listener '{}'{}", name, parent.section,
+    return {"NoMatchingParent", fmt::format("{} has no listener '{}'{}", resource, parent.section,
                                             parent.port ? " of that port" : "")};
   }
-  return {"NoMatchingParent", fmt::format("{} has no listener with port {}", name, parent.port)};
-}
-
-std::vector<Condition> gateway_class_conditions(const Object& object) {
-  const auto& spec = std::get<GatewayClassSpec>(object.spec);
-  BackendProblem problem;
-  if (spec.controller != kGatewayController) {
-    problem = {"Pending", fmt::format("its controller is {}, Weft's is {}", spec.controller,
-                                      kGatewayController)};
-  } else if (!object.unsupported.empty()) {
-    problem = {"UnsupportedValue", fmt::format("{}", fmt::join(object.unsupported, "; "))};
-  }
-  return {condition("Accepted", problem, "Accepted")};
-}
-
-std::vector<Condition> gateway_conditions(const Compiler::State& state, const Object& gateway) {
-  BackendProblem problem = gateway_problem(state, gateway);
-  if (!problem.reason.empty()) {
-    return {condition("Accepted", problem, "Accepted"),
-            condition("Programmed", {"Invalid", problem.message}, "Programmed")};
-  }
-  const auto& listeners = std::get<GatewaySpec>(gateway.spec).listeners;
-  BackendProblem invalid, unprogrammed;
-  bool some = false;
-  for (const ListenerSpec& listener : listeners) {
-    const JudgedListener judged = judge_listener(state, gateway, listener);
-    some = some || judged.usable();
-    BackendProblem one = programmed_problem(state, gateway, listener, judged);
-    if (one.reason.empty()) continue;
-    BackendProblem& of = one.reason == "Invalid" ? invalid : unprogrammed;
-    if (of.reason.empty())
-      of = {one.reason, fmt::format("listener {}: {}", listener.name, one.message)};
-  }
-  const model::GatewayName name{gateway.meta.ns, gateway.meta.name};
-  if (serving(state, name).empty()) unprogrammed = not_served(name);
-  Condition accepted = condition("Accepted", {}, "Accepted");
-  if (!invalid.reason.empty()) {
-    accepted.ok = some;
-    accepted.reason = "ListenersNotValid";
-    accepted.message = invalid.message;
-  }
-  if (!some) unprogrammed = {"Invalid", invalid.message};
-  return {accepted, condition("Programmed", unprogrammed, "Programmed")};
+  return {"NoMatchingParent",
+          fmt::format("{} has no listener with port {}", resource, parent.port)};
 }
 
 void mark_gateways(Compiler::State& state, const Object& object) {
   const std::string& kind = object.kind();
   if (kind == "Gateway") {
     state.changed_gateways.insert({object.meta.ns, object.meta.name});
-  } else if (kind == "GatewayClass" || kind == "Secret" || kind == "Namespace" ||
-             kind == "ReferenceGrant") {
+  } else if (kind == "ListenerSet") {
+    state.changed_gateways.insert(gateway_of_set(object));
+  } else if (kind == "GatewayClass" || kind == "Secret" || kind == "ConfigMap" ||
+             kind == "Namespace" || kind == "ReferenceGrant") {
     const ObjectKey first{"Gateway", "", ""};
     for (auto it = state.objects.lower_bound(first);
          it != state.objects.end() && it->first.kind == first.kind; ++it) {
@@ -342,7 +280,7 @@ void mark_gateways(Compiler::State& state, const Object& object) {
     }
   } else if (const std::vector<ParentRef>* parents = parents_of(object)) {
     for (const ParentRef& parent : *parents) {
-      if (parent.is_gateway()) state.changed_gateways.insert(parent.service);
+      if (auto gateway = gateway_behind(state, parent)) state.changed_gateways.insert(*gateway);
     }
   } else if (const PolicyTargets* targets = targets_of(object)) {
     for (const PolicyTarget& target : *targets) {
@@ -371,40 +309,13 @@ std::optional<model::Gateway> Compiler::compile_gateway(const model::GatewayName
   if (!gateway || !gateway_problem(*state_, *gateway).reason.empty()) return std::nullopt;
   model::Gateway out;
   out.name = name;
-  for (const ListenerSpec& listener : std::get<GatewaySpec>(gateway->spec).listeners) {
-    JudgedListener judged = judge_listener(*state_, *gateway, listener);
-    if (judged.usable())
-      out.listeners.push_back(compile_listener(*state_, *gateway, listener, std::move(judged)));
+  for (const GatewaySpec::Address& address : std::get<GatewaySpec>(gateway->spec).addresses) {
+    if (const auto ip = IpAddress::parse(address.value)) out.addresses.push_back(*ip);
   }
-  return out;
-}
-
-GatewayState Compiler::gateway_state(const Object& gateway) const {
-  GatewayState out;
-  for (const Instance* instance : serving(*state_, {gateway.meta.ns, gateway.meta.name})) {
-    if (std::ranges::find(out.addresses, instance->address.ip) == out.addresses.end())
-      out.addresses.push_back(instance->address.ip);
-  }
-  if (!gateway_problem(*state_, gateway).reason.empty()) return out;
-  for (const ListenerSpec& listener : std::get<GatewaySpec>(gateway.spec).listeners) {
-    const JudgedListener judged = judge_listener(*state_, gateway, listener);
-    GatewayState::Listener one;
-    one.name = listener.name;
-    one.kinds = judged.kinds;
-    one.attached_routes = attached_routes(*state_, gateway, listener, judged).size();
-    BackendProblem accepted = judged.unaccepted;
-    if (accepted.reason.empty()) accepted = judged.conflict;
-    one.conditions = {
-        condition("Accepted", accepted, "Accepted"),
-        condition("ResolvedRefs", judged.unresolved, "ResolvedRefs"),
-        condition("Programmed", programmed_problem(*state_, gateway, listener, judged),
-                  "Programmed"),
-        {.type = "Conflicted",
-         .ok = !judged.conflict.reason.empty(),
-         .reason = judged.conflict.reason.empty() ? "NoConflicts" : judged.conflict.reason,
-         .message = judged.conflict.message}};
-    for (Condition& each : one.conditions) each.generation = gateway.meta.generation;
-    out.listeners.push_back(std::move(one));
+  for (JudgedListener& listener : judge_listeners(*state_, *gateway)) {
+    if (!listener.usable()) continue;
+    if (listener.clients) out.clients[listener.spec->port] = *listener.clients;
+    out.listeners.push_back(compile_listener(*state_, std::move(listener)));
   }
   return out;
 }

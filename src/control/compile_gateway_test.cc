@@ -75,26 +75,23 @@ TEST_F(GatewayCompileTest, ARouteWithAValueThatIsNotCarriedOutIsNotInForce) {
               HasSubstr("Accepted=False/UnsupportedValue: spec.useDefaultGateways: "));
 }
 
-TEST_F(GatewayCompileTest, OtherParentsThanServicesAndGatewaysAreToldToBeUnsupported) {
+TEST_F(GatewayCompileTest, OtherParentsThanServicesGatewaysAndListenerSetsAreToldToBeUnsupported) {
   put("{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: r}, spec: "
-      "{parentRefs: [{kind: ListenerSet, name: more}]}}");
+      "{parentRefs: [{kind: Bucket, name: more}]}}");
   EXPECT_EQ(
       condition("HTTPRoute", "r", 0),
-      "Accepted=False/UnsupportedValue: parent ListenerSet more.default: Weft carries routes out "
-      "for Services and Gateways");
+      "Accepted=False/UnsupportedValue: parent Bucket more.default: Weft carries routes out for "
+      "Services, Gateways and ListenerSets");
 }
 
 TEST_F(GatewayCompileTest, StoredKindsSayThatNothingIsDoneWithThem) {
-  put("{apiVersion: gateway.networking.k8s.io/v1, "
-      "kind: ListenerSet, metadata: {name: more}, spec: {parentRef: {name: edge}, listeners: "
-      "[{name: "
-      "http, port: 80, protocol: HTTP}]}}");
-  const auto conditions =
-      compiler_.conditions(*compiler_.object({"ListenerSet", "default", "more"}));
+  put("{apiVersion: gateway.networking.k8s.io/v1, kind: UDPRoute, metadata: {name: u}, spec: "
+      "{rules: [{backendRefs: [{name: cart, port: 80}]}]}}");
+  const auto conditions = compiler_.conditions(*compiler_.object({"UDPRoute", "default", "u"}));
   ASSERT_EQ(conditions.size(), 1u);
   EXPECT_FALSE(conditions[0].ok);
   EXPECT_EQ(conditions[0].reason, "UnsupportedValue");
-  EXPECT_EQ(conditions[0].message, "kind ListenerSet: Weft opens the listeners of Gateways only");
+  EXPECT_THAT(conditions[0].message, HasSubstr("kind UDPRoute: "));
 }
 
 TEST_F(GatewayCompileTest, ASectionNameIsTheNameOfAPort) {

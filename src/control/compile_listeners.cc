@@ -4,6 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <expected>
+
+#include "control/compile_listener_sets.h"
+#include "trust/authorities.h"
 
 namespace weft::control {
 namespace {
@@ -37,19 +41,34 @@ bool fit_together(GatewayListener::Protocol a, GatewayListener::Protocol b) {
   return a == b && a == GatewayListener::kHttp;
 }
 
-void judge_conflict(const GatewaySpec& gateway, const ListenerSpec& listener, JudgedListener& out) {
-  for (const ListenerSpec& other : gateway.listeners) {
-    if (&other == &listener || other.port != listener.port) continue;
-    const auto protocol = protocol_of(other);
-    if (!protocol) continue;
-    if (!fit_together(*out.protocol, *protocol)) {
-      out.conflict = {"ProtocolConflict", fmt::format("listener {} has port {} too and speaks {}",
-                                                      other.name, other.port, other.protocol)};
-    } else if (other.hostname == listener.hostname) {
-      out.conflict = {"HostnameConflict",
-                      fmt::format("listener {} has the same port and hostname", other.name)};
+// Why two listeners of one port cannot both be; nothing: they can.
+BackendProblem conflict_of(const JudgedListener& listener, const JudgedListener& other) {
+  if (!other.protocol || other.spec->port != listener.spec->port) return {};
+  const uint16_t port = other.spec->port;
+  // What is in other people's objects is not told further.
+  const std::string which = other.owner == listener.owner ? "listener " + other.spec->name
+                            : other.owner->kind() == "Gateway"
+                                ? "listener " + other.spec->name + " of the Gateway"
+                                : "a listener of another ListenerSet";
+  if (!fit_together(*listener.protocol, *other.protocol)) {
+    return {"ProtocolConflict",
+            fmt::format("{} has port {} too and speaks {}", which, port, other.spec->protocol)};
+  }
+  if (other.spec->hostname != listener.spec->hostname) return {};
+  return {"HostnameConflict", fmt::format("{} has the same port and hostname", which)};
+}
+
+// Within one object all who are in each other's way lose; between objects the first one keeps its place.
+void judge_conflicts(std::vector<JudgedListener>& listeners) {
+  for (size_t i = 0; i < listeners.size(); ++i) {
+    JudgedListener& one = listeners[i];
+    if (!one.protocol) continue;
+    for (size_t j = 0; j < listeners.size() && one.conflict.reason.empty(); ++j) {
+      const JudgedListener& other = listeners[j];
+      const bool same = other.owner == one.owner;
+      const bool before = j < i && other.accepted();
+      if (j != i && (same || before)) one.conflict = conflict_of(one, other);
     }
-    if (!out.conflict.reason.empty()) return;
   }
 }
 
@@ -70,42 +89,22 @@ void judge_kinds(const ListenerSpec& listener, JudgedListener& out) {
   out.kinds = std::move(allowed);
 }
 
-bool secret_granted(const Compiler::State& state, const Object& gateway,
-                    const ListenerSpec::Certificate& ref) {
-  if (ref.ns == gateway.meta.ns) return true;
-  const ObjectKey first{"ReferenceGrant", ref.ns, ""};
-  for (auto it = state.objects.lower_bound(first);
-       it != state.objects.end() && it->first.kind == first.kind && it->first.ns == first.ns;
-       ++it) {
-    const auto& grant = std::get<ReferenceGrantSpec>(it->second.spec);
-    const bool from = std::ranges::any_of(grant.from, [&](const auto& one) {
-      return one.group == kGatewayGroup && one.kind == "Gateway" && one.ns == gateway.meta.ns;
-    });
-    const bool to = std::ranges::any_of(grant.to, [&](const auto& one) {
-      return (one.group.empty() || one.group == "core") && one.kind == "Secret" &&
-             (one.name.empty() || one.name == ref.name);
-    });
-    if (from && to) return true;
-  }
-  return false;
-}
-
-void judge_certificates(const Compiler::State& state, const Object& gateway,
-                        const ListenerSpec& listener, JudgedListener& out) {
+void judge_certificates(const Compiler::State& state, JudgedListener& out) {
+  const Object& owner = *out.owner;
   const auto wrong = [&](const char* reason, std::string message) {
     if (out.unresolved.reason.empty()) out.unresolved = {reason, std::move(message)};
   };
-  for (const ListenerSpec::Certificate& ref : listener.certificates) {
+  for (const ObjectRef& ref : out.spec->certificates) {
     const std::string name = ref.ns + "/" + ref.name;
     if (!ref.group.empty() || ref.kind != "Secret") {
       wrong("InvalidCertificateRef",
             fmt::format("a {} holds no certificate: only a Secret does", ref.kind));
       continue;
     }
-    if (!secret_granted(state, gateway, ref)) {
+    if (!is_granted(state, owner, ref)) {
       wrong("RefNotPermitted",
-            fmt::format("no ReferenceGrant in namespace {} lets a Gateway of {} refer to Secret {}",
-                        ref.ns, gateway.meta.ns, ref.name));
+            fmt::format("no ReferenceGrant in namespace {} lets a {} of {} refer to Secret {}",
+                        ref.ns, owner.kind(), owner.meta.ns, ref.name));
       continue;
     }
     const auto it = state.objects.find({"Secret", ref.ns, ref.name});
@@ -120,21 +119,66 @@ void judge_certificates(const Compiler::State& state, const Object& gateway,
     }
     out.certificates.push_back({secret.chain_pem, secret.key_pem});
   }
-  if (listener.certificates.empty()) {
+  if (out.spec->certificates.empty()) {
     wrong("InvalidCertificateRef", "no certificate is named (tls.certificateRefs)");
   }
 }
 
-}  // namespace
-
-bool JudgedListener::usable() const {
-  return protocol && unaccepted.reason.empty() && conflict.reason.empty() &&
-         (*protocol != GatewayListener::kHttps || !certificates.empty());
+// PEM of a ConfigMap, or why nobody can be verified by it.
+std::expected<std::string, std::string> authorities_of(const Compiler::State& state,
+                                                       const ObjectRef& ref) {
+  const std::string name = ref.ns + "/" + ref.name;
+  const auto it = state.objects.find({"ConfigMap", ref.ns, ref.name});
+  if (it == state.objects.end())
+    return std::unexpected(fmt::format("there is no ConfigMap {}", name));
+  const auto& data = std::get<ConfigMapSpec>(it->second.spec).data;
+  const auto pem = data.find("ca.crt");
+  if (pem == data.end()) return std::unexpected(fmt::format("ConfigMap {} has no ca.crt", name));
+  if (auto read = trust::authorities_from_pem(pem->second); !read) {
+    return std::unexpected(fmt::format("ConfigMap {}: ca.crt: {}", name, read.error().message()));
+  }
+  return pem->second;
 }
 
-JudgedListener judge_listener(const Compiler::State& state, const Object& gateway,
-                              const ListenerSpec& listener) {
-  JudgedListener out;
+// FrontendTLSValidation of a Gateway, for one of its HTTPS listeners.
+void judge_clients(const Compiler::State& state, const Object& gateway, JudgedListener& out) {
+  const auto& spec = std::get<GatewaySpec>(gateway.spec);
+  const auto own = spec.clients_of_port.find(out.spec->port);
+  const ClientsSpec& clients = own == spec.clients_of_port.end() ? spec.clients : own->second;
+  if (clients.authorities.empty()) return;
+  const auto wrong = [&](const char* reason, std::string message) {
+    if (out.unresolved.reason.empty()) out.unresolved = {reason, std::move(message)};
+  };
+  std::string roots;
+  for (const ObjectRef& ref : clients.authorities) {
+    if (!ref.group.empty() || ref.kind != "ConfigMap") {
+      wrong("InvalidCACertificateKind",
+            fmt::format("a {} holds no authorities for clients: only a ConfigMap does", ref.kind));
+      continue;
+    }
+    if (!is_granted(state, gateway, ref)) {
+      wrong("RefNotPermitted",
+            fmt::format(
+                "no ReferenceGrant in namespace {} lets a Gateway of {} refer to ConfigMap {}",
+                ref.ns, gateway.meta.ns, ref.name));
+      continue;
+    }
+    auto pem = authorities_of(state, ref);
+    if (pem) {
+      roots += *pem + "\n";
+    } else {
+      wrong("InvalidCACertificateRef", std::move(pem.error()));
+    }
+  }
+  if (roots.empty()) {
+    out.unaccepted = {"NoValidCACertificate", out.unresolved.message};
+  } else {
+    out.clients = {std::move(roots), clients.fallback};
+  }
+}
+
+void judge(const Compiler::State& state, const Object& gateway, JudgedListener& out) {
+  const ListenerSpec& listener = *out.spec;
   out.protocol = protocol_of(listener);
   if (!out.protocol) {
     out.unaccepted =
@@ -144,12 +188,59 @@ JudgedListener judge_listener(const Compiler::State& state, const Object& gatewa
             : BackendProblem{"UnsupportedProtocol",
                              fmt::format("Weft opens HTTP, HTTPS, TLS and TCP listeners, not {}",
                                          listener.protocol)};
-    return out;
+    return;
   }
   judge_kinds(listener, out);
-  judge_conflict(std::get<GatewaySpec>(gateway.spec), listener, out);
-  if (*out.protocol == GatewayListener::kHttps) judge_certificates(state, gateway, listener, out);
+  if (*out.protocol != GatewayListener::kHttps) return;
+  judge_certificates(state, out);
+  judge_clients(state, gateway, out);
+}
+
+}  // namespace
+
+bool JudgedListener::usable() const {
+  return protocol && accepted() && (*protocol != GatewayListener::kHttps || !certificates.empty());
+}
+
+std::vector<JudgedListener> judge_listeners(const Compiler::State& state, const Object& gateway) {
+  std::vector<JudgedListener> out;
+  const auto add = [&](const Object& owner, const std::vector<ListenerSpec>& listeners) {
+    for (const ListenerSpec& listener : listeners) {
+      JudgedListener one{.owner = &owner, .spec = &listener};
+      if (out.size() < model::Gateway::kMostListeners) {
+        judge(state, gateway, one);
+      } else {
+        one.unaccepted = {"TooManyListeners",
+                          fmt::format("a Gateway and its ListenerSets have at most {} listeners",
+                                      model::Gateway::kMostListeners)};
+      }
+      out.push_back(std::move(one));
+    }
+  };
+  add(gateway, std::get<GatewaySpec>(gateway.spec).listeners);
+  for (const Object* set : sets_of(state, gateway))
+    add(*set, std::get<ListenerSetSpec>(set->spec).listeners);
+  judge_conflicts(out);
   return out;
+}
+
+bool is_granted(const Compiler::State& state, const Object& from, const ObjectRef& to) {
+  if (to.ns == from.meta.ns) return true;
+  const ObjectKey first{"ReferenceGrant", to.ns, ""};
+  for (auto it = state.objects.lower_bound(first);
+       it != state.objects.end() && it->first.kind == first.kind && it->first.ns == first.ns;
+       ++it) {
+    const auto& grant = std::get<ReferenceGrantSpec>(it->second.spec);
+    const bool lets = std::ranges::any_of(grant.from, [&](const auto& one) {
+      return one.group == kGatewayGroup && one.kind == from.kind() && one.ns == from.meta.ns;
+    });
+    const bool reaches = std::ranges::any_of(grant.to, [&](const auto& one) {
+      return (one.group.empty() || one.group == "core") && one.kind == to.kind &&
+             (one.name.empty() || one.name == to.name);
+    });
+    if (lets && reaches) return true;
+  }
+  return false;
 }
 
 }  // namespace weft::control

@@ -29,6 +29,8 @@ struct Compiler::State {
   std::map<model::ServiceName, std::set<ObjectKey>> routes_of_parent;
   std::map<model::ServiceName, std::set<ObjectKey>> routes_to_backend;
   std::map<model::GatewayName, std::set<ObjectKey>> routes_of_gateway;
+  std::map<model::ServiceName, std::set<ObjectKey>> routes_of_listener_set;
+  std::map<model::GatewayName, std::set<ObjectKey>> sets_of_gateway;
   std::map<model::ServiceName, std::set<std::string>> claimants;  // claims with a port
   std::map<std::string, std::set<std::string>> instances_of_namespace;
   std::map<PolicyPlace, std::set<ObjectKey>> policies_at;

@@ -2,85 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fmt/format.h>
-
-#include "control/compile.h"
 #include "control/compile_gateway.h"
-#include "control/kinds.h"
+#include "control/gateway_test_support.h"
 
 namespace weft::control {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-class GatewayTest : public testing::Test {
- protected:
-  void put(const std::string& yaml) {
-    Problems problems;
-    for (DecodedObject& one : decode_objects("test", yaml, problems)) {
-      one.object.meta.created = WallTime::from_unix_seconds(++age_);
-      compiler_.put(one.object);
-    }
-    ASSERT_TRUE(problems.empty()) << problems.front().to_string();
-  }
-  void put_gateway(const std::string& listeners) {
-    put("{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: "
-        "{gatewayClassName: weft, listeners: [" +
-        listeners + "]}}");
-  }
-  void put_route(const std::string& kind, const std::string& name, const std::string& parent,
-                 const std::string& spec, const std::string& ns = "default") {
-    put(fmt::format(
-        "{{apiVersion: gateway.networking.k8s.io/v1, kind: {}, metadata: {{name: {}, "
-        "namespace: {}}}, spec: {{parentRefs: [{{name: edge, namespace: default, {}}}], {}}}}}",
-        kind, name, ns, parent, spec));
-  }
-  void put_service(const std::string& name, const std::string& ns = "default") {
-    put(
-        fmt::format("{{apiVersion: v1, kind: Service, metadata: {{name: {}, namespace: {}}}, spec: "
-                    "{{ports: [{{port: 80}}]}}}}",
-                    name, ns));
-  }
-  void serve() {
-    Instance instance;
-    instance.id = "gateway-edge-1";
-    instance.ns = "default";
-    instance.identity = *model::SpiffeId::for_workload("weft.local", "default", "gateway-edge");
-    instance.address = {IpAddress::v4(0x7f000001), 20000};
-    compiler_.put_instance(std::move(instance));
-  }
-  const Object& gateway() { return *compiler_.object({"Gateway", "default", "edge"}); }
-  std::string listener(size_t index, const std::string& type) {
-    const GatewayState state = compiler_.gateway_state(gateway());
-    for (const Condition& one : state.listeners.at(index).conditions) {
-      if (one.type == type) return (one.ok ? "True/" : "False/") + one.reason + ": " + one.message;
-    }
-    return "";
-  }
-  std::string condition(const std::string& type) {
-    for (const Condition& one : compiler_.conditions(gateway())) {
-      if (one.type == type) return (one.ok ? "True/" : "False/") + one.reason + ": " + one.message;
-    }
-    return "";
-  }
-  std::string accepted(const std::string& kind, const std::string& name,
-                       const std::string& ns = "default") {
-    const auto states = compiler_.parents(*compiler_.object({kind, ns, name}));
-    const Condition& one = states.at(0).conditions.at(0);
-    return (one.ok ? "True/" : "False/") + one.reason + ": " + one.message;
-  }
-  // "HOST PATH" of each rule of a listener.
-  std::vector<std::string> rules(size_t index) {
-    std::vector<std::string> out;
-    const auto compiled = compiler_.compile_gateway({"default", "edge"});
-    for (const model::RouteRule& rule : compiled->listeners.at(index).port.rules)
-      out.push_back(rule.match.host + " " + rule.match.path.value);
-    return out;
-  }
-  Compiler compiler_;
-  int64_t age_ = 0;
-};
 
 TEST(CommonHost, IsWhatBothLetIn) {
   const auto both = [](const char* a, const char* b) { return common_host(a, b).value_or("none"); };
@@ -226,6 +155,31 @@ TEST_F(GatewayTest, OfTwoTcpRoutesTheOlderTakesTheListener) {
   EXPECT_EQ(accepted("TCPRoute", "second"),
             "False/Conflicted: TCPRoute default/first is older and takes the same connections of "
             "default/edge");
+}
+
+TEST_F(GatewayTest, AddressesAreAskedForAndShownOnceSomebodyServesThem) {
+  const auto ask_for = [&](const std::string& addresses) {
+    put("{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: "
+        "{gatewayClassName: weft, addresses: [" +
+        addresses + "], listeners: [{name: http, port: 80, protocol: HTTP}]}}");
+  };
+  ask_for("{value: 192.0.2.7}, {value: '2001:db8::7'}, {type: IPAddress}");
+  EXPECT_TRUE(compiler_.gateway_state(gateway()).addresses.empty());
+  const auto wanted =
+      ElementsAre(IpAddress::v4(0xc0000207), IpAddress::parse("2001:db8::7").value());
+  EXPECT_THAT(compiler_.compile_gateway({"default", "edge"})->addresses, wanted);
+  serve();
+  EXPECT_THAT(compiler_.gateway_state(gateway()).addresses, wanted);
+  EXPECT_EQ(condition("Programmed"), "True/Programmed: ");
+  serve({{80, false}});
+  EXPECT_EQ(condition("Programmed"),
+            "False/AddressNotUsable: listener http: gateway-edge-1 cannot listen on port 80: its "
+            "notes say why");
+  ask_for("{type: Hostname, value: shop.test}");
+  EXPECT_EQ(condition("Accepted"),
+            "False/UnsupportedAddress: spec.addresses: Weft listens at addresses of type "
+            "IPAddress, not Hostname");
+  EXPECT_FALSE(compiler_.compile_gateway({"default", "edge"}));
 }
 
 TEST_F(GatewayTest, ASecretThatNoServerCanShowIsKeptAndSaidToBeSo) {

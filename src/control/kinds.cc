@@ -24,6 +24,7 @@ constexpr const char* kAlpha2And3[] = {"gateway.networking.k8s.io/v1alpha2",
 constexpr const char* kServiceNames[] = {"service", "services", "svc"};
 constexpr const char* kNamespaceNames[] = {"namespace", "namespaces", "ns"};
 constexpr const char* kSecretNames[] = {"secret", "secrets"};
+constexpr const char* kConfigMapNames[] = {"configmap", "configmaps", "cm"};
 constexpr const char* kHttpRouteNames[] = {"httproute", "httproutes", "route", "routes"};
 constexpr const char* kGrpcRouteNames[] = {"grpcroute", "grpcroutes"};
 constexpr const char* kTlsRouteNames[] = {"tlsroute", "tlsroutes"};
@@ -91,6 +92,13 @@ constexpr Kind kKinds[] = {
      .api_version = "v1",
      .schema = &kSecretDocument,
      .read = read_secret,
+     .origin = "Kubernetes core/v1"},
+    {.kind = "ConfigMap",
+     .plural = "configmaps",
+     .aliases = kConfigMapNames,
+     .api_version = "v1",
+     .schema = &kConfigMapDocument,
+     .read = read_config_map,
      .origin = "Kubernetes core/v1"},
     gateway_kind("HTTPRoute", "routes", kHttpRouteNames, kHttpRouteDocument, read_http_route,
                  kBeta),

@@ -1,5 +1,5 @@
 // Gateway, GatewayClass and ListenerSet (gateway.networking.k8s.io/v1). A Gateway is carried out by whoever
-// runs `weft gateway NAME` (compile_gateway.h); a ListenerSet is checked and stored, and its status says so.
+// runs `weft gateway NAME` (compile_gateway.h), with the listeners of its ListenerSets.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -126,7 +126,8 @@ constexpr Field kGatewayTlsFields[] = {
     {.name = "backend",
      .type = FieldType::kObject,
      .description = "Towards backends.",
-     .object = &kBackendTls},
+     .object = &kBackendTls,
+     .unsupported = "backends see the Gateway's identity in the mesh, no other certificate"},
 };
 const Schema kGatewayTls{"tls", "TLS of the whole Gateway.", kGatewayTlsFields};
 
@@ -191,7 +192,6 @@ constexpr Field kGatewaySpecFields[] = {
      .description = "Addresses asked for; left out: the implementation's choice.",
      .max = 16,
      .object = &kAddress,
-     .unsupported = "`weft gateway --address` says where it listens",
      .rules = kAddressesRules},
     {.name = "infrastructure",
      .type = FieldType::kObject,
@@ -201,14 +201,11 @@ constexpr Field kGatewaySpecFields[] = {
     {.name = "allowedListeners",
      .type = FieldType::kObject,
      .description = "Which ListenerSets may attach.",
-     .object = &kAllowedListeners,
-     .unsupported = "Weft carries no ListenerSets out"},
+     .object = &kAllowedListeners},
     {.name = "tls",
      .type = FieldType::kObject,
      .description = "TLS of the whole Gateway.",
-     .object = &kGatewayTls,
-     .unsupported =
-         "Weft asks clients for no certificates, and backends see the Gateway's identity"},
+     .object = &kGatewayTls},
     {.name = "defaultScope",
      .type = FieldType::kEnum,
      .description = "Whether routes that want default Gateways attach here.",
@@ -274,6 +271,28 @@ const Schema kGatewayDocument{"Gateway", "Where traffic from outside comes in.",
 const Schema kGatewayClassDocument{"GatewayClass", "Who carries out Gateways.", kClassFields};
 const Schema kListenerSetDocument{"ListenerSet", "More listeners for a Gateway.", kSetFields};
 
+namespace {
+
+ClientsSpec read_clients(const Node& tls, const ObjectMeta& meta) {
+  ClientsSpec out;
+  const Node* validation = tls.find("validation");
+  if (!validation) return out;
+  for (const Node& ref : items_of(*validation, "caCertificateRefs"))
+    out.authorities.push_back(read_object_ref(ref, meta));
+  out.fallback = validation->text_of("mode") == "AllowInsecureFallback";
+  return out;
+}
+
+void read_frontend(const Node& frontend, const ObjectMeta& meta, GatewaySpec& out) {
+  out.clients = read_clients(*frontend.find("default"), meta);
+  for (const Node& port : items_of(frontend, "perPort")) {
+    out.clients_of_port[static_cast<uint16_t>(number_of(port, "port"))] =
+        read_clients(*port.find("tls"), meta);
+  }
+}
+
+}  // namespace
+
 void read_gateway(const Node& document, std::string_view, Object& object, Problems&) {
   const Node& spec = *document.find("spec");
   GatewaySpec out;
@@ -281,6 +300,14 @@ void read_gateway(const Node& document, std::string_view, Object& object, Proble
   for (const Node& listener : items_of(spec, "listeners")) {
     out.listeners.push_back(read_listener(listener, object.meta));
   }
+  for (const Node& address : items_of(spec, "addresses")) {
+    out.addresses.push_back(
+        {std::string(address.text_of("type")), std::string(address.text_of("value"))});
+  }
+  if (const Node* sets = spec.find_path({"allowedListeners", "namespaces"}))
+    out.sets = read_namespaces(*sets);
+  if (const Node* frontend = spec.find_path({"tls", "frontend"}))
+    read_frontend(*frontend, object.meta, out);
   if (!model::is_dns_label(object.meta.name) ||
       object.meta.name.size() > model::kLongestGatewayName) {
     object.unsupported.push_back(fmt::format(
@@ -295,10 +322,13 @@ void read_gateway_class(const Node& document, std::string_view, Object& object, 
   object.spec = GatewayClassSpec{std::string(document.find("spec")->text_of("controllerName"))};
 }
 
-void read_listener_set(const Node&, std::string_view, Object& object, Problems&) {
-  object.spec =
-      StoredSpec{.not_carried_out = "kind ListenerSet: Weft opens the listeners of Gateways only",
-                 .parents = {}};
+void read_listener_set(const Node& document, std::string_view, Object& object, Problems&) {
+  const Node& spec = *document.find("spec");
+  ListenerSetSpec out;
+  out.gateway = read_object_ref(*spec.find("parentRef"), object.meta);
+  for (const Node& listener : items_of(spec, "listeners"))
+    out.listeners.push_back(read_listener(listener, object.meta));
+  object.spec = std::move(out);
 }
 
 }  // namespace weft::control

@@ -86,7 +86,7 @@ constexpr Field kTlsFields[] = {
      .type = FieldType::kStringMap,
      .description = "Settings of the implementation.",
      .max = 16,
-     .unsupported = "Weft has no settings of its own here"},
+     .unsupported = "Weft has no settings of its own here; it speaks TLS 1.3 alone"},
 };
 const Schema kTls{"tls", "TLS of a listener.", kTlsFields, kTlsRules};
 
@@ -257,6 +257,26 @@ bool LabelSelector::matches(const std::map<std::string, std::string>& of) const 
          });
 }
 
+ObjectRef read_object_ref(const Node& ref, const ObjectMeta& meta) {
+  const std::string_view ns = ref.text_of("namespace");
+  const std::string_view group = ref.text_of("group");
+  return {.group = std::string(group == "core" ? "" : group),
+          .kind = std::string(ref.text_of("kind")),
+          .ns = ns.empty() ? meta.ns : std::string(ns),
+          .name = std::string(ref.text_of("name"))};
+}
+
+NamespaceChoice read_namespaces(const Node& namespaces) {
+  const std::string_view from = namespaces.text_of("from");
+  NamespaceChoice out;
+  out.from = from == "All"        ? NamespaceChoice::kAll
+             : from == "Selector" ? NamespaceChoice::kSelector
+             : from == "None"     ? NamespaceChoice::kNone
+                                  : NamespaceChoice::kSame;
+  if (const Node* selector = namespaces.find("selector")) out.selector = read_selector(*selector);
+  return out;
+}
+
 ListenerSpec read_listener(const Node& listener, const ObjectMeta& meta) {
   ListenerSpec out;
   out.name = listener.text_of("name");
@@ -265,25 +285,13 @@ ListenerSpec read_listener(const Node& listener, const ObjectMeta& meta) {
   out.protocol = listener.text_of("protocol");
   if (const Node* tls = listener.find("tls")) {
     out.passthrough = tls->text_of("mode") == "Passthrough";
-    for (const Node& ref : items_of(*tls, "certificateRefs")) {
-      const std::string_view ns = ref.text_of("namespace");
-      const std::string_view group = ref.text_of("group");
-      out.certificates.push_back({.group = std::string(group == "core" ? "" : group),
-                                  .kind = std::string(ref.text_of("kind")),
-                                  .ns = ns.empty() ? meta.ns : std::string(ns),
-                                  .name = std::string(ref.text_of("name"))});
-    }
+    for (const Node& ref : items_of(*tls, "certificateRefs"))
+      out.certificates.push_back(read_object_ref(ref, meta));
   }
   const Node* allowed = listener.find("allowedRoutes");
   if (!allowed) return out;
-  if (const Node* namespaces = allowed->find("namespaces")) {
-    const std::string_view from = namespaces->text_of("from");
-    out.from = from == "All"        ? ListenerSpec::kAll
-               : from == "Selector" ? ListenerSpec::kSelector
-                                    : ListenerSpec::kSame;
-    if (const Node* selector = namespaces->find("selector"))
-      out.selector = read_selector(*selector);
-  }
+  if (const Node* namespaces = allowed->find("namespaces"))
+    out.routes = read_namespaces(*namespaces);
   for (const Node& kind : items_of(*allowed, "kinds")) {
     out.kinds.push_back({std::string(kind.text_of("group")), std::string(kind.text_of("kind"))});
   }

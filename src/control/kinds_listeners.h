@@ -11,6 +11,10 @@ extern const Schema kNamespaceSelectorSchema;
 
 // From a canonical tree; `meta` of the object it is of.
 ListenerSpec read_listener(const Node& listener, const ObjectMeta& meta);
+// `ref` of an object of that meta: its namespace is the default.
+ObjectRef read_object_ref(const Node& ref, const ObjectMeta& meta);
+// `namespaces` with from and selector.
+NamespaceChoice read_namespaces(const Node& namespaces);
 
 constexpr Field listeners_field() {
   return {.name = "listeners",

@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "control/base64.h"
 #include "control/kinds.h"
 #include "control/secrets.h"
 #include "trust/tls.h"
-#include "xds/join_token.h"
 
 namespace weft::control {
 namespace {
@@ -45,16 +45,6 @@ constexpr Field kFields[] = {
     {.name = "immutable", .type = FieldType::kIgnored, .description = "Not enforced."},
     {.name = "status", .type = FieldType::kIgnored, .description = "Written by the server."},
 };
-
-Result<std::string> decode_base64(std::string_view text) {
-  std::string url;
-  for (const char c : text) {
-    if (c == '\n' || c == '\r' || c == ' ') continue;
-    url += c == '+' ? '-' : c == '/' ? '_' : c;
-  }
-  while (url.ends_with('=')) url.pop_back();
-  return xds::base64url_decode(url);
-}
 
 class Reader {
  public:

@@ -74,6 +74,9 @@ struct ParentRef {
   std::string section;  // sectionName: a listener, a named port; "" = all
   bool is_service() const { return group.empty() && kind == "Service"; }
   bool is_gateway() const { return group == "gateway.networking.k8s.io" && kind == "Gateway"; }
+  bool is_listener_set() const {
+    return group == "gateway.networking.k8s.io" && kind == "ListenerSet";
+  }
   friend bool operator==(const ParentRef&, const ParentRef&) = default;
 };
 
@@ -147,8 +150,8 @@ struct Object {
   std::string kind_name;
   ObjectMeta meta;
   std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec,
-               GatewaySpec, GatewayClassSpec, SecretSpec, BackendPolicySpec, FaultPolicySpec,
-               RateLimitPolicySpec, TrafficPolicySpec>
+               GatewaySpec, ListenerSetSpec, GatewayClassSpec, SecretSpec, ConfigMapSpec,
+               BackendPolicySpec, FaultPolicySpec, RateLimitPolicySpec, TrafficPolicySpec>
       spec;
   // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
   std::vector<std::string> unsupported;

@@ -33,6 +33,15 @@ stringData:
     …
     -----END PRIVATE KEY-----
 )"},
+    {"ConfigMap", R"(apiVersion: v1
+kind: ConfigMap
+metadata: {name: bank-ca, namespace: shop}
+data:
+  ca.crt: |
+    -----BEGIN CERTIFICATE-----
+    MIIBszCCAVmgAwIBAgIUc2hvdy1tZS1hcy1hbi1leGFtcGxlMAoGCCqGSM49BAMC
+    -----END CERTIFICATE-----
+)"},
     {"HTTPRoute", R"(apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: cart-canary, namespace: shop}

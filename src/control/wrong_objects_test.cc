@@ -131,6 +131,18 @@ constexpr Row kRows[] = {
      "f.yaml:4:15: spec.from[0].namespace: required by a from (for example cart-v2)"},
     {"ReferenceGrant", "spec: {from: [{group: '', kind: A, namespace: b}], to: [{kind: B}]}\n",
      "f.yaml:4:57: spec.to[0].group: required by a to (for example gateway.networking.k8s.io)"},
+    {"ConfigMap", "data: {a/b: x}\n",
+     "f.yaml:4:8: data: the name 'a/b' is not a key: up to 253 of letters, digits, '-', '_' and "
+     "'.' (for example ca.crt)"},
+    {"ConfigMap", "data: {a: 5}\n",
+     "f.yaml:4:11: data.a: must be text, not the number 5 (put it in quotes: \"5\")"},
+    {"ConfigMap", "data: {a: x}\nbinaryData: {a: eA==}\n",
+     "f.yaml:5:17: binaryData.a: the same key is in data (each key once)"},
+    {"ConfigMap", "binaryData: {a: 'x,y'}\n",
+     "f.yaml:4:17: binaryData.a: is not base64 (data takes text as it is)"},
+    {"ConfigMap", "spec: {}\n",
+     "f.yaml:4:1: spec: unknown field (fields of ConfigMap: apiVersion, kind, metadata, data, "
+     "binaryData)"},
     {"BackendTLSPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: b}], validation: "
      "{hostname: a.b}}\n",

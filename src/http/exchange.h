@@ -39,7 +39,9 @@ struct ConnectionInfo {
   SocketAddress local;
   bool tls = false;
   std::string peer_spiffe_id;  // verified, from the client certificate; empty without
-  std::string server_name;     // SNI
+  // Verified, of a client that is no workload (trust::PeerIdentity::certificate); empty without.
+  std::string client_certificate;
+  std::string server_name;  // SNI
   std::string alpn;
   // Unix sockets: the peer's credentials by SO_PEERCRED; -1 elsewhere.
   int peer_uid = -1;

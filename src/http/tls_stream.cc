@@ -267,6 +267,7 @@ http::ConnectionInfo Handshake::info(const io::Stream& transport) const {
           .local = transport.local(),
           .tls = true,
           .peer_spiffe_id = session->peer().spiffe_id,
+          .client_certificate = session->peer().certificate,
           .server_name = session->server_name(),
           .alpn = session->alpn()};
 }

@@ -2,6 +2,7 @@
 // and routes. Immutable values; they travel as proto/gateway.proto (xds/convert_gateway.h).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ struct GatewayCertificate {
 struct GatewayListener {
   // kHttps ends TLS here; kTls looks at the server name and passes TLS on unopened.
   enum Protocol : uint8_t { kHttp, kHttps, kTls, kTcp } protocol = kHttp;
-  std::string name;
+  std::string name;      // "web"; of a ListenerSet "NAMESPACE/SET/web"
   std::string hostname;  // lower case: "shop.example.com", "*.example.com"; "" = any
   std::vector<GatewayCertificate> certificates;  // kHttps, at least one
   // The rules of the routes attached here; their hosts are within `hostname`. A request that none of them
@@ -30,11 +31,26 @@ struct GatewayListener {
   ServicePort port;
 };
 
+// Who may connect to a port that ends TLS: clients with a certificate that one of these authorities signed.
+struct ClientValidation {
+  std::string roots_pem;
+  // Clients without such a certificate are let in too; nothing is said of who they are.
+  bool fallback = false;
+  friend bool operator==(const ClientValidation&, const ClientValidation&) = default;
+};
+
 struct Gateway {
+  // Of all its ListenerSets together.
+  static constexpr size_t kMostListeners = 256;
+
   GatewayName name;
   // No two of one port have the same hostname; those of one port fit each other: all kHttp, or one kTcp, or
   // kHttps and kTls.
   std::vector<GatewayListener> listeners;
+  // Where to listen unless the operator says otherwise; none: everywhere.
+  std::vector<IpAddress> addresses = {};
+  // Of the ports of kHttps listeners; those not named ask clients for no certificate.
+  std::map<uint16_t, ClientValidation> clients = {};
 };
 
 // The workload name of those who serve a Gateway: `weft gateway edge` is "gateway-edge". It decides who gets

@@ -5,6 +5,8 @@
 #include <array>
 #include <ctime>
 
+#include "model/gateway.h"
+
 namespace weft::proxy {
 namespace {
 
@@ -19,6 +21,11 @@ bool is_claim(std::string_view name) {
     if (wire::equal_ignoring_case(name, word)) return true;
   }
   return false;
+}
+
+bool is_of_gateway(std::string_view caller) {
+  const auto identity = model::SpiffeId::parse(caller);
+  return identity && model::gateway_of(*identity);
 }
 
 std::string uuid4(Random& random) {
@@ -45,10 +52,20 @@ std::string keep_or_make_request_id(wire::Fields& fields, Random& random) {
 }
 
 void say_identity(wire::Fields& fields, std::string_view caller, std::string_view self) {
+  std::string value;
+  if (const auto before = fields.get(kClientCert); before && is_of_gateway(caller))
+    value = std::string(*before) + ",";
   fields.remove(kClientCert);
   if (caller.empty()) return;
+  value.append("By=").append(self).append(";URI=").append(caller);
+  fields.add(kClientCert, value);
+}
+
+void say_client(wire::Fields& fields, std::string_view certificate, std::string_view self) {
+  fields.remove(kClientCert);
+  if (certificate.empty()) return;
   std::string value = "By=";
-  value.append(self).append(";URI=").append(caller);
+  value.append(self).append(";").append(certificate);
   fields.add(kClientCert, value);
 }
 

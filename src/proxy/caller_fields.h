@@ -3,7 +3,9 @@
 //   x-request-id             kept when there is one, else a random UUID (RFC 9562, version 4)
 //   x-forwarded-client-cert  By=SPIFFE-ID of who serves;URI=SPIFFE-ID of who calls, from the certificates
 //                            of the hop (the form Envoy gave it). Whatever came under this name is removed,
-//                            on the way out and on the way in.
+//                            on the way out and on the way in. A Gateway that has verified a client says
+//                            By=SPIFFE-ID of the Gateway;Hash=…;Subject="…";URI=…;DNS=… of its certificate,
+//                            and that stays in front: nobody else than a Gateway is believed.
 //
 // A gateway (worker.h, Presence) says more, because it stands between strangers:
 //   x-forwarded-for          the address the request came from; what the client claimed is removed
@@ -30,6 +32,8 @@ inline constexpr std::string_view kClientCert = "x-forwarded-client-cert";
 std::string keep_or_make_request_id(wire::Fields& fields, Random& random);
 // Replaces what is said of the caller's identity by what its certificate said; empty: by nothing.
 void say_identity(wire::Fields& fields, std::string_view caller, std::string_view self);
+// The same at a Gateway, of a client from outside: what was verified of its certificate; empty: nothing.
+void say_client(wire::Fields& fields, std::string_view certificate, std::string_view self);
 
 // After hop-by-hop fields were removed, so that no Connection field takes these away.
 void present_request(wire::RequestHead& head, const http::ConnectionInfo& from);

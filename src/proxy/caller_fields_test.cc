@@ -52,6 +52,26 @@ TEST(CallerFields, TheIdentityIsTheCertificatesWord) {
   EXPECT_TRUE(fields.has("x-other"));
 }
 
+TEST(CallerFields, OnlyAGatewayIsBelievedWhomItVerified) {
+  wire::Fields fields;
+  fields.add("X-Forwarded-Client-Cert", "Subject=\"CN=evil\"");
+  say_client(fields, "Hash=00;Subject=\"CN=shop, O=\\\"a\\\"\";URI=urn:shop",
+             "spiffe://td/ns/a/sa/gateway-edge");
+  const std::string said =
+      "By=spiffe://td/ns/a/sa/gateway-edge;Hash=00;Subject=\"CN=shop, O=\\\"a\\\"\";URI=urn:shop";
+  EXPECT_EQ(fields.get("x-forwarded-client-cert"), said);
+  wire::Fields at_another = fields;
+  say_identity(fields, "spiffe://td/ns/a/sa/gateway-edge", "spiffe://td/ns/a/sa/cart");
+  EXPECT_EQ(fields.get("x-forwarded-client-cert"),
+            said + ",By=spiffe://td/ns/a/sa/cart;URI=spiffe://td/ns/a/sa/gateway-edge");
+  EXPECT_EQ(fields.count("x-forwarded-client-cert"), 1u);
+  say_identity(at_another, "spiffe://td/ns/a/sa/web", "spiffe://td/ns/a/sa/cart");
+  EXPECT_EQ(at_another.get("x-forwarded-client-cert"),
+            "By=spiffe://td/ns/a/sa/cart;URI=spiffe://td/ns/a/sa/web");
+  say_client(fields, "", "spiffe://td/ns/a/sa/gateway-edge");
+  EXPECT_FALSE(fields.has("x-forwarded-client-cert"));
+}
+
 TEST(CallerFields, AGatewayReplacesWhatAStrangerClaims) {
   wire::RequestHead head;
   for (const char* name : {"Forwarded", "X-Forwarded-For", "X-Envoy-Internal", "X-Real-IP",

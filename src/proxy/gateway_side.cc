@@ -86,14 +86,17 @@ io::Task<void> GatewaySide::by_name(io::StreamPtr client, uint16_t port) {
   if (rule) {
     co_await carry(std::move(client), port, std::move(rule));
   } else {
-    co_await terminate(std::move(client), port, listener->name,
-                       listener->certificate(name)->context);
+    co_await terminate(std::move(client), port, *listener, name);
   }
 }
 
-io::Task<void> GatewaySide::terminate(io::StreamPtr client, uint16_t port, std::string listener,
-                                      trust::TlsContextPtr context) {
+io::Task<void> GatewaySide::terminate(io::StreamPtr client, uint16_t port, const LiveListener& of,
+                                      std::string_view server_name) {
   Destination to = destination(port);
+  // The listener may change while hands are shaken.
+  Clients clients = of.clients;
+  std::string listener = of.name;
+  trust::TlsContextPtr context = of.certificate(server_name)->context;
   auto connection =
       co_await http::tls_accept(worker_.loop, std::move(client), std::move(context), kHandshake);
   if (!connection) {
@@ -102,7 +105,14 @@ io::Task<void> GatewaySide::terminate(io::StreamPtr client, uint16_t port, std::
   }
   to.listener = std::move(listener);
   to.tls = true;
-  serve_http(std::move(connection->stream), std::move(connection->info), std::move(to));
+  serve_http(std::move(connection->stream), std::move(connection->info), std::move(to),
+             std::move(clients));
+}
+
+bool GatewaySide::lets_in_alike(const Destination& destination, const Clients& clients) const {
+  const auto& gateway = worker_.snapshot->gateway;
+  const LiveListener* now = gateway ? gateway->named(destination.listener) : nullptr;
+  return !now || now->clients == clients;
 }
 
 io::Task<void> GatewaySide::carry(io::StreamPtr client, uint16_t port, TcpRulePtr rule) {
@@ -122,7 +132,7 @@ io::Task<void> GatewaySide::carry(io::StreamPtr client, uint16_t port, TcpRulePt
 }
 
 void GatewaySide::serve_http(io::StreamPtr client, http::ConnectionInfo info,
-                             Destination destination) {
+                             Destination destination, Clients clients) {
   const http::ServerProtocol protocol = info.alpn == "h2"         ? http::ServerProtocol::kHttp2
                                         : info.alpn == "http/1.1" ? http::ServerProtocol::kHttp1
                                                                   : http::ServerProtocol::kDetect;
@@ -130,7 +140,9 @@ void GatewaySide::serve_http(io::StreamPtr client, http::ConnectionInfo info,
   auto slot = std::prev(served_.end());
   *slot = http::serve(
       worker_.loop, std::move(client), protocol, std::move(info), client_limits(),
-      [this, destination = std::move(destination)](http::ServerStreamPtr stream) {
+      [this, slot, destination = std::move(destination),
+       clients = std::move(clients)](http::ServerStreamPtr stream) {
+        if (destination.tls && *slot && !lets_in_alike(destination, clients)) (*slot)->retire();
         return http_.serve(std::move(stream), destination);
       },
       [this, slot] { served_.erase(slot); });

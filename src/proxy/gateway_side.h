@@ -11,7 +11,8 @@
 // | of a request whose Host belongs to another listener than its server name | 421 |
 // | of a request whose Host no listener has, or no route takes | 404 |
 //
-// A listener that changes its certificate or goes away cuts nothing: connections that are open stay, new ones
+// Who connected under rules about clients' certificates that are no longer those of the listener has the request
+// in hand answered, and is asked to connect anew. A listener that changes its certificate or goes away cuts nothing: connections that are open stay, new ones
 // find what is there now. Lives on the worker loop.
 #pragma once
 
@@ -50,10 +51,14 @@ class GatewaySide {
  private:
   io::Task<void> converse(io::StreamPtr client, uint16_t port);
   io::Task<void> by_name(io::StreamPtr client, uint16_t port);
-  io::Task<void> terminate(io::StreamPtr client, uint16_t port, std::string listener,
-                           trust::TlsContextPtr context);
+  io::Task<void> terminate(io::StreamPtr client, uint16_t port, const LiveListener& of,
+                           std::string_view server_name);
   io::Task<void> carry(io::StreamPtr client, uint16_t port, TcpRulePtr rule);
-  void serve_http(io::StreamPtr client, http::ConnectionInfo info, Destination destination);
+  using Clients = std::optional<model::ClientValidation>;
+  void serve_http(io::StreamPtr client, http::ConnectionInfo info, Destination destination,
+                  Clients clients = {});
+  // A connection to the listener would be let in as this one was.
+  bool lets_in_alike(const Destination& destination, const Clients& clients) const;
   Destination destination(uint16_t port) const;
 
   Worker& worker_;

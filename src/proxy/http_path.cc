@@ -114,8 +114,13 @@ void HttpPath::identify(Request& request) {
   // The app behind sees us as its parent.
   request.log.trace_id = telemetry::participate(head.fields, worker_.random).trace_id_hex();
   request.log.request_id = keep_or_make_request_id(head.fields, worker_.random);
-  say_identity(head.fields, {}, {});
-  if (worker_.presence == Presence::kGateway) present_request(head, request.down->connection());
+  if (worker_.presence == Presence::kGateway) {
+    const http::ConnectionInfo& from = request.down->connection();
+    say_client(head.fields, from.client_certificate, worker_.self.identity.uri());
+    present_request(head, from);
+  } else {
+    say_identity(head.fields, {}, {});
+  }
 }
 
 // Forms that cannot be carried, and what was meant for us.

@@ -32,6 +32,7 @@ const trust::PublicServer* LiveListener::certificate(std::string_view server_nam
 Result<std::shared_ptr<const LiveGateway>> LiveGateway::compile(const model::Gateway& gateway) {
   auto out = std::make_shared<LiveGateway>();
   out->name_ = gateway.name;
+  out->addresses_ = gateway.addresses;
   for (const model::GatewayListener& listener : gateway.listeners) {
     const auto wrong = [&](Error error) {
       return std::unexpected(std::move(error).context("listener " + listener.name));
@@ -45,9 +46,14 @@ Result<std::shared_ptr<const LiveGateway>> LiveGateway::compile(const model::Gat
     auto compiled = CompiledService::compile(routes);
     if (!compiled) return wrong(std::move(compiled.error()));
     live.routes = std::move(*compiled);
+    const auto clients = gateway.clients.find(live.number());
+    if (clients != gateway.clients.end() && live.protocol == model::GatewayListener::kHttps)
+      live.clients = clients->second;
+    trust::PublicClients ask;
+    if (live.clients) ask = {live.clients->roots_pem, live.clients->fallback};
     for (const model::GatewayCertificate& certificate : listener.certificates) {
-      auto server =
-          trust::make_public_server(certificate.chain_pem, certificate.key_pem, web_protocols());
+      auto server = trust::make_public_server(certificate.chain_pem, certificate.key_pem,
+                                              web_protocols(), live.clients ? &ask : nullptr);
       if (!server) return wrong(std::move(server.error()));
       live.certificates.push_back(std::move(*server));
     }

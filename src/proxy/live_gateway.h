@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ struct LiveListener {
   std::string hostname;
   std::shared_ptr<const CompiledService> routes;  // of one port
   std::vector<trust::PublicServer> certificates;
+  std::optional<model::ClientValidation> clients;  // who may connect; nothing: anybody
 
   const CompiledPort& port() const { return routes->ports.front(); }
   uint16_t number() const { return port().port.port; }
@@ -35,6 +37,7 @@ class LiveGateway {
 
   const model::GatewayName& name() const { return name_; }
   std::set<uint16_t> ports() const;
+  const std::vector<IpAddress>& addresses() const { return addresses_; }  // none: everywhere
   // Any listener of the port; those of one port begin alike. Null: there is none.
   const LiveListener* any(uint16_t port) const;
   // The listener of the port with the closest hostname: a name beats a wildcard, a longer wildcard a shorter
@@ -46,6 +49,7 @@ class LiveGateway {
 
  private:
   model::GatewayName name_;
+  std::vector<IpAddress> addresses_;
   std::vector<LiveListener> listeners_;
 };
 

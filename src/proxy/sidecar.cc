@@ -233,10 +233,12 @@ void Sidecar::follow_listeners() {
   if (!options_.gateway || !hooks_.listen || stage_ != Stage::kServing) return;
   const auto& gateway = discovery_.snapshot()->gateway;
   std::set<uint16_t> ports = gateway ? gateway->ports() : std::set<uint16_t>();
-  if (ports == listener_ports_) return;
-  listener_ports_ = ports;
+  std::vector<IpAddress> addresses = gateway ? gateway->addresses() : std::vector<IpAddress>();
+  if (ports == listener_ports_ && addresses == listener_addresses_) return;
+  listener_ports_ = std::move(ports);
+  listener_addresses_ = std::move(addresses);
   opening_ = true;
-  hooks_.listen(ports);
+  hooks_.listen(listener_ports_, listener_addresses_);
 }
 
 void Sidecar::listening(const std::map<uint16_t, std::string>& failed) {

@@ -48,7 +48,9 @@ class Sidecar {
     // is called when it is done. False: it cannot be told. Null: there is no ruleset.
     std::function<bool(const std::string& change)> declare;
     // Of a Gateway: accept at these of its ports and no others; listening() is called when that is so.
-    std::function<void(const std::set<uint16_t>& ports)> listen;
+    // `addresses`: where, unless the operator says otherwise; none: everywhere.
+    std::function<void(const std::set<uint16_t>& ports, const std::vector<IpAddress>& addresses)>
+        listen;
   };
 
   // One of the workers, all of the same group; `side` belongs to `loop`.
@@ -146,7 +148,8 @@ class Sidecar {
   DeclaredPorts declared_ports_;
   std::shared_ptr<const NameIndex> declared_index_;
   std::set<uint16_t> listener_ports_;  // asked for last
-  bool opening_ = false;               // and not carried out yet
+  std::vector<IpAddress> listener_addresses_;
+  bool opening_ = false;  // and not carried out yet
   std::vector<std::move_only_function<void()>> when_declared_;
   uint64_t refused_datagrams_ = 0, refused_connects_ = 0;
   std::vector<std::string> notes_;

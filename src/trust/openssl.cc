@@ -14,6 +14,11 @@
 #include "base/assert.h"
 
 namespace weft::trust {
+namespace {
+
+int no_password(char*, int, int, void*) { return -1; }
+
+}  // namespace
 
 std::string openssl_reason() {
   const unsigned long code = ERR_peek_last_error();
@@ -47,6 +52,24 @@ Result<Owned<X509>> parse_certificate_pem(std::string_view pem) {
     return fail(ErrorKind::kInvalid, "not a PEM certificate: " + openssl_reason());
   }
   return certificate;
+}
+
+Result<std::vector<Owned<X509>>> read_certificates_pem(std::string_view pem, size_t most) {
+  ERR_clear_error();
+  Owned<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  std::vector<Owned<X509>> out;
+  while (true) {
+    Owned<X509> one(PEM_read_bio_X509(bio.get(), nullptr, no_password, nullptr));
+    if (!one) break;
+    out.push_back(std::move(one));
+    if (out.size() > most)
+      return fail(ErrorKind::kInvalid, "more than " + std::to_string(most) + " certificates");
+  }
+  // The end of the text is one more "no start line".
+  if (out.empty() || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    return fail(ErrorKind::kInvalid, "not PEM certificates: " + openssl_reason());
+  ERR_clear_error();
+  return out;
 }
 
 std::string certificate_der(const X509* certificate) {

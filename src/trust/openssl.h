@@ -63,6 +63,8 @@ std::unexpected<Error> openssl_failure(std::string_view what);
 // DER of exactly one certificate, nothing behind it.
 Result<Owned<X509>> parse_certificate(std::string_view der);
 Result<Owned<X509>> parse_certificate_pem(std::string_view pem);
+// One certificate or more, at most `most`; what stands between them is a comment. kInvalid: one is damaged.
+Result<std::vector<Owned<X509>>> read_certificates_pem(std::string_view pem, size_t most);
 std::string certificate_der(const X509* certificate);
 std::string certificate_pem(const X509* certificate);
 // Clamped to what WallTime can hold (a certificate may end in the year 9999).

@@ -58,17 +58,25 @@ struct TlsClientConfig {
   bool resume = false;
 };
 
-// A server towards clients of no mesh: shows a certificate that any authority may have signed, and asks
-// for none. A client may offer no ALPN; of what it offers something must be of `alpn`.
+// Clients of a public server that show certificates: those that one of these authorities signed are let in.
+struct PublicClients {
+  std::string roots_pem;  // authorities.h
+  // Clients without such a certificate are let in too, as nobody.
+  bool fallback = false;
+};
+
+// A server towards clients of no mesh: shows a certificate that any authority may have signed. A client may offer no ALPN; of what it offers something must be of `alpn`.
 struct PublicServer {
   TlsContextPtr context;
   std::vector<std::string> names;  // dNSNames of the leaf, lower case; "*.example.com" as it stands
   WallTime not_after;
 };
 // PEM: leaf first, then intermediates; the leaf's key, RSA or EC, not encrypted. kInvalid: one is damaged, or
-// they do not belong together. Whether the certificate is in force is the client's to judge.
+// they do not belong together. Whether the certificate is in force is the client's to judge. `clients` null: no
+// certificate is asked for.
 Result<PublicServer> make_public_server(std::string_view chain_pem, std::string_view key_pem,
-                                        const std::vector<std::string>& alpn);
+                                        const std::vector<std::string>& alpn,
+                                        const PublicClients* clients = nullptr);
 
 Result<TlsContextPtr> make_server_context(const TlsServerConfig& config);
 Result<TlsContextPtr> make_client_context(const TlsClientConfig& config);
@@ -77,7 +85,10 @@ WallTime expires_at(const TlsContext& context);
 
 struct PeerIdentity {
   std::string spiffe_id;  // "" when anonymous
-  WallTime not_after;     // of the leaf; the end of time when anonymous
+  // Of a public server's client whose certificate was verified, an element of x-forwarded-client-cert:
+  // Hash=SHA-256 of it;Subject="…";URI=…;DNS=… (as many as there are). Else "".
+  std::string certificate;
+  WallTime not_after;  // of the leaf; the end of time when anonymous
 };
 
 class TlsSession {

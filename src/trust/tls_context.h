@@ -26,6 +26,9 @@ class TlsContext {
   std::string alpn_wire;       // length-prefixed names, RFC 7301, section 3.1
   bool alpn_optional = false;  // a client that offers no ALPN is served all the same
   std::function<bool(std::string_view)> accept_name;
+  // Of a public server that asks clients for certificates, of any authority of its store.
+  bool public_clients = false;
+  bool fallback = false;                        // who has none that holds is let in as nobody
   std::shared_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
 };
 
@@ -42,6 +45,11 @@ void choose_alpn(TlsContext& context);
 // `expected_peer`: see make_client_session.
 Result<model::SpiffeId> verify_peer(X509_STORE_CTX* store, const TlsContext& context,
                                     std::string_view expected_peer, WallTime now);
+
+// The same for a client of a public server: its certificate as PeerIdentity tells it.
+Result<std::string> verify_public_client(X509_STORE_CTX* store, WallTime now);
+// Hash=…;Subject="…";URI=…;DNS=…
+std::string describe_certificate(X509* certificate);
 
 // What the callbacks of the context need of a session; found through SSL_get_app_data.
 class TlsCallbacks {

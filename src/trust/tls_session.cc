@@ -69,6 +69,7 @@ class Session final : public TlsSession, public TlsCallbacks {
   std::string server_name() const override { return server_name_; }
 
   bool on_verify(X509_STORE_CTX* store) override;
+  bool on_public_client(X509_STORE_CTX* store);
   void on_refused(Error error) override { refused_ = std::move(error); }
   void on_secret(std::string_view label, std::string_view hex) override;
   const ResumptionKey* key_to_offer() override;
@@ -253,6 +254,8 @@ void Session::read_names() {
 // spiffe_id was set by on_verify().
 void Session::read_peer() {
   X509* leaf = SSL_get0_peer_certificate(ssl_.get());
+  // What did not hold says nothing, not even when it ends.
+  if (context_->public_clients && peer_.certificate.empty()) leaf = nullptr;
   peer_.not_after = leaf != nullptr ? to_wall_time(X509_get0_notAfter(leaf)) : WallTime{INT64_MAX};
 }
 
@@ -291,6 +294,7 @@ const ResumptionKey* Session::key_offered(std::string_view name) {
 }
 
 bool Session::on_verify(X509_STORE_CTX* store) {
+  if (context_->public_clients) return on_public_client(store);
   auto id = verify_peer(store, *context_, expected_peer_, wall_now_);
   if (!id) {
     refused_ = std::move(id.error());
@@ -298,6 +302,16 @@ bool Session::on_verify(X509_STORE_CTX* store) {
   }
   peer_.spiffe_id = id->uri();
   return true;
+}
+
+bool Session::on_public_client(X509_STORE_CTX* store) {
+  auto certificate = verify_public_client(store, wall_now_);
+  if (certificate) {
+    peer_.certificate = std::move(*certificate);
+    return true;
+  }
+  if (!context_->fallback) refused_ = std::move(certificate.error());
+  return context_->fallback;
 }
 
 Result<void> Session::send(std::string_view plaintext) {

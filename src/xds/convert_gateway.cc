@@ -12,8 +12,11 @@ namespace weft::xds {
 namespace {
 
 constexpr uint32_t kGatewayLevel = 4;
+constexpr uint32_t kFrontendLevel = 5;  // addresses, clients' certificates, more than 64 listeners
 constexpr size_t kResourceBytes = 1024 * 1024;
-constexpr int kListeners = 64;
+constexpr int kListeners = model::Gateway::kMostListeners;
+constexpr size_t kListenersBefore = 64;
+constexpr int kAddresses = 16;
 constexpr int kCertificates = 64;
 constexpr size_t kPemBytes = 256 * 1024;
 constexpr size_t kHostBytes = 253;
@@ -69,11 +72,37 @@ Result<model::GatewayListener> decode(const v1::GatewayListener& in, uint32_t le
   return out;
 }
 
+Result<void> decode_front(const v1::Gateway& in, model::Gateway& out) {
+  if (auto ok = within(in.addresses_size(), kAddresses, "addresses"); !ok) return ok;
+  for (const std::string& address : in.addresses()) {
+    auto ip = IpAddress::parse(address);
+    if (!ip) return invalid("addresses: not an IP address");
+    out.addresses.push_back(*ip);
+  }
+  if (auto ok = within(in.clients_size(), kListeners, "clients"); !ok) return ok;
+  for (const auto& clients : in.clients()) {
+    if (clients.port() == 0 || clients.port() > UINT16_MAX) return invalid("clients: not a port");
+    if (clients.roots_pem().empty() || clients.roots_pem().size() > kResourceBytes)
+      return invalid("clients: authorities that cannot be");
+    out.clients[static_cast<uint16_t>(clients.port())] = {clients.roots_pem(), clients.fallback()};
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string encode_gateway(const model::Gateway& gateway) {
   v1::Gateway out;
-  out.set_min_proxy(kGatewayLevel);
+  const bool front = !gateway.addresses.empty() || !gateway.clients.empty() ||
+                     gateway.listeners.size() > kListenersBefore;
+  out.set_min_proxy(front ? kFrontendLevel : kGatewayLevel);
+  for (const IpAddress& address : gateway.addresses) out.add_addresses(address.to_string());
+  for (const auto& [port, clients] : gateway.clients) {
+    v1::ClientValidation& one = *out.add_clients();
+    one.set_port(port);
+    one.set_roots_pem(clients.roots_pem);
+    one.set_fallback(clients.fallback);
+  }
   out.set_namespace_(gateway.name.ns);
   out.set_name(gateway.name.name);
   for (const model::GatewayListener& listener : gateway.listeners) {
@@ -110,6 +139,7 @@ Result<model::Gateway> decode_gateway(std::string_view bytes, uint32_t level) {
   out.name = {in.namespace_(), in.name()};
   if (!model::is_dns_label(out.name.ns) || !model::is_dns_label(out.name.name))
     return invalid("gateway: not a name");
+  if (auto ok = decode_front(in, out); !ok) return std::unexpected(std::move(ok.error()));
   if (auto ok = within(in.listeners_size(), kListeners, "listeners"); !ok)
     return std::unexpected(std::move(ok.error()));
   for (const auto& entry : in.listeners()) {

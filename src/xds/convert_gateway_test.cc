@@ -44,6 +44,22 @@ TEST(ConvertGateway, WhatGoesInComesOut) {
   EXPECT_EQ(encode_gateway(*back), encode_gateway(some_gateway()));
 }
 
+TEST(ConvertGateway, WhatOlderProxiesCannotDoNeedsAnotherLevel) {
+  model::Gateway gateway = some_gateway();
+  EXPECT_TRUE(decode_gateway(encode_gateway(gateway), 4));
+  gateway.addresses = {IpAddress::v4(0xc0000207), IpAddress::parse("2001:db8::7").value()};
+  gateway.clients = {{443, {"roots", true}}};
+  auto back = decode_gateway(encode_gateway(gateway));
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_EQ(back->addresses, gateway.addresses);
+  EXPECT_EQ(back->clients, gateway.clients);
+  EXPECT_FALSE(decode_gateway(encode_gateway(gateway), 4));
+  gateway.addresses.clear();
+  EXPECT_FALSE(decode_gateway(encode_gateway(gateway), 4)) << "who may connect";
+  gateway.clients = {{443, {}}};
+  EXPECT_FALSE(decode_gateway(encode_gateway(gateway))) << "authorities that are none";
+}
+
 TEST(ConvertGateway, WhatIsWrongIsRefusedByName) {
   model::Gateway gateway = some_gateway();
   gateway.name.name = "two.labels";

@@ -28,11 +28,15 @@ struct ExplicitDoor {
 
 // Where the listeners of a Gateway are on the host.
 struct GatewayDoors {
-  IpAddress address;
+  IpAddress address;                   // unspecified: those the Gateway asks for, else every one
   std::map<uint16_t, uint16_t> ports;  // those not named stay
-  SocketAddress at(uint16_t port) const {
+  std::vector<SocketAddress> at(uint16_t port, const std::vector<IpAddress>& asked) const {
     const auto it = ports.find(port);
-    return {address, it == ports.end() ? port : it->second};
+    const uint16_t local = it == ports.end() ? port : it->second;
+    if (!address.is_unspecified() || asked.empty()) return {{address, local}};
+    std::vector<SocketAddress> out;
+    for (const IpAddress& ip : asked) out.emplace_back(ip, local);
+    return out;
   }
 };
 

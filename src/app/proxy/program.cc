@@ -70,7 +70,10 @@ Result<void> Program::start() {
       return tell_keeper(HandoffKind::kDeclare, change);
     };
   }
-  if (handover_.gateway) hooks.listen = [this](const std::set<uint16_t>& ports) { listen(ports); };
+  if (handover_.gateway) {
+    hooks.listen = [this](const std::set<uint16_t>& ports,
+                          const std::vector<IpAddress>& addresses) { listen(ports, addresses); };
+  }
   sidecar_ = std::make_unique<proxy::Sidecar>(loop_, network_, random_, disk_, workers_->refs(),
                                               handover_.options, credential_.svid,
                                               credential_.bundle, std::move(hooks), log_);
@@ -101,39 +104,56 @@ io::Task<void> Program::close_doors() {
 }
 
 // The keeper makes the listeners and keeps them: a proxy that follows this one finds them open.
-void Program::listen(const std::set<uint16_t>& ports) {
-  for (const uint16_t port : std::set<uint16_t>(open_ports_)) {
-    if (ports.contains(port)) continue;
-    open_ports_.erase(port);
-    workers_->close_gateway(port);
-    tell_keeper(HandoffKind::kUnlisten, handover_.gateway->at(port).to_string());
-  }
-  failed_ports_.clear();
-  asked_ports_.clear();
+void Program::listen(const std::set<uint16_t>& ports, const std::vector<IpAddress>& addresses) {
+  wanted_doors_.clear();
   for (const uint16_t port : ports) {
-    if (open_ports_.contains(port)) continue;
-    if (tell_keeper(HandoffKind::kListen, handover_.gateway->at(port).to_string()))
-      asked_ports_.insert(port);
+    for (const SocketAddress& at : handover_.gateway->at(port, addresses)) wanted_doors_[at] = port;
   }
-  if (asked_ports_.empty()) sidecar_->listening(failed_ports_);
+  std::vector<SocketAddress> gone;
+  for (const auto& [at, port] : open_doors_) {
+    const auto wanted = wanted_doors_.find(at);
+    if (wanted == wanted_doors_.end() || wanted->second != port) gone.push_back(at);
+  }
+  for (const SocketAddress& at : gone) open_doors_.erase(at);
+  if (gone.empty()) {
+    ask_for_doors();
+  } else {
+    tasks_.spawn(leave(std::move(gone)));
+  }
+}
+
+// One address may stand in another's way (all, and one of them): what goes is closed before anything is opened.
+io::Task<void> Program::leave(std::vector<SocketAddress> doors) {
+  co_await workers_->close_gateway(doors);
+  for (const SocketAddress& at : doors) tell_keeper(HandoffKind::kUnlisten, at.to_string());
+  ask_for_doors();
+}
+
+void Program::ask_for_doors() {
+  failed_ports_.clear();
+  asked_doors_.clear();
+  for (const auto& [at, port] : wanted_doors_) {
+    if (open_doors_.contains(at)) continue;
+    if (tell_keeper(HandoffKind::kListen, at.to_string())) asked_doors_[at] = port;
+  }
+  if (asked_doors_.empty()) sidecar_->listening(failed_ports_);
 }
 
 void Program::on_listening(capture::HandoffMessage message) {
   const auto parts = split_once(message.text, ' ');
   Fd listener = message.fds.empty() ? Fd() : Fd(message.fds.front());
-  for (const uint16_t port : asked_ports_) {
-    const std::string at = handover_.gateway->at(port).to_string();
-    if (!parts || parts->first != at) continue;
-    asked_ports_.erase(port);
-    if (listener) {
-      open_ports_.insert(port);
-      workers_->open_gateway(port, std::move(listener));
-    } else {
-      failed_ports_[port] = "cannot listen on " + at + ": " + std::string(parts->second);
-    }
-    if (asked_ports_.empty()) sidecar_->listening(failed_ports_);
-    return;
+  const auto at = SocketAddress::parse(parts ? parts->first : std::string_view());
+  const auto asked = at ? asked_doors_.find(*at) : asked_doors_.end();
+  if (asked == asked_doors_.end()) return;
+  const uint16_t port = asked->second;
+  asked_doors_.erase(asked);
+  if (listener) {
+    open_doors_[*at] = port;
+    workers_->open_gateway(*at, port, std::move(listener));
+  } else {
+    failed_ports_[port] = "cannot listen on " + at->to_string() + ": " + std::string(parts->second);
   }
+  if (asked_doors_.empty()) sidecar_->listening(failed_ports_);
 }
 
 io::Task<void> Program::become_ready() {

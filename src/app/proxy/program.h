@@ -33,7 +33,9 @@ class Program {
   void serve();
   io::Task<void> close_doors();
   // Of a Gateway.
-  void listen(const std::set<uint16_t>& ports);
+  void listen(const std::set<uint16_t>& ports, const std::vector<IpAddress>& addresses);
+  io::Task<void> leave(std::vector<SocketAddress> doors);
+  void ask_for_doors();
   void on_listening(capture::HandoffMessage message);
   void on_keeper();
   void on_message(capture::HandoffMessage message);
@@ -58,8 +60,10 @@ class Program {
   std::unique_ptr<proxy::DnsListener> dns_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<io::FdWatch> keeper_watch_;
-  // Of a Gateway: ports that are open, those the keeper was asked for, and why some cannot be.
-  std::set<uint16_t> open_ports_, asked_ports_;
+  // Of a Gateway, from where on the host to its port: doors that are to be, are open, and that the keeper was asked
+  // for; and why some ports cannot be opened.
+  using Doors = std::map<SocketAddress, uint16_t>;
+  Doors wanted_doors_, open_doors_, asked_doors_;
   std::map<uint16_t, std::string> failed_ports_;
   ino_t network_namespace_ = 0;  // of the instance; 0: none of its own
   bool ended_ = false;           // the keeper said so

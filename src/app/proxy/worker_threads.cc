@@ -63,7 +63,7 @@ struct WorkerThreads::Member {
   std::optional<HostApp> host_app;
   proxy::WorkerSide side;
   std::vector<std::unique_ptr<io::Listener>> listeners;
-  std::map<uint16_t, std::unique_ptr<io::Listener>> gateway_listeners;  // by the Gateway's port
+  std::map<SocketAddress, std::unique_ptr<io::Listener>> gateway_listeners;
   bool taking = true;
 
   void take(bool takes) {
@@ -165,26 +165,24 @@ std::vector<std::string> WorkerThreads::open_doors() {
   return failed;
 }
 
-void WorkerThreads::open_gateway(uint16_t port, Fd listener) {
+void WorkerThreads::open_gateway(const SocketAddress& at, uint16_t port, Fd listener) {
   add_door(
       std::move(listener), proxy::Door::kPublished,
       [port](Member& member, io::StreamPtr client) {
         member.side.gateway.accept(std::move(client), port);
       },
-      port);
+      at);
 }
 
-void WorkerThreads::close_gateway(uint16_t port) {
-  for (size_t i = 0; i < members_.size(); ++i) {
-    threads_[i]->loop().post_remote(
-        [member = members_[i], port] { member->gateway_listeners.erase(port); });
-  }
+io::Task<void> WorkerThreads::close_gateway(std::vector<SocketAddress> doors) {
+  co_await on_all([doors = std::move(doors)](Member& member) {
+    for (const SocketAddress& at : doors) member.gateway_listeners.erase(at);
+  });
 }
 
-// `gateway_port` other than 0: a door that may close by itself.
 void WorkerThreads::add_door(Fd fd, proxy::Door kind,
                              std::function<void(Member&, io::StreamPtr)> serve,
-                             uint16_t gateway_port) {
+                             SocketAddress gateway) {
   if (!fd) return;
   // Doors stay when they are closed: a connection may be on its way to another worker.
   doors_.push_back(std::make_unique<Door>(kind, std::move(serve)));
@@ -193,15 +191,15 @@ void WorkerThreads::add_door(Fd fd, proxy::Door kind,
     const int given =
         i + 1 == members_.size() ? fd.release() : ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
     Fd own(given);
-    threads_[i]->loop().post_remote([this, i, &door, gateway_port, own = std::move(own)]() mutable {
+    threads_[i]->loop().post_remote([this, i, &door, gateway, own = std::move(own)]() mutable {
       if (!own) return;  // too many descriptors: the other workers accept for it
       Member& member = *members_[i];
       auto listener = io::adopt_shared_listener(
           member.loop, own.release(),
           [this, i, &door](io::Accepted accepted) { on_accepted(i, door, std::move(accepted)); });
       if (!member.taking) listener->pause();
-      if (gateway_port != 0) {
-        member.gateway_listeners[gateway_port] = std::move(listener);
+      if (gateway.port != 0) {
+        member.gateway_listeners[gateway] = std::move(listener);
       } else {
         member.listeners.push_back(std::move(listener));
       }
@@ -222,22 +220,28 @@ void WorkerThreads::on_accepted(size_t worker, const Door& door, io::Accepted ac
 }
 
 io::Task<void> WorkerThreads::close_doors() {
-  struct Closing {
-    Closing(io::Loop& loop, size_t missing) : done(loop), missing(missing) {}
+  co_await on_all([](Member& member) {
+    member.listeners.clear();
+    member.gateway_listeners.clear();
+  });
+}
+
+io::Task<void> WorkerThreads::on_all(std::function<void(Member&)> act) {
+  struct Waiting {
+    Waiting(io::Loop& loop, size_t missing) : done(loop), missing(missing) {}
     io::Event done;
     size_t missing;
   };
-  auto closing = std::make_shared<Closing>(main_, members_.size());
+  auto waiting = std::make_shared<Waiting>(main_, members_.size());
   for (size_t i = 0; i < members_.size(); ++i) {
-    threads_[i]->loop().post_remote([member = members_[i], main = &main_, closing] {
-      member->listeners.clear();
-      member->gateway_listeners.clear();
-      main->post_remote([closing] {
-        if (--closing->missing == 0) closing->done.set();
+    threads_[i]->loop().post_remote([member = members_[i], main = &main_, waiting, act] {
+      act(*member);
+      main->post_remote([waiting] {
+        if (--waiting->missing == 0) waiting->done.set();
       });
     });
   }
-  co_await closing->done.wait();
+  co_await waiting->done.wait();
 }
 
 void WorkerThreads::on_taking(size_t worker, bool takes) {

@@ -36,10 +36,10 @@ class WorkerThreads {
   // Begins to accept at the doors of the handover, whose descriptors it takes, and at those that have none
   // yet and are made here. Returns what could not be listened on.
   std::vector<std::string> open_doors();
-  // Accepts at the door of this port of a Gateway too.
-  void open_gateway(uint16_t port, Fd listener);
-  // And no more at this one; what was accepted stays.
-  void close_gateway(uint16_t port);
+  // Accepts for this port of a Gateway too, at this place on the host.
+  void open_gateway(const SocketAddress& at, uint16_t port, Fd listener);
+  // And no more at these; what was accepted stays. Done when no descriptor of theirs is open here.
+  io::Task<void> close_gateway(std::vector<SocketAddress> doors);
   // Accepts no more. What waits in the sockets then is for the next process that has them.
   io::Task<void> close_doors();
 
@@ -59,8 +59,11 @@ class WorkerThreads {
   void start(size_t index, std::function<void(const char*)> need);
   void need_sockets(size_t worker, const char* family);
   Askers& askers(bool v4) { return v4 ? askers4_ : askers6_; }
+  // `gateway`: a door that may close by itself; its port is 0 for others.
   void add_door(Fd fd, proxy::Door kind, std::function<void(Member&, io::StreamPtr)> serve,
-                uint16_t gateway_port = 0);
+                SocketAddress gateway = {});
+  // On each worker's thread; done when all have.
+  io::Task<void> on_all(std::function<void(Member&)> act);
   void on_accepted(size_t worker, const Door& door, io::Accepted accepted);
   // An overloaded worker takes no more, or does again.
   void on_taking(size_t worker, bool takes);

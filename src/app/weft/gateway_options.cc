@@ -120,7 +120,8 @@ WHICH
   --label KEY=VALUE          of this instance (repeat)
 
 WHERE
-  --address ADDRESS          listen on this address only; default: all
+  --address ADDRESS          listen on this address only, whatever the Gateway's spec.addresses say (clients
+                             may reach it under another). Default: those addresses, else all
   --port LISTENERPORT=LOCALPORT
       The listener of this port is opened at LOCALPORT of the host (repeat). Ports below 1024 need root
       or CAP_NET_BIND_SERVICE: --port 80=8080 --port 443=8443 need neither. What clients and redirects
