@@ -2,12 +2,12 @@
 
 import json
 
-from gateway_cases import TITLE, Score, Suite, kind_of
+from gateway_cases import Score, Suite, kind_of
 from gateway_stage import Door, Peer, Stage
-from harness import equal, have, holds, limit, wait_until
+from harness import have, limit, wait_until
+from test_gateway_cases import NAMESPACE, report
 from weftlib import Program, free_port
 
-NAMESPACE = "gateway-conformance-infra"
 GATEWAY = "same-namespace"
 
 
@@ -31,8 +31,4 @@ def edge_door(stage):
 def test_the_gateway_group_through_an_edge_gateway(t):
     have("node")
     stage = Stage(t, Suite(), "gateway")
-    score = stage.score(Score(), edge_door(stage))
-    line = score.line("edge Gateway")
-    t.count(TITLE, line)
-    holds(not score.faults, "\n".join([line, *score.faults]))
-    equal((score.total, score.conditions_total), (88, 32), "how many there are")
+    report(t, "edge Gateway", stage.score(Score(), edge_door(stage)), 88, 32)
