@@ -68,4 +68,28 @@ const Format kHeaderName{"a header name (RFC 9110 token)", "x-canary", is_header
 const Format kHeaderValue{"a header value: no control characters, no line breaks", "yes",
                           is_header_value};
 
+std::optional<int64_t> scaled_decimal(std::string_view text, int decimals) {
+  constexpr size_t kDigits = 12;  // before and behind the point together: no overflow
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  const size_t point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  std::string_view rest = point == std::string_view::npos ? "" : text.substr(point + 1);
+  while (rest.ends_with('0')) rest.remove_suffix(1);
+  const auto digits = [](std::string_view part) {
+    return part.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  if (whole.empty() || !digits(whole) || !digits(rest) || text.ends_with('.') ||
+      rest.size() > static_cast<size_t>(decimals) || whole.size() + rest.size() > kDigits) {
+    return std::nullopt;
+  }
+  int64_t value = 0;
+  for (const char c : whole) value = value * 10 + (c - '0');
+  for (int i = 0; i < decimals; ++i) {
+    const auto at = static_cast<size_t>(i);
+    value = value * 10 + (at < rest.size() ? rest[at] - '0' : 0);
+  }
+  return negative ? -value : value;
+}
+
 }  // namespace weft::control
