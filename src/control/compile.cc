@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "control/compile_admission.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
@@ -235,15 +236,30 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
     std::tie(out.service.vip4, out.service.vip6) = address->second;
   }
   out.service.ports = state_->ports(name);
+  // Thousands of rules have few backends among them.
+  std::map<std::tuple<std::string, std::string, model::ServiceName, uint16_t>, bool> resolved;
   const auto usable = [&](const Object& route, const model::ServiceName& parent,
                           const BackendRef& ref) {
-    return resolve_backend(*state_, route, {parent}, ref).reason.empty();
+    const auto resolve = [&] {
+      return resolve_backend(*state_, route, {parent}, ref).reason.empty();
+    };
+    if (!ref.is_service()) return resolve();
+    const auto [it, fresh] =
+        resolved.try_emplace({route.kind(), route.meta.ns, ref.backend.service, ref.backend.port});
+    if (fresh) it->second = resolve();
+    return it->second;
   };
+  const std::vector<const Object*> routes = state_->routes(name);
   PolicyLookup policies(*state_);
   for (model::ServicePort& port : out.service.ports) {
     if (out.service.headless) continue;
-    compile_rules(name, state_->routes(name), usable, port);
-    compile_tcp_rules(name, state_->routes(name), usable, port);
+    const RoutesLeftOut& without = left_out(*state_, name, port);
+    std::vector<const Object*> with = routes;
+    if (!without.empty()) {
+      std::erase_if(with, [&](const Object* route) { return without.contains(route->key()); });
+    }
+    compile_rules(name, with, usable, port);
+    compile_tcp_rules(name, routes, usable, port);
     policies.give(port);
   }
   out.service.fault = policies.of_service(name).fault;

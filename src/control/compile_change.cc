@@ -131,7 +131,7 @@ Affected Compiler::put(const Object& object) {
   mark_inbounds(*state_, object);
   add_affected(*state_, object, affected);
   mark_gateways(*state_, object);
-  return affected;
+  return state_->changed(affected);
 }
 
 Affected Compiler::remove(const ObjectKey& key) {
@@ -147,7 +147,7 @@ Affected Compiler::remove(const ObjectKey& key) {
   // Who was selected by labels may be here by its claims now.
   mark_inbounds(*state_, removed);
   index_policy(*state_, removed, false);
-  return affected;
+  return state_->changed(affected);
 }
 
 Affected Compiler::put_instance(Instance instance) {
@@ -157,7 +157,7 @@ Affected Compiler::put_instance(Instance instance) {
   add_services_of(*state_, stored, affected);
   state_->changed_inbounds.insert(stored.id);
   mark_gateways_of_claims(*state_, stored);
-  return affected;
+  return state_->changed(affected);
 }
 
 Affected Compiler::remove_instance(const std::string& id) {
@@ -169,7 +169,7 @@ Affected Compiler::remove_instance(const std::string& id) {
   mark_gateways_of_claims(*state_, it->second);
   index_instance(*state_, it->second, false);
   state_->instances.erase(it);
-  return affected;
+  return state_->changed(affected);
 }
 
 Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports) {
@@ -181,7 +181,7 @@ Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<Impl
   Affected affected;
   add_with_referrers(*state_, name, affected);
   mark_gateways_of_backend(*state_, name);
-  return affected;
+  return state_->changed(affected);
 }
 
 Affected Compiler::set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "control/compile_admission.h"
 #include "control/compile_gateway.h"
 #include "control/compile_listener_sets.h"
 #include "control/compile_policies.h"
@@ -50,6 +51,13 @@ Refusal parent_problem(const Compiler::State& state, const Object& route, const 
         return tcp ? attaches_opaque(parent, parent.service, p)
                    : attaches(parent, parent.service, p);
       })) {
+    for (const model::ServicePort& port : ports) {
+      if (tcp || !attaches(parent, parent.service, port)) continue;
+      const RoutesLeftOut& without = left_out(state, parent.service, port);
+      if (const auto why = without.find(route.key()); why != without.end()) {
+        return {"TooManyRules", why->second};
+      }
+    }
     const Object* taker =
         tcp ? all_taken_by(route, parent, ports, state.routes(parent.service)) : nullptr;
     if (!taker) return {};

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <tuple>
 
 namespace weft::control {
@@ -21,7 +22,7 @@ struct Precedence {
   bool any_method;
   int64_t headers, query;  // negative: more first
   int64_t created;         // older first
-  std::string route;
+  std::string_view route;  // of the candidate's rule
   size_t rule, match;
   auto operator<=>(const Precedence&) const = default;
 };
@@ -83,39 +84,54 @@ int64_t characters(const std::string& host, bool plain) {
   return plain && host.starts_with("*.") ? 0 : static_cast<int64_t>(host.size());
 }
 
+// A rule is made where it stays: of thousands, moving them about would be most of the work.
+using Candidates = std::deque<Candidate>;
+
+Precedence order_of(const Object& route, const model::RouteRule& rule, size_t index, size_t match) {
+  return {.producer = rule.consumer_namespace.empty(),
+          .plain_host = -characters(rule.match.host, true),
+          .host = -characters(rule.match.host, false),
+          .path_kind = rank(rule.match),
+          .path_length = -prefix_length(rule.match.path),
+          .any_method = rule.match.method.empty(),
+          .headers = -static_cast<int64_t>(rule.match.headers.size()),
+          .query = -static_cast<int64_t>(rule.match.query.size()),
+          .created = route.meta.created.unix_ns,
+          .route = rule.route,
+          .rule = index,
+          .match = match};
+}
+
 // `consumer`: the rules are for callers of the route's namespace only.
 void add_candidates(const model::ServiceName& service, const Object& route,
                     const std::vector<std::string>& hosts, bool consumer,
-                    const BackendUsable& usable, std::vector<Candidate>& out) {
+                    const BackendUsable& usable, Candidates& out) {
   const auto& spec = std::get<HttpRouteSpec>(route.spec);
   for (size_t r = 0; r < spec.rules.size(); ++r) {
     model::RouteRule rule = make_rule(service, route, spec.rules[r], r, usable);
     if (consumer) rule.consumer_namespace = route.meta.ns;
-    for (size_t m = 0; m < spec.rules[r].matches.size(); ++m) {
-      rule.match = spec.rules[r].matches[m];
-      for (const std::string& host : hosts) {
-        rule.match.host = host;
-        out.push_back({{.producer = !consumer,
-                        .plain_host = -characters(host, true),
-                        .host = -characters(host, false),
-                        .path_kind = rank(rule.match),
-                        .path_length = -prefix_length(rule.match.path),
-                        .any_method = rule.match.method.empty(),
-                        .headers = -static_cast<int64_t>(rule.match.headers.size()),
-                        .query = -static_cast<int64_t>(rule.match.query.size()),
-                        .created = route.meta.created.unix_ns,
-                        .route = rule.route,
-                        .rule = r,
-                        .match = m},
-                       rule});
+    const auto& matches = spec.rules[r].matches;
+    for (size_t m = 0; m < matches.size(); ++m) {
+      for (size_t h = 0; h < hosts.size(); ++h) {
+        const bool last = m + 1 == matches.size() && h + 1 == hosts.size();
+        Candidate& made = out.emplace_back();
+        made.rule = last ? std::move(rule) : rule;
+        made.rule.match = matches[m];
+        made.rule.match.host = hosts[h];
+        made.order = order_of(route, made.rule, r, m);
       }
     }
   }
 }
 
-void take_in_order(std::vector<Candidate>& candidates, model::ServicePort& port) {
-  std::ranges::sort(candidates, {}, &Candidate::order);
-  for (Candidate& candidate : candidates) port.rules.push_back(std::move(candidate.rule));
+void take_in_order(Candidates& candidates, model::ServicePort& port) {
+  std::vector<Candidate*> order;
+  order.reserve(candidates.size());
+  for (Candidate& candidate : candidates) order.push_back(&candidate);
+  std::ranges::sort(order,
+                    [](const Candidate* a, const Candidate* b) { return a->order < b->order; });
+  port.rules.reserve(port.rules.size() + order.size());
+  for (Candidate* candidate : order) port.rules.push_back(std::move(candidate->rule));
 }
 
 }  // namespace
@@ -142,7 +158,7 @@ model::Backend compiled_backend(const BackendRef& ref, bool usable) {
 void compile_rules(const model::ServiceName& service, const std::vector<const Object*>& routes,
                    const BackendUsable& usable, model::ServicePort& port) {
   static const std::vector<std::string> kAnyHost = {""};
-  std::vector<Candidate> candidates;
+  Candidates candidates;
   for (const Object* route : routes) {
     const auto* spec = std::get_if<HttpRouteSpec>(&route->spec);
     if (!spec || !route->unsupported.empty()) continue;
@@ -159,7 +175,7 @@ void compile_rules(const model::ServiceName& service, const std::vector<const Ob
 
 void compile_hosted_rules(const std::vector<HostedRoute>& routes, const BackendUsable& usable,
                           model::ServicePort& port) {
-  std::vector<Candidate> candidates;
+  Candidates candidates;
   for (const HostedRoute& one : routes)
     add_candidates({}, *one.route, one.hosts, false, usable, candidates);
   take_in_order(candidates, port);

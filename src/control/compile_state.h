@@ -20,6 +20,9 @@ struct PolicyPlace {
   friend auto operator<=>(const PolicyPlace&, const PolicyPlace&) = default;
 };
 
+// Routes that a port has no room for (compile_admission.h), and why.
+using RoutesLeftOut = std::map<ObjectKey, std::string>;
+
 struct Compiler::State {
   std::map<ObjectKey, Object> objects;
   std::map<std::string, Instance> instances;
@@ -37,6 +40,13 @@ struct Compiler::State {
   std::set<std::string> changed_inbounds;  // since take_changed_inbounds()
   std::string trust_domain = "weft.local";
   std::set<model::GatewayName> changed_gateways;  // since take_changed_gateways()
+
+  // By port; worked out when asked for, forgotten when something of the service changes.
+  mutable std::map<model::ServiceName, std::map<uint16_t, RoutesLeftOut>> left_out;
+  const Affected& changed(const Affected& services) const {
+    for (const model::ServiceName& name : services) left_out.erase(name);
+    return services;
+  }
 
   const ServiceSpec* service(const model::ServiceName& name) const;
   // Ports of the service, explicit or implicit, without rules; empty = no such service.

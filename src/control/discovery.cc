@@ -4,10 +4,10 @@
 #include "control/discovery.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
-#include "xds/convert.h"
 #include "xds/convert_gateway.h"
 
 namespace weft::control {
@@ -101,18 +101,40 @@ void Discovery::publish_gateways() {
   }
 }
 
+void Discovery::publish_rules(const std::string& name, const model::Service& service) {
+  xds::EncodedService encoded = xds::encode_in_parts(service);
+  for (const auto& part : encoded.parts) cache_.set(ResourceType::kRules, part.name, part.payload);
+  keep_parts(name, encoded.parts);
+  cache_.set(ResourceType::kService, name, encoded.service);
+}
+
+void Discovery::keep_parts(const std::string& service,
+                           const std::vector<xds::EncodedService::Part>& parts) {
+  std::set<std::string_view> kept;
+  for (const auto& part : parts) kept.insert(part.name);
+  std::vector<std::string> gone;
+  const std::string prefix = service + "/";
+  const auto& known = cache_.all(ResourceType::kRules);
+  for (auto it = known.lower_bound(prefix); it != known.end() && it->first.starts_with(prefix);
+       ++it) {
+    if (!kept.contains(it->first)) gone.push_back(it->first);
+  }
+  for (const std::string& name : gone) cache_.remove(ResourceType::kRules, name);
+}
+
 void Discovery::publish(const Affected& services) {
   for (const auto& service : services) {
     std::string name = service.to_string();
     auto compiled = compiler_.compile(service);
     if (compiled) {
       cache_.set(ResourceType::kEndpoints, name, xds::encode_endpoints(compiled->endpoints));
-      cache_.set(ResourceType::kService, name, xds::encode_service(compiled->service));
+      publish_rules(name, compiled->service);
       cache_.set(ResourceType::kName, name, xds::encode_name(compiled->entry));
     } else {
       for (auto type : {ResourceType::kEndpoints, ResourceType::kService, ResourceType::kName}) {
         cache_.remove(type, name);
       }
+      keep_parts(name, {});
     }
   }
   publish_inbounds();

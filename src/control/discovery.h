@@ -19,6 +19,7 @@
 #include "io/event.h"
 #include "io/loop.h"
 #include "io/task.h"
+#include "xds/convert.h"
 #include "xds/delta_server.h"
 #include "xds/resource_cache.h"
 
@@ -55,6 +56,9 @@ class Discovery {
   struct Client;
   class Push;
   io::Task<void> write(http::GrpcServerCall& call, Client& client);
+  // The Service and the parts of its rules; parts that it names no more go.
+  void publish_rules(const std::string& name, const model::Service& service);
+  void keep_parts(const std::string& service, const std::vector<xds::EncodedService::Part>& parts);
   void publish_inbounds();
   void publish_gateways();
   bool may_see(const Client& client, xds::ResourceType type, std::string_view name) const;

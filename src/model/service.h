@@ -152,6 +152,9 @@ struct ServicePort {
   std::vector<RouteRule> rules;
   // Of two for the same name and callers, or two without names, the first counts.
   std::vector<TcpRule> tcp_rules = {};
+  // As it travels: with many rules `rules` is empty and these are the ids of the parts that hold them
+  // (xds/convert.h).
+  std::vector<uint64_t> parts = {};
 };
 
 struct Service {

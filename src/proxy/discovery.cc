@@ -42,7 +42,9 @@ void Discovery::restore() {
                 {{"name", entry.name}, {"why", taken.error().message()}});
       continue;
     }
-    if (entry.type != ResourceType::kName) client_.subscribe(entry.type, entry.name);
+    if (entry.type != ResourceType::kName) {
+      client_.subscribe(entry.type, xds::subscription_of(entry.type, entry.name));
+    }
     client_.restore(entry.type, entry.name, entry.held.version);
   }
   hooks_.publish(staging_.snapshot(), [] {});
@@ -60,7 +62,12 @@ Result<void> Discovery::receive(std::string_view message) {
   const SnapshotPtr before = staging_.snapshot();
   Staging::Outcome outcome = staging_.receive(std::move(*update));
   for (const model::ServiceName& needed : outcome.needs) subscribe(needed, false);
-  if (hooks_.heard && heard_names_ && outcome.needs.empty()) hooks_.heard();
+  for (const model::ServiceName& parted : outcome.rules) {
+    client_.subscribe(ResourceType::kRules, parted.to_string());
+  }
+  if (hooks_.heard && heard_names_ && outcome.needs.empty() && outcome.rules.empty()) {
+    hooks_.heard();
+  }
   if (!outcome.swapped) {
     acknowledge(std::move(outcome.done));
     return {};
@@ -126,6 +133,7 @@ void Discovery::evict() {
     if (service.last_use->at() > idle_since || referenced.contains(name)) continue;
     client_.unsubscribe(ResourceType::kService, name.to_string());
     client_.unsubscribe(ResourceType::kEndpoints, name.to_string());
+    client_.unsubscribe(ResourceType::kRules, name.to_string());
     staging_.forget(name);
   }
   for (const auto& [address, workload] : before->workloads) {

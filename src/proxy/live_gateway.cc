@@ -95,7 +95,7 @@ const LiveListener* LiveGateway::named(std::string_view listener) const {
 std::vector<model::ServiceName> LiveGateway::dependencies() const {
   std::set<model::ServiceName> names;
   for (const LiveListener& listener : listeners_) {
-    for (model::ServiceName& name : listener.routes->dependencies()) names.insert(std::move(name));
+    names.insert(listener.routes->dependencies().begin(), listener.routes->dependencies().end());
   }
   return {names.begin(), names.end()};
 }

@@ -1,14 +1,15 @@
 // Finds the rule for a request among many. Rules keep the order they were given in, which is their
-// precedence; the index narrows them to those whose host, path and method may match, in a time that grows
-// with the logarithm of their number. Headers, queries and regular expressions are then tried in order.
+// precedence; the index narrows them to those whose host, path, method and callers may match, in a time
+// that grows with the logarithm of their number. Headers, queries and regular expressions are then tried
+// in order; the control plane bounds how many of those there are in one place.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <vector>
+
+#include "model/service.h"
 
 namespace weft::proxy {
 
@@ -16,29 +17,46 @@ class CompiledRule;
 struct RequestView;
 using CompiledRules = std::vector<std::shared_ptr<const CompiledRule>>;
 
+// Where a rule stands: hashes, made once when the rule is compiled. Equal places have equal hashes, and
+// the rule itself has the last word.
+struct RoutePlace {
+  uint64_t scope = 0;  // host and callers
+  uint64_t key = 0;    // scope, path and method
+  uint32_t path_bytes = 0;
+  bool by_host = false, by_wildcard = false, by_caller = false;
+
+  static RoutePlace of(const model::RouteRule& rule);
+};
+
 class RouteIndex {
  public:
   // `rules` outlive the index and stay where they are.
   explicit RouteIndex(const CompiledRules& rules);
 
   static constexpr size_t kNone = SIZE_MAX;
-  // The position of the first rule that matches, or kNone. `tried` counts the rules looked at whole.
+  // What a search cost: comparisons of keys, and rules looked at whole.
+  struct Effort {
+    size_t compared = 0;
+    size_t tried = 0;
+  };
+  // The position of the first rule that matches, or kNone.
   size_t find(const CompiledRules& rules, const RequestView& request,
-              size_t* tried = nullptr) const;
+              Effort* effort = nullptr) const;
 
  private:
-  using Positions = std::vector<uint32_t>;  // ascending
-  // Rules for one path, by method; "" = any.
-  using Bucket = std::map<std::string, Positions, std::less<>>;
-  struct Paths {
-    std::map<std::string, Bucket, std::less<>> exact;
-    std::map<std::string, Bucket, std::less<>> prefixes;  // without the trailing slash
-    Positions regexes;
-    size_t longest_prefix = 0;
+  struct Entry {
+    uint64_t key;
+    uint32_t position;
+    friend auto operator<=>(const Entry&, const Entry&) = default;
   };
   struct Search;
 
-  std::map<std::string, Paths, std::less<>> hosts_;  // "" = any, "*.example.com"
+  void leave_out_hidden(const CompiledRules& rules);
+
+  std::vector<Entry> entries_;    // ascending
+  std::vector<uint64_t> scopes_;  // of the rules, ascending
+  size_t longest_path_ = 0;
+  bool by_host_ = false, by_wildcard_ = false, by_caller_ = false;
 };
 
 }  // namespace weft::proxy

@@ -2,16 +2,70 @@
 // nothing is allocated but for query parameters and wildcard hosts.
 #include "proxy/router.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "steer/regex.h"
+#include "xds/convert.h"
 
 namespace weft::proxy {
 namespace {
 
 // Up to so many rules a walk is cheaper than the index.
 constexpr size_t kWalked = 8;
+
+template <typename T>
+void sort_unique(std::vector<T>& list) {
+  std::ranges::sort(list);
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+}
+
+void add_targets(const std::vector<model::Mirror>& mirrors, std::vector<model::ServiceName>& out) {
+  for (const model::Mirror& mirror : mirrors) {
+    if (!mirror.invalid) out.push_back(mirror.service);
+  }
+}
+
+void add_targets(const std::vector<model::Backend>& backends,
+                 std::vector<model::ServiceName>& out) {
+  for (const model::Backend& backend : backends) {
+    if (!backend.invalid) out.push_back(backend.service);
+    add_targets(backend.mirrors, out);
+  }
+}
+
+// Takes the rules out of `port`.
+Result<CompiledPort> compile_port(model::ServicePort& port, const CompiledService::Parts& parts,
+                                  std::vector<model::ServiceName>& dependencies) {
+  CompiledPort out;
+  const auto take = [&](const CompiledPart& part) {
+    out.rules.insert(out.rules.end(), part.rules.begin(), part.rules.end());
+    dependencies.insert(dependencies.end(), part.backends.begin(), part.backends.end());
+    out.consumers.insert(out.consumers.end(), part.consumers.begin(), part.consumers.end());
+  };
+  auto own = CompiledPart::compile(std::exchange(port.rules, {}));
+  if (!own) return std::unexpected(std::move(own.error()));
+  take(**own);
+  for (const uint64_t id : port.parts) {
+    const CompiledPartPtr part = parts ? parts(id) : nullptr;
+    if (!part) return fail(ErrorKind::kNotFound, fmt::format("part {:016x} of its rules", id));
+    take(*part);
+    if (out.rules.size() > xds::kPortRules) {
+      return fail(ErrorKind::kInvalid,
+                  fmt::format("port {}: more than {} rules", port.port, xds::kPortRules));
+    }
+  }
+  sort_unique(out.consumers);
+  out.by_host = std::ranges::any_of(out.rules, [](const auto& r) { return r->place().by_host; });
+  if (out.rules.size() > kWalked) out.index = std::make_unique<const RouteIndex>(out.rules);
+  for (const model::TcpRule& rule : port.tcp_rules) add_targets(rule.backends, dependencies);
+  out.tcp_rules = TcpRules::compile(port.tcp_rules);
+  out.port = port;
+  return out;
+}
 
 }  // namespace
 
@@ -24,9 +78,11 @@ struct CompiledRule::Patterns {
 CompiledRule::CompiledRule() : patterns_(std::make_unique<Patterns>()) {}
 CompiledRule::~CompiledRule() = default;
 
-Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(const model::RouteRule& rule) {
+Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(model::RouteRule taken) {
   auto compiled = std::make_shared<CompiledRule>();
-  compiled->rule_ = rule;
+  compiled->rule_ = std::move(taken);
+  const model::RouteRule& rule = compiled->rule_;
+  compiled->place_ = RoutePlace::of(rule);
   Patterns& patterns = *compiled->patterns_;
   std::string where = "route " + rule.route + " rule " + rule.rule;
 
@@ -114,11 +170,9 @@ const model::Backend* CompiledRule::next_backend() const { return turns_->next(r
 
 bool CompiledPort::routed_for(std::string_view caller_namespace) const {
   if (!port.routed) return false;
-  if (rules.empty()) return true;
-  return std::any_of(rules.begin(), rules.end(), [&](const auto& compiled) {
-    const std::string& consumer = compiled->rule().consumer_namespace;
-    return consumer.empty() || consumer == caller_namespace;
-  });
+  return rules.empty() || std::ranges::any_of(consumers, [&](const std::string& consumer) {
+           return consumer.empty() || consumer == caller_namespace;
+         });
 }
 
 std::shared_ptr<const CompiledRule> CompiledPort::match(const RequestView& request) const {
@@ -132,27 +186,37 @@ std::shared_ptr<const CompiledRule> CompiledPort::match(const RequestView& reque
   return nullptr;
 }
 
-Result<std::shared_ptr<const CompiledService>> CompiledService::compile(
-    const model::Service& service) {
+Result<CompiledPartPtr> CompiledPart::compile(std::vector<model::RouteRule> rules) {
+  auto part = std::make_shared<CompiledPart>();
+  part->rules.reserve(rules.size());
+  for (model::RouteRule& rule : rules) {
+    add_targets(rule.backends, part->backends);
+    add_targets(rule.mirrors, part->backends);
+    part->consumers.push_back(rule.consumer_namespace);
+    auto compiled = CompiledRule::compile(std::move(rule));
+    if (!compiled) return std::unexpected(std::move(compiled.error()));
+    part->rules.push_back(std::move(*compiled));
+  }
+  sort_unique(part->backends);
+  sort_unique(part->consumers);
+  return part;
+}
+
+Result<std::shared_ptr<const CompiledService>> CompiledService::compile(model::Service service,
+                                                                        const Parts& parts) {
   auto compiled = std::make_shared<CompiledService>();
-  compiled->service = service;
+  std::vector<model::ServiceName>& dependencies = compiled->dependencies_;
   auto fault = steer::FaultRule::compile(service.fault);
   if (!fault) return std::unexpected(std::move(fault.error()));
   compiled->fault = std::move(*fault);
-  for (const model::ServicePort& port : service.ports) {
-    CompiledPort compiled_port{port, {}, {}};
-    for (const model::RouteRule& rule : port.rules) {
-      auto compiled_rule = CompiledRule::compile(rule);
-      if (!compiled_rule) return std::unexpected(std::move(compiled_rule.error()));
-      compiled_port.rules.push_back(std::move(*compiled_rule));
-      compiled_port.by_host = compiled_port.by_host || !rule.match.host.empty();
-    }
-    if (compiled_port.rules.size() > kWalked) {
-      compiled_port.index = std::make_unique<const RouteIndex>(compiled_port.rules);
-    }
-    compiled_port.tcp_rules = TcpRules::compile(port.tcp_rules);
-    compiled->ports.push_back(std::move(compiled_port));
+  for (model::ServicePort& port : service.ports) {
+    auto compiled_port = compile_port(port, parts, dependencies);
+    if (!compiled_port) return std::unexpected(std::move(compiled_port.error()));
+    compiled->ports.push_back(std::move(*compiled_port));
   }
+  sort_unique(dependencies);
+  std::erase(dependencies, service.name);
+  compiled->service = std::move(service);
   return compiled;
 }
 
@@ -161,29 +225,6 @@ const CompiledPort* CompiledService::port(uint16_t number) const {
     if (candidate.port.port == number) return &candidate;
   }
   return nullptr;
-}
-
-std::vector<model::ServiceName> CompiledService::dependencies() const {
-  std::vector<model::ServiceName> names;
-  const auto add_each = [&](const auto& targets) {
-    for (const auto& target : targets) {
-      if (!target.invalid && target.service != service.name) names.push_back(target.service);
-    }
-  };
-  const auto add = [&](const std::vector<model::Backend>& backends) {
-    add_each(backends);
-    for (const model::Backend& backend : backends) add_each(backend.mirrors);
-  };
-  for (const CompiledPort& compiled_port : ports) {
-    for (const auto& rule : compiled_port.rules) {
-      add(rule->rule().backends);
-      add_each(rule->rule().mirrors);
-    }
-    for (const model::TcpRule& rule : compiled_port.port.tcp_rules) add(rule.backends);
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
 }
 
 bool host_matches(std::string_view host, std::string_view pattern) {

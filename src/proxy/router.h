@@ -7,6 +7,7 @@
 // Compiled objects are immutable but for one relaxed counter per rule, and shared between threads.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -41,7 +42,7 @@ struct RuleMiss {
 
 class CompiledRule {
  public:
-  static Result<std::shared_ptr<const CompiledRule>> compile(const model::RouteRule& rule);
+  static Result<std::shared_ptr<const CompiledRule>> compile(model::RouteRule rule);
   CompiledRule();
   ~CompiledRule();
   CompiledRule(const CompiledRule&) = delete;
@@ -55,23 +56,37 @@ class CompiledRule {
   const model::Backend* next_backend() const;
   const model::RouteRule& rule() const { return rule_; }
   const steer::FaultRulePtr& fault() const { return fault_; }  // may be null
+  const RoutePlace& place() const { return place_; }
 
  private:
   struct Patterns;
   template <typename OnMiss>
   bool check(const RequestView& request, OnMiss&& on_miss) const;
 
+  RoutePlace place_;
   model::RouteRule rule_;
   steer::FaultRulePtr fault_;
   std::unique_ptr<Patterns> patterns_;
   std::optional<steer::Turns> turns_;  // set by compile()
 };
 
+// Rules that come together, in a Service or as a part of one's rules. Versions of a Service share the parts
+// that did not change, and with them the turns of their backends.
+struct CompiledPart {
+  CompiledRules rules;
+  std::vector<model::ServiceName> backends;  // that they send to, ascending; invalid ones left out
+  std::vector<std::string> consumers;        // whose callers they concern, ascending; "" = all
+
+  static Result<std::shared_ptr<const CompiledPart>> compile(std::vector<model::RouteRule> rules);
+};
+using CompiledPartPtr = std::shared_ptr<const CompiledPart>;
+
 struct CompiledPort {
-  model::ServicePort port;
+  model::ServicePort port;  // `rules` moved from here to below
   CompiledRules rules;
   TcpRules tcp_rules;
   std::unique_ptr<const RouteIndex> index = nullptr;  // when there are many rules
+  std::vector<std::string> consumers = {};            // as of its parts
   bool by_host = false;                               // some rule looks at RequestView::host
 
   // Does any rule for requests concern callers of this namespace? Without one, the service itself is the backend.
@@ -80,15 +95,24 @@ struct CompiledPort {
   std::shared_ptr<const CompiledRule> match(const RequestView& request) const;
 };
 
-struct CompiledService {
-  model::Service service;
+class CompiledService {
+ public:
+  // Parts of the rules by id; null: not here.
+  using Parts = std::function<CompiledPartPtr(uint64_t id)>;
+  // kNotFound: a part is not here.
+  static Result<std::shared_ptr<const CompiledService>> compile(model::Service service,
+                                                                const Parts& parts = {});
+
+  model::Service service;  // without the rules
   std::vector<CompiledPort> ports;
   steer::FaultRulePtr fault = nullptr;  // may be null
 
-  static Result<std::shared_ptr<const CompiledService>> compile(const model::Service& service);
   const CompiledPort* port(uint16_t number) const;
   // Services its rules of either kind send to, itself excepted; invalid references are left out.
-  std::vector<model::ServiceName> dependencies() const;
+  const std::vector<model::ServiceName>& dependencies() const { return dependencies_; }
+
+ private:
+  std::vector<model::ServiceName> dependencies_;
 };
 
 using wire::path_of;

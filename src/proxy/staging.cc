@@ -2,11 +2,14 @@
 // strike those that name something neither in use nor supposed, repeat until nothing is struck. So a
 // chain of dependencies resolves as its parts arrive and a cycle resolves as a whole.
 // A removal is an answer too: a backend the control plane says does not exist keeps nobody waiting.
+// Parts of rules take no part in this: what they say is inert until a Service of theirs is swapped in.
 // Cost: proportional to what changed, plus one copy of the snapshot's maps of pointers per swap.
 #include "proxy/staging.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "base/hash.h"
 #include "xds/convert.h"
 #include "xds/convert_gateway.h"
 
@@ -28,7 +31,10 @@ struct Staging::Change {
   std::string name;
   Held held;
   bool removed = false;
+  uint64_t update = 0;  // that it came with
   std::shared_ptr<const CompiledService> service;
+  std::optional<model::Service> parted = {};  // in place of `service` until its parts are here
+  CompiledPartPtr part = {};
   std::shared_ptr<const model::EndpointSet> endpoints;
   std::shared_ptr<const model::WorkloadAddress> workload;
   std::shared_ptr<const model::NameEntry> entry;
@@ -64,9 +70,26 @@ Result<Staging::Change> Staging::decode(ResourceType type, const std::string& na
       auto service = xds::decode_service(held.payload);
       if (!service) return std::unexpected(std::move(service.error()));
       if (service->name.to_string() != name) return wrong_name(service->name.to_string());
-      auto compiled = CompiledService::compile(*service);
+      if (std::ranges::any_of(service->ports, [](const auto& p) { return !p.parts.empty(); })) {
+        change.parted = std::move(*service);
+        break;
+      }
+      auto compiled = CompiledService::compile(std::move(*service));
       if (!compiled) return std::unexpected(std::move(compiled.error()));
       change.service = std::move(*compiled);
+      break;
+    }
+    case ResourceType::kRules: {
+      auto service = model::ServiceName::parse(xds::subscription_of(type, name));
+      if (!service) return std::unexpected(std::move(service.error()));
+      if (name != xds::part_name(*service, xxh64(held.payload))) {
+        return fail(ErrorKind::kInvalid, "these are not the rules of " + name);
+      }
+      auto rules = xds::decode_rules(held.payload);
+      if (!rules) return std::unexpected(std::move(rules.error()));
+      auto part = CompiledPart::compile(std::move(*rules));
+      if (!part) return std::unexpected(std::move(part.error()));
+      change.part = std::move(*part);
       break;
     }
     case ResourceType::kEndpoints: {
@@ -108,6 +131,12 @@ Result<Staging::Change> Staging::decode(ResourceType type, const std::string& na
 void Staging::take(xds::Update& update, Generation& generation) {
   Acknowledgement acknowledgement{update.id, {}};
   auto add = [&](Change change) {
+    if (change.part) {
+      parts_[change.name] = {std::move(change.part)};
+      held_[index_of(change.type)][change.name] = std::move(change.held);
+      return;
+    }
+    change.update = update.id;
     supersede(change);
     generation.changes.push_back(std::move(change));
   };
@@ -121,6 +150,10 @@ void Staging::take(xds::Update& update, Generation& generation) {
     }
   }
   for (const std::string& name : update.removed) {
+    if (update.type == ResourceType::kRules) {
+      if (const auto part = parts_.find(name); part != parts_.end()) part->second.gone = true;
+      continue;
+    }
     Change change{update.type, name, {}};
     change.removed = true;
     add(std::move(change));
@@ -148,8 +181,75 @@ Staging::Outcome Staging::receive(xds::Update update) {
   if (update.type == ResourceType::kName) found->names = true;
   take(update, *found);
   Outcome outcome;
+  outcome.rules = assemble();
   swap_in(outcome);
+  sweep_parts();
   return outcome;
+}
+
+CompiledService::Parts Staging::parts_of(const std::string& service) const {
+  auto name = model::ServiceName::parse(service);
+  return [this, name = name ? *name : model::ServiceName()](uint64_t id) -> CompiledPartPtr {
+    const auto part = parts_.find(xds::part_name(name, id));
+    return part == parts_.end() ? nullptr : part->second.compiled;
+  };
+}
+
+// Compiles what is staged and has all its parts now; returns what lacks some.
+std::vector<model::ServiceName> Staging::assemble() {
+  std::vector<model::ServiceName> lacking;
+  for (Generation& generation : pending_) {
+    if (!generation.complete) continue;
+    std::erase_if(generation.changes, [&](Change& change) {
+      if (!change.parted) return false;
+      auto compiled = CompiledService::compile(*change.parted, parts_of(change.name));
+      if (compiled) {
+        change.service = std::move(*compiled);
+        change.parted.reset();
+        return false;
+      }
+      if (compiled.error().kind() == ErrorKind::kNotFound) {
+        lacking.push_back(change.parted->name);
+        return false;
+      }
+      for (Acknowledgement& update : generation.updates) {
+        if (update.update != change.update) continue;
+        update.rejections.push_back({change.name, compiled.error().message()});
+      }
+      return true;
+    });
+  }
+  return lacking;
+}
+
+void Staging::sweep_parts() {
+  if (std::ranges::none_of(parts_, [](const auto& entry) { return entry.second.gone; })) return;
+  std::set<std::string> named;
+  const auto name_parts = [&](const model::Service& service) {
+    for (const model::ServicePort& port : service.ports) {
+      for (const uint64_t id : port.parts) named.insert(xds::part_name(service.name, id));
+    }
+  };
+  for (const auto& [name, live] : snapshot_->services) name_parts(live.model());
+  for (const Generation& generation : pending_) {
+    for (const Change& change : generation.changes) {
+      if (change.parted) name_parts(*change.parted);
+      if (change.service) name_parts(change.service->service);
+    }
+  }
+  std::erase_if(parts_, [&](const auto& entry) {
+    if (!entry.second.gone || named.contains(entry.first)) return false;
+    held_[index_of(ResourceType::kRules)].erase(entry.first);
+    return true;
+  });
+}
+
+void Staging::forget_parts(const std::string& service) {
+  const auto of_it = [&](const auto& entry) {
+    return xds::subscription_of(ResourceType::kRules, entry.first) == service;
+  };
+  std::erase_if(parts_, of_it);
+  std::erase_if(held_[index_of(ResourceType::kRules)], of_it);
 }
 
 bool Staging::will_have(ResourceType type, const std::string& name,
@@ -185,9 +285,12 @@ void Staging::swap_in(Outcome& outcome) {
     struck = false;
     for (size_t at = 0; at < chosen.size(); ++at) {
       std::set<model::ServiceName> lacking;
-      for (const Change& change : pending_[chosen[at]].changes)
+      bool in_parts = false;  // and not all of them are here
+      for (const Change& change : pending_[chosen[at]].changes) {
         lacking.merge(missing(change, chosen));
-      if (lacking.empty()) continue;
+        in_parts = in_parts || change.parted;
+      }
+      if (lacking.empty() && !in_parts) continue;
       needs.merge(lacking);
       chosen.erase(chosen.begin() + static_cast<ptrdiff_t>(at));
       struck = true;
@@ -294,7 +397,8 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
       break;
     case ResourceType::kWorkloadAddress:
     case ResourceType::kInbound:
-    case ResourceType::kGateway: break;
+    case ResourceType::kGateway:
+    case ResourceType::kRules: break;
   }
 }
 
@@ -307,6 +411,16 @@ void Staging::publish(std::shared_ptr<Snapshot> next) {
 Result<void> Staging::restore(ResourceType type, const std::string& name, const Held& held) {
   auto change = decode(type, name, held);
   if (!change) return std::unexpected(std::move(change.error()));
+  if (change->part) {
+    parts_[name] = {std::move(change->part)};
+    held_[index_of(type)][name] = held;
+    return {};
+  }
+  if (change->parted) {
+    auto compiled = CompiledService::compile(std::move(*change->parted), parts_of(name));
+    if (!compiled) return std::unexpected(std::move(compiled.error()));
+    change->service = std::move(*compiled);
+  }
   auto next = std::make_shared<Snapshot>(*snapshot_);
   std::shared_ptr<NameIndex> names;
   apply(*change, *next, names);
@@ -328,6 +442,7 @@ void Staging::forget(const model::ServiceName& service) {
     held_[index_of(type)].erase(name);
     supersede(Change{type, name, {}});
   }
+  forget_parts(name);
   publish(std::move(next));
 }
 
@@ -344,9 +459,7 @@ void Staging::forget_workload(const std::string& mesh_address) {
 std::set<model::ServiceName> Staging::referenced() const {
   std::set<model::ServiceName> names;
   for (const auto& [name, service] : snapshot_->services) {
-    for (model::ServiceName& dependency : service.compiled->dependencies()) {
-      names.insert(std::move(dependency));
-    }
+    names.insert(service.compiled->dependencies().begin(), service.compiled->dependencies().end());
   }
   if (snapshot_->gateway) {
     for (model::ServiceName& dependency : snapshot_->gateway->dependencies())
@@ -370,6 +483,7 @@ std::vector<std::string> Staging::waiting_for() const {
   std::vector<std::string> lines;
   for (size_t i : complete) {
     for (const Change& change : pending_[i].changes) {
+      if (change.parted) lines.push_back(change.name + " waits for parts of its rules");
       for (const model::ServiceName& name : missing(change, complete)) {
         lines.push_back(change.name + " waits for " + name.to_string());
       }

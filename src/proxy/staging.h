@@ -4,6 +4,10 @@
 // come later and complete an earlier generation take effect with it; services that name each other are
 // swapped in together.
 //
+// Parts of a Service's rules never change and nothing follows from them: they are kept from when they
+// come until the control plane takes them back and no Service in use or staged names them. A Service is staged
+// until all parts it names are here, and compiled of them then: a request meets the rules of one version.
+//
 // An update is to be acknowledged when it is reported in `done`, after every worker uses the snapshot
 // of the same outcome. Objects that cannot be used are refused one by one; what was held stays.
 // Pure: no sockets, no clock. Belongs to the main loop.
@@ -31,6 +35,7 @@ class Staging {
     bool swapped = false;  // snapshot() is a new one
     std::vector<Acknowledgement> done;
     std::vector<model::ServiceName> needs;  // staged services wait for these: subscribe them
+    std::vector<model::ServiceName> rules;  // staged services wait for parts of their rules
   };
 
   // What was taken in, as it came: for the last good state on disk.
@@ -69,7 +74,16 @@ class Staging {
     std::vector<Acknowledgement> updates;
   };
 
+  struct Part {
+    CompiledPartPtr compiled;
+    bool gone = false;  // the control plane has none such any more
+  };
+
   static Result<Change> decode(xds::ResourceType type, const std::string& name, const Held& held);
+  CompiledService::Parts parts_of(const std::string& service) const;
+  std::vector<model::ServiceName> assemble();
+  void sweep_parts();
+  void forget_parts(const std::string& service);
   void take(xds::Update& update, Generation& generation);
   void supersede(const Change& newer);
   std::set<model::ServiceName> missing(const Change& change, const std::vector<size_t>& with) const;
@@ -84,6 +98,7 @@ class Staging {
   std::vector<Generation> pending_;
   HealthRegistry health_;
   std::array<HeldByName, xds::kResourceTypes> held_;
+  std::map<std::string, Part> parts_;  // by resource name
 };
 
 }  // namespace weft::proxy

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <set>
 
 #include "xds/convert.h"
 
@@ -191,9 +192,9 @@ TEST_F(StagingTest, PoliciesComeWithWhatTheyBelongToAndWithTheSameVersion) {
   EXPECT_EQ(now->inbound->rate_limits.at(0).policy, "default/l");
   ASSERT_TRUE(now->group(kCart)->policy);
   EXPECT_EQ(*now->group(kCart)->policy, *policy);
-  const model::Service& held = now->service(kCart)->model();
-  ASSERT_TRUE(held.fault && held.ports.at(0).rules.at(0).policy);
-  EXPECT_EQ(held.fault->policy, "default/f");
+  const CompiledService& held = *now->service(kCart)->compiled;
+  ASSERT_TRUE(held.service.fault && held.ports.at(0).rules.at(0)->rule().policy);
+  EXPECT_EQ(held.service.fault->policy, "default/f");
 
   // Of another instance it is refused; gone is gone.
   xds::Update wrong = update(ResourceType::kInbound, 2);
@@ -204,6 +205,172 @@ TEST_F(StagingTest, PoliciesComeWithWhatTheyBelongToAndWithTheSameVersion) {
   gone.removed.push_back("web-1");
   ASSERT_TRUE(staging.receive(std::move(gone)).swapped);
   EXPECT_EQ(staging.snapshot()->inbound, nullptr);
+}
+
+// A service with so many rules that they travel apart, all to one backend.
+model::Service parted(const std::string& mark, int rules = 200,
+                      const model::ServiceName& backend = kCart) {
+  model::Service out = service(kCart);
+  out.ports[0].routed = true;
+  for (int i = 0; i < rules; ++i) {
+    model::RouteRule rule;
+    rule.route = "default/r" + std::to_string(i);
+    rule.rule = "0";
+    rule.match.path = {model::PathMatch::kExact, "/" + std::to_string(i)};
+    rule.backends = {{.service = backend, .port = 80}};
+    out.ports[0].rules.push_back(rule);
+  }
+  for (const size_t at : {size_t{0}, out.ports[0].rules.size() - 1}) {
+    out.ports[0].rules[at].response_headers.set = {{"mark", mark}};
+  }
+  return out;
+}
+
+struct PartsInStaging : StagingTest {
+  xds::Update service_of(const model::Service& value, uint64_t generation, bool last = true) {
+    xds::Update out = update(ResourceType::kService, generation, last);
+    out.changed.push_back({value.name.to_string(), "v" + std::to_string(out.id),
+                           xds::encode_in_parts(value).service});
+    return out;
+  }
+  // What a push brings of parts: those of `now` that `before` had not, and which are gone.
+  xds::Update parts_of(const model::Service& now, uint64_t generation, bool last = false,
+                       const model::Service& before = service(kCart)) {
+    xds::Update out = update(ResourceType::kRules, generation, last);
+    std::set<std::string> known, kept;
+    for (const auto& part : xds::encode_in_parts(before).parts) known.insert(part.name);
+    for (const auto& part : xds::encode_in_parts(now).parts) {
+      if (!known.contains(part.name)) out.changed.push_back({part.name, "v", part.payload});
+      kept.insert(part.name);
+    }
+    for (const std::string& name : known) {
+      if (!kept.contains(name)) out.removed.push_back(name);
+    }
+    return out;
+  }
+  // The marks of the first and the last rule, "" when the service is not in use.
+  std::string marks() {
+    const LiveService* live = staging.snapshot()->service(kCart);
+    if (!live || live->compiled->ports.at(0).rules.empty()) return "";
+    const auto& rules = live->compiled->ports.at(0).rules;
+    const auto mark = [](const auto& rule) {
+      const auto& set = rule->rule().response_headers.set;
+      return set.empty() ? "-" : set[0].value;
+    };
+    return mark(rules.front()) + " " + mark(rules.back());
+  }
+  size_t held_parts() { return staging.held(ResourceType::kRules).size(); }
+};
+
+TEST_F(PartsInStaging, AServiceWaitsForItsPartsAndAsksForThem) {
+  const model::Service one = parted("1");
+  auto first = staging.receive(service_of(one, 1));
+  EXPECT_FALSE(first.swapped);
+  EXPECT_EQ(first.rules, std::vector<model::ServiceName>{kCart});
+  EXPECT_EQ(staging.waiting_for(),
+            std::vector<std::string>{"cart.default waits for parts of its rules"});
+  auto second = staging.receive(parts_of(one, 2, true));
+  EXPECT_TRUE(second.swapped);
+  EXPECT_EQ(second.rules.size(), 0u);
+  EXPECT_EQ(second.done.size(), 2u);
+  EXPECT_EQ(marks(), "1 1");
+  const auto& port = staging.snapshot()->service(kCart)->compiled->ports.at(0);
+  ASSERT_EQ(port.rules.size(), 200u);
+  wire::Fields none;
+  EXPECT_EQ(port.match({"GET", "/123", none, "default"})->rule().route, "default/r123");
+}
+
+TEST_F(PartsInStaging, PartsBeforeTheirServiceChangeNothing) {
+  const model::Service one = parted("1"), two = parted("2");
+  staging.receive(parts_of(one, 1, false));
+  EXPECT_TRUE(staging.receive(service_of(one, 1)).swapped);
+  EXPECT_FALSE(staging.receive(parts_of(two, 2, false, one)).swapped);
+  EXPECT_EQ(marks(), "1 1") << "no mixture: the parts of the next version are inert";
+  EXPECT_TRUE(staging.receive(service_of(two, 2)).swapped);
+  EXPECT_EQ(marks(), "2 2");
+}
+
+TEST_F(PartsInStaging, UnchangedRulesAreTheSameObjects) {
+  const model::Service one = parted("1"), two = parted("2");
+  staging.receive(parts_of(one, 1, false));
+  staging.receive(service_of(one, 1));
+  const auto before = staging.snapshot()->service(kCart)->compiled;
+  staging.receive(parts_of(two, 2, false, one));
+  staging.receive(service_of(two, 2));
+  const auto now = staging.snapshot()->service(kCart)->compiled;
+  size_t shared = 0;
+  for (size_t i = 0; i < 200; ++i) shared += before->ports[0].rules[i] == now->ports[0].rules[i];
+  EXPECT_GT(shared, 50u);
+  EXPECT_NE(before->ports[0].rules[0], now->ports[0].rules[0]);
+}
+
+TEST_F(PartsInStaging, OneMissingPartKeepsTheOldVersion) {
+  const model::Service one = parted("1"), two = parted("2");
+  staging.receive(parts_of(one, 1, false));
+  staging.receive(service_of(one, 1));
+  xds::Update some = parts_of(two, 2, false, one);
+  const xds::Update::Resource lost = some.changed.back();
+  some.changed.pop_back();
+  staging.receive(std::move(some));
+  auto waits = staging.receive(service_of(two, 2));
+  EXPECT_FALSE(waits.swapped);
+  EXPECT_EQ(waits.rules, std::vector<model::ServiceName>{kCart});
+  EXPECT_EQ(marks(), "1 1");
+  xds::Update late = update(ResourceType::kRules, 3);
+  late.changed.push_back(lost);
+  EXPECT_TRUE(staging.receive(std::move(late)).swapped);
+  EXPECT_EQ(marks(), "2 2");
+}
+
+TEST_F(PartsInStaging, APartIsKeptAsLongAsTheServiceInUseNamesIt) {
+  const model::Service one = parted("1"), two = parted("2", 200, kV2);
+  staging.receive(parts_of(one, 1, false));
+  staging.receive(service_of(one, 1));
+  const size_t of_one = held_parts();
+  // The next version waits for its backend; the parts of this one are gone already.
+  staging.receive(parts_of(two, 2, false, one));
+  EXPECT_EQ(staging.receive(service_of(two, 2)).needs, std::vector<model::ServiceName>{kV2});
+  EXPECT_EQ(marks(), "1 1");
+  // What the disk would hold now brings this version back.
+  Staging again;
+  for (const ResourceType type : xds::kAllResourceTypes) {
+    for (const auto& [name, held] : staging.held(type)) {
+      EXPECT_TRUE(again.restore(type, name, held)) << name;
+    }
+  }
+  ASSERT_NE(again.snapshot()->service(kCart), nullptr);
+  EXPECT_EQ(again.snapshot()->service(kCart)->compiled->ports.at(0).rules.size(), 200u);
+
+  staging.receive(endpoints(kV2, 3, false));
+  EXPECT_TRUE(staging.receive(of(service(kV2), 3)).swapped);
+  EXPECT_EQ(marks(), "2 2");
+  EXPECT_EQ(held_parts(), xds::encode_in_parts(two).parts.size());
+  EXPECT_GT(of_one, 0u);
+  staging.forget(kCart);
+  EXPECT_EQ(held_parts(), 0u);
+}
+
+TEST_F(PartsInStaging, RulesThatAreNotWhatTheirNameSaysAreRefused) {
+  const model::Service one = parted("1");
+  xds::Update wrong = parts_of(one, 1, true);
+  const std::string name = wrong.changed[0].name;
+  wrong.changed[0].payload = wrong.changed[1].payload;
+  auto outcome = staging.receive(std::move(wrong));
+  ASSERT_EQ(outcome.done.at(0).rejections.size(), 1u);
+  EXPECT_EQ(outcome.done.at(0).rejections.at(0).name, name);
+  EXPECT_EQ(outcome.done.at(0).rejections.at(0).why, "these are not the rules of " + name);
+}
+
+TEST_F(PartsInStaging, MoreRulesThanAPortTakesAreRefusedAndTheLastGoodStays) {
+  const model::Service one = parted("1"), many = parted("2", 8193);
+  staging.receive(parts_of(one, 1, false));
+  staging.receive(service_of(one, 1));
+  staging.receive(parts_of(many, 2, false, one));
+  auto outcome = staging.receive(service_of(many, 2));
+  ASSERT_EQ(outcome.done.size(), 2u);
+  ASSERT_EQ(outcome.done.at(1).rejections.size(), 1u);
+  EXPECT_EQ(outcome.done.at(1).rejections.at(0).why, "port 80: more than 8192 rules");
+  EXPECT_EQ(marks(), "1 1");
 }
 
 }  // namespace

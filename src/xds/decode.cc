@@ -15,7 +15,8 @@ namespace {
 constexpr size_t kResourceBytes = 1024 * 1024;
 constexpr int kEndpoints = 10'000;
 constexpr int kPorts = 256;
-constexpr int kRules = 1024;
+constexpr int kInlineAtMost = 1024;
+constexpr int kParts = static_cast<int>(kPortRules);
 constexpr size_t kLabels = 128;
 
 Result<IpAddress> optional_ip(const std::string& bytes, std::string_view field, bool want_v4) {
@@ -59,7 +60,7 @@ Result<Message> parse(std::string_view bytes, uint32_t level) {
   return message;
 }
 
-Result<model::ServicePort> decode(const v1::ServicePort& in) {
+Result<model::ServicePort> decode(const v1::ServicePort& in, const PolicyTables& policies) {
   model::ServicePort out;
   auto port = port_number(in.port(), "port");
   if (!port) return std::unexpected(port.error());
@@ -71,25 +72,23 @@ Result<model::ServicePort> decode(const v1::ServicePort& in) {
   if (!protocol) return std::unexpected(protocol.error());
   out.protocol = *protocol;
   out.routed = in.routed();
-  if (auto ok = within(in.rules_size(), kRules, "rules"); !ok) return std::unexpected(ok.error());
+  if (auto ok = within(in.rules_size(), kInlineAtMost, "rules"); !ok) {
+    return std::unexpected(ok.error());
+  }
   for (const auto& entry : in.rules()) {
-    auto rule = decode_rule(entry);
-    if (!rule) {
-      return std::unexpected(
-          std::move(rule.error())
-              .context(fmt::format("route {} rule {}", entry.route(), entry.rule())));
-    }
+    auto rule = decode_rule(entry, policies);
+    if (!rule) return std::unexpected(std::move(rule.error()));
     out.rules.push_back(std::move(*rule));
   }
-  if (auto ok = within(in.tcp_rules_size(), kRules, "tcp_rules"); !ok) {
+  if (auto ok = within(in.parts_size(), kParts, "parts"); !ok) return std::unexpected(ok.error());
+  out.parts.assign(in.parts().begin(), in.parts().end());
+  if (!out.parts.empty() && !out.rules.empty()) return invalid("rules: both here and in parts");
+  if (auto ok = within(in.tcp_rules_size(), kInlineAtMost, "tcp_rules"); !ok) {
     return std::unexpected(ok.error());
   }
   for (const auto& entry : in.tcp_rules()) {
-    auto rule = decode_rule(entry);
-    if (!rule) {
-      return std::unexpected(
-          std::move(rule.error()).context(fmt::format("route {}", entry.route())));
-    }
+    auto rule = decode_rule(entry, policies);
+    if (!rule) return std::unexpected(std::move(rule.error()));
     out.tcp_rules.push_back(std::move(*rule));
   }
   return out;
@@ -176,16 +175,37 @@ Result<model::Service> decode_service(std::string_view bytes, uint32_t level) {
   out.vip4 = *vip4;
   out.vip6 = *vip6;
   out.headless = in->headless();
+  auto policies = PolicyTables::decode(in->policies(), in->faults());
+  if (!policies) return std::unexpected(std::move(policies.error()));
+  auto fault = policies->fault(in->fault());
+  if (!fault) return std::unexpected(std::move(fault.error()));
+  out.fault = std::move(*fault);
   if (auto ok = within(in->ports_size(), kPorts, "ports"); !ok) return std::unexpected(ok.error());
   for (const auto& entry : in->ports()) {
-    auto port = decode(entry);
+    auto port = decode(entry, *policies);
     if (!port) return std::unexpected(port.error());
     for (const auto& other : out.ports) {
       if (other.port == port->port) return invalid(fmt::format("ports: {} twice", port->port));
     }
     out.ports.push_back(std::move(*port));
   }
-  if (auto ok = decode_policies(*in, out); !ok) return std::unexpected(ok.error());
+  return out;
+}
+
+Result<std::vector<model::RouteRule>> decode_rules(std::string_view bytes, uint32_t level) {
+  auto in = parse<v1::Rules>(bytes, level);
+  if (!in) return std::unexpected(in.error());
+  auto policies = PolicyTables::decode(in->policies(), in->faults());
+  if (!policies) return std::unexpected(std::move(policies.error()));
+  if (auto ok = within(in->rules_size(), static_cast<int>(kPartRules), "rules"); !ok) {
+    return std::unexpected(ok.error());
+  }
+  std::vector<model::RouteRule> out;
+  for (const auto& entry : in->rules()) {
+    auto rule = decode_rule(entry, *policies);
+    if (!rule) return std::unexpected(std::move(rule.error()));
+    out.push_back(std::move(*rule));
+  }
   return out;
 }
 

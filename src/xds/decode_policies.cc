@@ -377,41 +377,47 @@ Result<model::Fault> decode_fault(const v1::Fault& in) {
   return out;
 }
 
-Result<void> decode_policies(const v1::Service& in, model::Service& out) {
-  if (auto ok = within(in.policies_size(), kPolicies, "policies"); !ok) return ok;
-  if (auto ok = within(in.faults_size(), kPolicies, "faults"); !ok) return ok;
-  std::vector<model::BackendPolicyPtr> policies;
-  for (const v1::BackendPolicy& one : in.policies()) {
+Result<PolicyTables> PolicyTables::decode(
+    const google::protobuf::RepeatedPtrField<v1::BackendPolicy>& policies,
+    const google::protobuf::RepeatedPtrField<v1::Fault>& faults) {
+  if (auto ok = within(policies.size(), kPolicies, "policies"); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  if (auto ok = within(faults.size(), kPolicies, "faults"); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  PolicyTables out;
+  for (const v1::BackendPolicy& one : policies) {
     auto policy = decode_policy(one);
     if (!policy) return std::unexpected(std::move(policy.error()));
-    policies.push_back(std::make_shared<const model::BackendPolicy>(std::move(*policy)));
+    out.policies_.push_back(std::make_shared<const model::BackendPolicy>(std::move(*policy)));
   }
-  std::vector<model::FaultPtr> faults;
-  for (const v1::Fault& one : in.faults()) {
+  for (const v1::Fault& one : faults) {
     auto fault = decode_fault(one);
     if (!fault) return std::unexpected(std::move(fault.error()));
-    faults.push_back(std::make_shared<const model::Fault>(std::move(*fault)));
+    out.faults_.push_back(std::make_shared<const model::Fault>(std::move(*fault)));
   }
-  auto whole = at_place(faults, in.fault(), "fault");
-  if (!whole) return std::unexpected(std::move(whole.error()));
-  out.fault = std::move(*whole);
-  for (size_t p = 0; p < out.ports.size(); ++p) {
-    const v1::ServicePort& port = in.ports(static_cast<int>(p));
-    for (size_t r = 0; r < out.ports[p].rules.size(); ++r) {
-      const v1::RouteRule& rule = port.rules(static_cast<int>(r));
-      auto policy = at_place(policies, rule.policy(), "rule.policy");
-      if (!policy) return std::unexpected(std::move(policy.error()));
-      auto fault = at_place(faults, rule.fault(), "rule.fault");
-      if (!fault) return std::unexpected(std::move(fault.error()));
-      out.ports[p].rules[r].policy = std::move(*policy);
-      out.ports[p].rules[r].fault = std::move(*fault);
-    }
-    for (size_t r = 0; r < out.ports[p].tcp_rules.size(); ++r) {
-      auto policy = at_place(policies, port.tcp_rules(static_cast<int>(r)).policy(), "rule.policy");
-      if (!policy) return std::unexpected(std::move(policy.error()));
-      out.ports[p].tcp_rules[r].policy = std::move(*policy);
-    }
-  }
+  return out;
+}
+
+Result<model::FaultPtr> PolicyTables::fault(uint32_t place) const {
+  return at_place(faults_, place, "fault");
+}
+
+Result<void> PolicyTables::give(const v1::RouteRule& in, model::RouteRule& out) const {
+  auto policy = at_place(policies_, in.policy(), "rule.policy");
+  if (!policy) return std::unexpected(std::move(policy.error()));
+  auto fault = at_place(faults_, in.fault(), "rule.fault");
+  if (!fault) return std::unexpected(std::move(fault.error()));
+  out.policy = std::move(*policy);
+  out.fault = std::move(*fault);
+  return {};
+}
+
+Result<void> PolicyTables::give(const v1::TcpRule& in, model::TcpRule& out) const {
+  auto policy = at_place(policies_, in.policy(), "rule.policy");
+  if (!policy) return std::unexpected(std::move(policy.error()));
+  out.policy = std::move(*policy);
   return {};
 }
 

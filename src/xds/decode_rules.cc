@@ -137,18 +137,30 @@ Result<model::UrlRewrite> decode(const v1::UrlRewrite& in) {
   return model::UrlRewrite{std::move(*host), std::move(*path)};
 }
 
-Result<void> decode_steering(const v1::RouteRule& in, model::RouteRule& out) {
-  if (in.has_redirect()) {
-    auto redirect = decode(in.redirect());
-    if (!redirect) return std::unexpected(redirect.error());
-    out.redirect = std::move(*redirect);
-  }
+// What a rule and a backend of it may both do to a request.
+template <typename Message, typename Model>
+Result<void> decode_changes(const Message& in, Model& out) {
+  auto request = decode(in.request_headers());
+  if (!request) return std::unexpected(request.error());
+  out.request_headers = std::move(*request);
+  auto response = decode(in.response_headers());
+  if (!response) return std::unexpected(response.error());
+  out.response_headers = std::move(*response);
   auto rewrite = decode(in.rewrite());
   if (!rewrite) return std::unexpected(rewrite.error());
   out.rewrite = std::move(*rewrite);
   auto mirrors = decode_mirrors(in.mirrors());
   if (!mirrors) return std::unexpected(mirrors.error());
   out.mirrors = std::move(*mirrors);
+  return {};
+}
+
+Result<void> decode_steering(const v1::RouteRule& in, model::RouteRule& out) {
+  if (in.has_redirect()) {
+    auto redirect = decode(in.redirect());
+    if (!redirect) return std::unexpected(redirect.error());
+    out.redirect = std::move(*redirect);
+  }
   if (in.has_cors()) {
     auto cors = decode_cors(in.cors());
     if (!cors) return std::unexpected(cors.error());
@@ -176,18 +188,7 @@ Result<model::Backend> decode(const v1::Backend& in) {
   if (in.weight() > kMaxWeight) return invalid(fmt::format("backend.weight: {}", in.weight()));
   out.weight = in.weight();
   out.invalid = in.invalid();
-  auto request = decode(in.request_headers());
-  if (!request) return std::unexpected(request.error());
-  auto response = decode(in.response_headers());
-  if (!response) return std::unexpected(response.error());
-  out.request_headers = std::move(*request);
-  out.response_headers = std::move(*response);
-  auto rewrite = decode(in.rewrite());
-  if (!rewrite) return std::unexpected(rewrite.error());
-  out.rewrite = std::move(*rewrite);
-  auto mirrors = decode_mirrors(in.mirrors());
-  if (!mirrors) return std::unexpected(mirrors.error());
-  out.mirrors = std::move(*mirrors);
+  if (auto ok = decode_changes(in, out); !ok) return std::unexpected(ok.error());
   return out;
 }
 
@@ -242,9 +243,7 @@ Result<std::string> hostname(const std::string& value) {
   return invalid(fmt::format("hostnames: '{}' is no host name", value));
 }
 
-}  // namespace
-
-Result<model::RouteRule> decode_rule(const v1::RouteRule& in) {
+Result<model::RouteRule> decode(const v1::RouteRule& in, const PolicyTables& policies) {
   model::RouteRule out;
   auto route = text(in.route(), "route", 512);
   if (!route) return std::unexpected(route.error());
@@ -255,12 +254,7 @@ Result<model::RouteRule> decode_rule(const v1::RouteRule& in) {
   auto match = decode(in.match());
   if (!match) return std::unexpected(match.error());
   out.match = std::move(*match);
-  auto request = decode(in.request_headers());
-  if (!request) return std::unexpected(request.error());
-  auto response = decode(in.response_headers());
-  if (!response) return std::unexpected(response.error());
-  out.request_headers = std::move(*request);
-  out.response_headers = std::move(*response);
+  if (auto ok = decode_changes(in, out); !ok) return std::unexpected(ok.error());
   auto backends = decode_backends(in.backends());
   if (!backends) return std::unexpected(backends.error());
   out.backends = std::move(*backends);
@@ -277,10 +271,11 @@ Result<model::RouteRule> decode_rule(const v1::RouteRule& in) {
   if (!consumers) return std::unexpected(consumers.error());
   out.consumer_namespace = std::move(*consumers);
   if (auto ok = decode_steering(in, out); !ok) return std::unexpected(ok.error());
+  if (auto ok = policies.give(in, out); !ok) return std::unexpected(ok.error());
   return out;
 }
 
-Result<model::TcpRule> decode_rule(const v1::TcpRule& in) {
+Result<model::TcpRule> decode(const v1::TcpRule& in, const PolicyTables& policies) {
   model::TcpRule out;
   auto route = text(in.route(), "route", 512);
   if (!route) return std::unexpected(route.error());
@@ -302,7 +297,23 @@ Result<model::TcpRule> decode_rule(const v1::TcpRule& in) {
   auto consumers = consumer_namespace(in.consumer_namespace());
   if (!consumers) return std::unexpected(consumers.error());
   out.consumer_namespace = std::move(*consumers);
+  if (auto ok = policies.give(in, out); !ok) return std::unexpected(ok.error());
   return out;
+}
+
+}  // namespace
+
+Result<model::RouteRule> decode_rule(const v1::RouteRule& in, const PolicyTables& policies) {
+  auto rule = decode(in, policies);
+  if (rule) return rule;
+  return std::unexpected(
+      std::move(rule.error()).context(fmt::format("route {} rule {}", in.route(), in.rule())));
+}
+
+Result<model::TcpRule> decode_rule(const v1::TcpRule& in, const PolicyTables& policies) {
+  auto rule = decode(in, policies);
+  if (rule) return rule;
+  return std::unexpected(std::move(rule.error()).context(fmt::format("route {}", in.route())));
 }
 
 }  // namespace weft::xds

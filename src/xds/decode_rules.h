@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "model/service.h"
+#include "xds/decode_policies.h"
 
 namespace weft::v1 {
 class RouteRule;
@@ -11,7 +12,8 @@ class TcpRule;
 
 namespace weft::xds {
 
-Result<model::RouteRule> decode_rule(const v1::RouteRule& in);
-Result<model::TcpRule> decode_rule(const v1::TcpRule& in);
+// Errors name the route.
+Result<model::RouteRule> decode_rule(const v1::RouteRule& in, const PolicyTables& policies);
+Result<model::TcpRule> decode_rule(const v1::TcpRule& in, const PolicyTables& policies);
 
 }  // namespace weft::xds

@@ -127,16 +127,12 @@ void DeltaClient::unsubscribe(ResourceType type, std::string_view name) {
   t.subscribed.erase(it);
   t.to_subscribe.erase(std::string(name));
   if (t.opened) t.to_unsubscribe.emplace(name);
-  if (name == "*") {
-    std::erase_if(t.held, [&](const auto& entry) { return !t.subscribed.contains(entry.first); });
-  } else if (auto held = t.held.find(name); held != t.held.end() && !t.subscribed.contains("*")) {
-    t.held.erase(held);
-  }
+  std::erase_if(t.held, [&](const auto& entry) { return !subscribed(type, entry.first); });
 }
 
 bool DeltaClient::subscribed(ResourceType type, std::string_view name) const {
   const auto& t = of(type);
-  return t.subscribed.contains(name) || t.subscribed.contains("*");
+  return t.subscribed.contains(subscription_of(type, name)) || t.subscribed.contains("*");
 }
 
 void DeltaClient::refresh(ResourceType type, std::string_view name) {

@@ -70,7 +70,7 @@ class DeltaClient {
   void disconnected();
   bool is_connected() const { return connected_; }
 
-  // Idempotent. "*" asks for all of a type.
+  // Idempotent. "*" asks for all of a type; Rules are asked for by service (subscription_of()).
   void subscribe(ResourceType type, std::string_view name);
   // What was held under the name is forgotten.
   void unsubscribe(ResourceType type, std::string_view name);

@@ -65,8 +65,28 @@ struct DeltaServerStream::Response {
   std::vector<std::pair<std::string, std::string>> versions;
 };
 
-bool DeltaServerStream::covers(const PerType& t, std::string_view name) const {
-  return t.wildcard || t.names.contains(name);
+bool DeltaServerStream::covers(ResourceType type, std::string_view name) const {
+  const PerType& t = of(type);
+  return t.wildcard || t.names.contains(subscription_of(type, name));
+}
+
+// On a new stream what the proxy already holds need not travel; asked for again later, it must.
+void DeltaServerStream::mark_due(ResourceType type, const std::string& subscription, bool first) {
+  auto& t = of(type);
+  if (type != ResourceType::kRules) {
+    t.due[subscription] = !first || !t.held.contains(subscription);
+    return;
+  }
+  const std::string prefix = subscription + "/";
+  const auto& known = cache_.all(type);
+  for (auto it = known.lower_bound(prefix); it != known.end() && it->first.starts_with(prefix);
+       ++it) {
+    t.due[it->first] = !first || !t.held.contains(it->first);
+  }
+  for (auto it = t.held.lower_bound(prefix); it != t.held.end() && it->first.starts_with(prefix);
+       ++it) {
+    t.due.emplace(it->first, false);  // it may be gone
+  }
 }
 
 void DeltaServerStream::read_answer(ResourceType type,
@@ -129,8 +149,7 @@ Result<void> DeltaServerStream::read_subscriptions(
       continue;
     }
     t.names.insert(name);
-    // On a new stream what the proxy already holds need not travel; asked for again later, it must.
-    t.due[name] = !first || !t.held.contains(name);
+    mark_due(type, name, first);
   }
   if (t.names.size() > kSubscriptions) return protocol_error("too many subscriptions");
   for (const auto& name : request.resource_names_unsubscribe()) {
@@ -141,8 +160,8 @@ Result<void> DeltaServerStream::read_subscriptions(
       if (t.wildcard) t.due[name] = true;
     }
   }
-  std::erase_if(t.held, [&](const auto& entry) { return !covers(t, entry.first); });
-  std::erase_if(t.due, [&](const auto& entry) { return !covers(t, entry.first); });
+  std::erase_if(t.held, [&](const auto& entry) { return !covers(type, entry.first); });
+  std::erase_if(t.due, [&](const auto& entry) { return !covers(type, entry.first); });
   return {};
 }
 
@@ -162,7 +181,7 @@ Result<void> DeltaServerStream::receive(std::string_view message) {
 
 void DeltaServerStream::changed(const ResourceKey& key) {
   auto& t = of(key.type);
-  if (t.opened && covers(t, key.name) && visible(key.type, key.name)) {
+  if (t.opened && covers(key.type, key.name) && visible(key.type, key.name)) {
     t.due.emplace(key.name, false);
   }
 }
@@ -231,7 +250,7 @@ bool DeltaServerStream::has_output() const {
 Standing DeltaServerStream::standing(ResourceType type, std::string_view name) const {
   const auto& t = of(type);
   Standing standing;
-  standing.subscribed = t.opened && covers(t, name);
+  standing.subscribed = t.opened && covers(type, name);
   if (auto it = t.held.find(name); it != t.held.end()) {
     standing.serving = it->second.serving;
     standing.refused = it->second.refused;

@@ -5,9 +5,9 @@
 // Nothing is queued while the stream is slow: changes mark names as due, and take_output() builds
 // responses from what is due *then*, so a slow reader gets the newest state once. All responses of
 // one take_output() carry one generation ("GENERATION PART/PARTS" in system_version_info), ordered
-// endpoints, services, workload addresses, names: the proxy can stage them and swap them in
-// together. Subscribing a name again sends it again; a name that does not exist is answered in
-// removed_resources; unsubscribing a name that "*" still covers answers with the resource.
+// as kAllResourceTypes are: the proxy can stage them and swap them in together. Subscribing a name again sends it again; a name that does not exist is answered in
+// removed_resources; unsubscribing a name that "*" still covers answers with the resource. Rules are
+// subscribed by service: all parts there are, as they come and go.
 //
 // A proxy sees the part of the index it may see, of Inbound its own, of Gateways the one it serves: a name beyond that is to it as if
 // it did not exist, also when it held it before. Only the index may be subscribed as a whole ("*") by such a proxy;
@@ -92,7 +92,7 @@ class DeltaServerStream {
 
   PerType& of(ResourceType type) { return types_[static_cast<size_t>(type)]; }
   const PerType& of(ResourceType type) const { return types_[static_cast<size_t>(type)]; }
-  bool covers(const PerType& t, std::string_view name) const;
+  bool covers(ResourceType type, std::string_view name) const;
   bool visible(ResourceType type, std::string_view name) const {
     const bool restricted = type == ResourceType::kName || type == ResourceType::kInbound ||
                             type == ResourceType::kGateway;
@@ -105,6 +105,7 @@ class DeltaServerStream {
                    const envoy::service::discovery::v3::DeltaDiscoveryRequest& request);
   Result<void> read_subscriptions(
       ResourceType type, const envoy::service::discovery::v3::DeltaDiscoveryRequest& request);
+  void mark_due(ResourceType type, const std::string& subscription, bool first);
   void collect(ResourceType type, std::vector<Response>& responses);
 
   const ResourceCache& cache_;

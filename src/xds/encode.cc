@@ -4,8 +4,11 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/hash.h"
 #include "resources.pb.h"
 #include "xds/convert.h"
 #include "xds/encode_policies.h"
@@ -20,6 +23,10 @@ constexpr uint32_t kTcpRulesLevel = 2;
 constexpr uint32_t kSteeringLevel = 3;
 constexpr uint32_t kPolicyLevel = 4;
 constexpr uint32_t kTrafficPolicyLevel = 5;
+constexpr uint32_t kPartsLevel = 5;
+
+// A part ends behind one rule of so many.
+constexpr uint64_t kPartEnds = 32;
 
 std::string serialize(const google::protobuf::Message& message) {
   std::string bytes;
@@ -200,14 +207,59 @@ std::string encode_name(const model::NameEntry& entry) {
   return serialize(out);
 }
 
-std::string encode_service(const model::Service& service) {
+namespace {
+
+void fill(v1::RouteRule& out, const model::RouteRule& in, PolicyTable& policies) {
+  fill(out, in);
+  out.set_policy(policies.place(in.policy));
+  out.set_fault(policies.place(in.fault));
+}
+
+bool ends_part(const model::RouteRule& rule) {
+  std::string place;
+  for (const std::string* part :
+       {&rule.route, &rule.rule, &rule.match.host, &rule.match.path.value, &rule.match.method}) {
+    place.append(*part).push_back('\0');
+  }
+  return xxh64(place) % kPartEnds == 0;
+}
+
+// The rules of a port, cut into parts; each goes to `out` unless a part with this content is there.
+void encode_parts(const model::Service& service, const std::vector<model::RouteRule>& rules,
+                  v1::ServicePort& port, EncodedService& out) {
+  for (auto first = rules.begin(); first != rules.end();) {
+    v1::Rules message;
+    message.set_min_proxy(kPartsLevel);
+    PolicyTable policies(*message.mutable_policies(), *message.mutable_faults());
+    size_t bytes = 0;
+    for (bool end = false; first != rules.end() && !end; ++first) {
+      v1::RouteRule& rule = *message.add_rules();
+      fill(rule, *first, policies);
+      bytes += rule.ByteSizeLong();
+      end = ends_part(*first) || bytes >= kPartBytes ||
+            message.rules_size() == static_cast<int>(kPartRules);
+    }
+    std::string payload = serialize(message);
+    const uint64_t id = xxh64(payload);
+    port.add_parts(id);
+    std::string name = part_name(service.name, id);
+    if (std::ranges::find(out.parts, name, &EncodedService::Part::name) == out.parts.end()) {
+      out.parts.push_back({std::move(name), std::move(payload)});
+    }
+  }
+}
+
+// Ports with more than `inline_rules` have them in parts.
+EncodedService encode(const model::Service& service, size_t inline_rules) {
+  EncodedService encoded;
   v1::Service out;
   out.set_min_proxy(kBaseLevel);
+  const auto needs = [&](uint32_t level) { out.set_min_proxy(std::max(out.min_proxy(), level)); };
   out.set_service(service.name.to_string());
   out.set_vip4(optional_ip(service.vip4));
   out.set_vip6(optional_ip(service.vip6));
   out.set_headless(service.headless);
-  PolicyTable policies(out);
+  PolicyTable policies(*out.mutable_policies(), *out.mutable_faults());
   out.set_fault(policies.place(service.fault));
   for (const auto& in : service.ports) {
     auto* port = out.add_ports();
@@ -215,22 +267,41 @@ std::string encode_service(const model::Service& service) {
     port->set_name(in.name);
     port->set_protocol(to_wire(in.protocol));
     port->set_routed(in.routed);
-    for (const auto& rule : in.rules) {
-      auto& message = *port->add_rules();
-      fill(message, rule);
-      message.set_policy(policies.place(rule.policy));
-      message.set_fault(policies.place(rule.fault));
-      out.set_min_proxy(std::max(out.min_proxy(), level_of(rule)));
+    const bool apart = in.rules.size() > inline_rules;
+    if (apart) {
+      encode_parts(service, in.rules, *port, encoded);
+      needs(kPartsLevel);
+    }
+    for (uint64_t part : in.parts) port->add_parts(part);
+    if (!in.parts.empty()) needs(kPartsLevel);
+    for (size_t i = 0; !apart && i < in.rules.size(); ++i) {
+      fill(*port->add_rules(), in.rules[i], policies);
+      needs(level_of(in.rules[i]));
     }
     for (const auto& rule : in.tcp_rules) {
       auto& message = *port->add_tcp_rules();
       fill(message, rule);
       message.set_policy(policies.place(rule.policy));
     }
-    if (!in.tcp_rules.empty()) out.set_min_proxy(std::max(out.min_proxy(), kTcpRulesLevel));
+    if (!in.tcp_rules.empty()) needs(kTcpRulesLevel);
   }
-  if (!policies.empty()) out.set_min_proxy(std::max(out.min_proxy(), kPolicyLevel));
-  return serialize(out);
+  if (!policies.empty()) needs(kPolicyLevel);
+  encoded.service = serialize(out);
+  return encoded;
+}
+
+}  // namespace
+
+std::string part_name(const model::ServiceName& service, uint64_t part) {
+  return fmt::format("{}/{:016x}", service.to_string(), part);
+}
+
+std::string encode_service(const model::Service& service) {
+  return encode(service, SIZE_MAX).service;
+}
+
+EncodedService encode_in_parts(const model::Service& service) {
+  return encode(service, kInlineRules);
 }
 
 std::string encode_endpoints(const model::EndpointSet& set) {

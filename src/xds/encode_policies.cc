@@ -214,10 +214,10 @@ uint32_t PolicyTable::place(const model::BackendPolicyPtr& policy) {
   if (known != 0) return known;
   v1::BackendPolicy message;
   fill(message, *policy);
-  uint32_t& place = policies_[message.SerializeAsString()];
+  uint32_t& place = policy_places_[message.SerializeAsString()];
   if (place == 0) {
-    *service_.add_policies() = std::move(message);
-    place = static_cast<uint32_t>(service_.policies_size());
+    *policies_.Add() = std::move(message);
+    place = static_cast<uint32_t>(policies_.size());
   }
   return known = place;
 }
@@ -228,10 +228,10 @@ uint32_t PolicyTable::place(const model::FaultPtr& fault) {
   if (known != 0) return known;
   v1::Fault message;
   fill(message, *fault);
-  uint32_t& place = faults_[message.SerializeAsString()];
+  uint32_t& place = fault_places_[message.SerializeAsString()];
   if (place == 0) {
-    *service_.add_faults() = std::move(message);
-    place = static_cast<uint32_t>(service_.faults_size());
+    *faults_.Add() = std::move(message);
+    place = static_cast<uint32_t>(faults_.size());
   }
   return known = place;
 }

@@ -6,9 +6,13 @@
 
 #include "model/policy.h"
 
+namespace google::protobuf {
+template <typename Element>
+class RepeatedPtrField;
+}
 namespace weft::v1 {
 class BackendPolicy;
-class Service;
+class Fault;
 class SessionPersistence;
 }  // namespace weft::v1
 
@@ -17,11 +21,13 @@ namespace weft::xds {
 void fill(v1::BackendPolicy& out, const model::BackendPolicy& in);
 void fill(v1::SessionPersistence& out, const model::SessionPersistence& in);
 
-// The table of policies that a Service's rules refer to: what is equal is there once, in the order in
-// which it was first asked for. Lives for one encoding; `service` outlives it.
+// The tables of policies that the rules of a Service, or of a part of it, refer to: what is equal is
+// there once, in the order in which it was first asked for. Lives for one encoding; the tables outlive it.
 class PolicyTable {
  public:
-  explicit PolicyTable(v1::Service& service) : service_(service) {}
+  PolicyTable(google::protobuf::RepeatedPtrField<v1::BackendPolicy>& policies,
+              google::protobuf::RepeatedPtrField<v1::Fault>& faults)
+      : policies_(policies), faults_(faults) {}
 
   // Its place from 1; 0 for none.
   uint32_t place(const model::BackendPolicyPtr& policy);
@@ -29,9 +35,10 @@ class PolicyTable {
   bool empty() const { return by_pointer_.empty(); }
 
  private:
-  v1::Service& service_;
+  google::protobuf::RepeatedPtrField<v1::BackendPolicy>& policies_;
+  google::protobuf::RepeatedPtrField<v1::Fault>& faults_;
   std::map<const void*, uint32_t> by_pointer_;
-  std::map<std::string, uint32_t> policies_, faults_;  // by their bytes
+  std::map<std::string, uint32_t> policy_places_, fault_places_;  // by their bytes
 };
 
 }  // namespace weft::xds

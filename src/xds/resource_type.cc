@@ -7,9 +7,13 @@ namespace {
 
 constexpr std::string_view kPrefix = "type.googleapis.com/weft.v1.";
 constexpr std::array<std::string_view, kResourceTypes> kUrls{
-    "type.googleapis.com/weft.v1.Endpoints",       "type.googleapis.com/weft.v1.Service",
-    "type.googleapis.com/weft.v1.WorkloadAddress", "type.googleapis.com/weft.v1.Name",
-    "type.googleapis.com/weft.v1.Inbound",         "type.googleapis.com/weft.v1.Gateway"};
+    "type.googleapis.com/weft.v1.Endpoints",
+    "type.googleapis.com/weft.v1.Service",
+    "type.googleapis.com/weft.v1.WorkloadAddress",
+    "type.googleapis.com/weft.v1.Name",
+    "type.googleapis.com/weft.v1.Inbound",
+    "type.googleapis.com/weft.v1.Gateway",
+    "type.googleapis.com/weft.v1.Rules"};
 
 }  // namespace
 

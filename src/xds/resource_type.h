@@ -1,7 +1,7 @@
 // The kinds of resources that discovery carries, in the order one push sends them: endpoints before
 // the services that name them, both before the index that leads callers there (make before break), and
 // what an instance must know of itself before the index too, whose arrival makes it ready. A Gateway, like a
-// service, comes behind what its rules name.
+// service, comes behind what its rules name, and a service behind rules of its own that travel apart.
 #pragma once
 
 #include <array>
@@ -19,24 +19,31 @@ enum class ResourceType : uint8_t {
   kWorkloadAddress,
   kName,
   kInbound,
-  kGateway
+  kGateway,
+  kRules
 };
-inline constexpr size_t kResourceTypes = 6;
+inline constexpr size_t kResourceTypes = 7;
 inline constexpr std::array<ResourceType, kResourceTypes> kAllResourceTypes{
-    ResourceType::kEndpoints,       ResourceType::kService, ResourceType::kGateway,
-    ResourceType::kWorkloadAddress, ResourceType::kInbound, ResourceType::kName};
+    ResourceType::kEndpoints, ResourceType::kRules,           ResourceType::kService,
+    ResourceType::kGateway,   ResourceType::kWorkloadAddress, ResourceType::kInbound,
+    ResourceType::kName};
 
 // "type.googleapis.com/weft.v1.Endpoints" and so on.
 std::string_view type_url(ResourceType type);
 // Nothing for a type that is none of ours.
 std::optional<ResourceType> parse_type_url(std::string_view url);
+// What is subscribed to get a resource: its name, but of Rules ("cart.default/0123456789abcdef") the
+// service, whose parts come and go together.
+constexpr std::string_view subscription_of(ResourceType type, std::string_view name) {
+  return type == ResourceType::kRules ? name.substr(0, name.find('/')) : name;
+}
 // "Endpoints", for messages to people.
 std::string_view short_name(ResourceType type);
 
 // What a proxy of this build understands. A resource says the lowest level it needs (`min_proxy`).
 // 2: rules for opaque connections. 3: hosts, gRPC matches, redirects, rewrites. 4: mirrors,
 // CORS, session persistence, policies. 5: retry constraints and sessions of a Service, faults of opaque
-// connections by route; of a Gateway addresses and who may connect.
+// connections by route; of a Gateway addresses and who may connect; rules that travel apart from their service.
 inline constexpr uint32_t kProxyLevel = 5;
 
 // The gRPC methods of the control plane.

@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto with_level = [](auto decode) {
     return [decode](std::string_view b) { return decode(b, kProxyLevel); };
   };
-  switch (data[0] % 8) {
+  switch (data[0] % 9) {
     case 0: feed_client(bytes); break;
     case 1: feed_server(bytes); break;
     case 2: round_trip(bytes, with_level(decode_name), encode_name); break;
@@ -64,6 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 5: round_trip(bytes, with_level(decode_workload_address), encode_workload_address); break;
     case 7: round_trip(bytes, with_level(decode_inbound), encode_inbound); break;
     case 6: (void)JoinToken::decode(bytes); break;
+    case 8: (void)decode_rules(bytes); break;
   }
   return 0;
 }

@@ -1,9 +1,12 @@
 """The checks of soak.py, each a function of the Soak; what they mean stands in README.md."""
 
+import pathlib
 import statistics
 import subprocess
+import tempfile
 import time
 
+import routes
 import upgrades
 from stage import ECHO, HERE, PYTHON, ROOT, Client, Mesh, descriptors, rss_kib
 
@@ -189,5 +192,42 @@ def upgrade(soak):
     return soak.check("upgrade: time until the new one serves", times[-1] < 3000, f"{times[0]} to {times[-1]} ms")
 
 
-ALL = {"idle": idle, "relay": relay, "slow": slow, "slowloris": slowloris, "grpc": grpc, "websocket": websocket,
+def hot(soak):
+    seconds, rate, others = soak.seconds(60), 100, max(80, int(5000 * min(1, soak.scale)))
+    # In memory: every change waits until the disk has it, and many a disk takes longer than a hundredth of a second.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder, Mesh(soak.mesh.bin, pathlib.Path(folder)) as mesh:
+        mesh.start_server()
+        api = routes.stage(mesh)
+        client = Client(mesh, "caller", [PYTHON, HERE / "client.py", "versions", "even", 80, 8])
+        client.next(30)
+        before = rss_kib(client.proxy)
+
+        def changes(name, last, rate):
+            begin = routes.cpu_seconds(mesh.server.process.pid), routes.cpu_seconds(client.proxy)
+            now, took = routes.change(api, last, rate, seconds)
+            made = now - last
+            cpu = [(routes.cpu_seconds(pid) - was) / made * 1000 for pid, was in zip((mesh.server.process.pid, client.proxy), begin)]
+            time.sleep(2)
+            client.go()
+            found = client.next(30)
+            soak.check(f"{name}: none fails, none is mixed", not found["faults"],
+                       f"{found['done']} requests, {found['versions']} versions seen {found['faults'] or ''}")
+            soak.check(f"{name}: the last is in force", found["newest"] == now, f"{found['newest']} of {now}")
+            soak.check(f"{name}: {rate} a second", made >= 0.97 * rate * seconds,
+                       f"{made} in {took:.1f} s, {cpu[0]:.1f} ms of the server and {cpu[1]:.1f} ms of the sidecar for each, requests included")
+            return now
+
+        last = changes("hot changes", 1, rate)
+        begin = time.monotonic()
+        api.apply(*(routes.item(number) for number in range(others)))
+        took = time.monotonic() - begin
+        time.sleep(soak.seconds(10))
+        grown = rss_kib(client.proxy) - before
+        soak.check(f"{others} routes on one service", took < 20, f"applied in {took:.1f} s")
+        soak.check(f"{others} routes: memory of a sidecar", grown <= 40 * 1024, f"{before} + {grown} KiB (≤ 40 MiB more)")
+        changes(f"hot changes among {others}", last, 10)
+        client.end()
+
+
+ALL = {"hot": hot, "idle": idle, "relay": relay, "slow": slow, "slowloris": slowloris, "grpc": grpc, "websocket": websocket,
        "short": short, "upgrade": upgrade, "churn": churn}

@@ -7,6 +7,8 @@ leads from one step to the next.
     slow HOST PORT N SIZE        N requests for SIZE bytes that nobody reads; go: ten are read to their end
     loris HOST PORT N S          N connections that send a head, an octet a second, for up to S seconds
     drip HOST PORT N S           N requests whose body comes an octet a second
+    versions HOST PORT N         N connections that ask for /hot again and again, and look whether what answers is of one
+                                 version; go: the end, and what was seen last
     mix HOST PORT ECHO RATE S    everything an app does with connections, tidy or not, RATE times a second"""
 
 import asyncio
@@ -15,6 +17,7 @@ import contextlib
 import json
 import pathlib
 import random
+import re
 import socket
 import struct
 import sys
@@ -265,7 +268,51 @@ async def mix(host, port, echo, rate, seconds):
     say(done=dict(done), faults=dict(faults))
 
 
-MODES = {"hold": hold, "short": short, "slow": slow, "loris": loris, "drip": drip, "mix": mix}
+ANSWER = re.compile(rb"HTTP/1\.1 200 .*\r\nx-by-backend: *(\d+)\r\n(?:.*\r\n)?\r\n(\w+) (\w+)$", re.IGNORECASE | re.DOTALL)
+
+
+async def versions(host, port, count):
+    address, loop = socket.gethostbyname(host), asyncio.get_running_loop()
+    done, seen, faults, newest = collections.Counter(), set(), collections.Counter(), [0] * int(count)
+
+    async def ask(s, number):
+        await loop.sock_sendall(s, b"GET /hot HTTP/1.1\r\nHost: far\r\n\r\n")
+        answer = b""
+        while b"\r\n\r\n" not in answer or answer.endswith(b"\r\n\r\n"):
+            part = await loop.sock_recv(s, 4096)
+            if not part:
+                raise ConnectionError("closed early")
+            answer += part
+        found = ANSWER.match(answer)
+        if not found:
+            faults[answer[:60].decode("latin-1")] += 1
+            return
+        version = int(found[1])
+        if found[2].decode() != ("odd" if version % 2 else "even") or int(found[3]) != version:
+            faults[f"a mixture: {answer!r}"] += 1
+        if version < newest[number]:
+            faults["an older version came back"] += 1
+        newest[number] = version
+        done["all"] += 1
+        seen.add(version)
+
+    async def run(number):
+        s = await dial(address, int(port))
+        try:
+            while True:
+                await asyncio.wait_for(ask(s, number), 20)
+        except (OSError, asyncio.TimeoutError) as error:
+            faults[f"{type(error).__name__} {error}"] += 1
+    tasks = [asyncio.ensure_future(run(number)) for number in range(int(count))]
+    await asyncio.sleep(1)
+    say(running=sum(not task.done() for task in tasks))
+    while True:
+        await go()
+        say(done=done["all"], versions=len(seen), newest=min(newest), faults=dict(faults))
+        done.clear(), seen.clear(), faults.clear()
+
+
+MODES = {"versions": versions, "hold": hold, "short": short, "slow": slow, "loris": loris, "drip": drip, "mix": mix}
 
 if __name__ == "__main__":
     asyncio.run(MODES[sys.argv[1]](*sys.argv[2:]))
