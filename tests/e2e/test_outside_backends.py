@@ -75,7 +75,15 @@ def service(name, *ports, protocol="http"):
     slices = "".join(f"""
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {{name: {name}-{port}, labels: {{kubernetes.io/service-name: {name}}}}}
+metadata: {
+  {
+  name: { name }
+    -{port}, labels : {
+      {
+        kubernetes.io / service - name : { name }
+      }
+    }
+  }}
 addressType: IPv4
 endpoints: [{{addresses: [127.0.0.{1 + number}]}}]
 ports: [{{port: {port}}}]
@@ -83,9 +91,17 @@ ports: [{{port: {port}}}]
     return f"""
 apiVersion: v1
 kind: Service
-metadata: {{name: {name}}}
-spec: {{ports: [{{port: 80, appProtocol: {protocol}}}]}}
----{slices}
+metadata: {
+  {
+  name: { name }
+  }}
+spec: {
+  {
+  ports:
+    [{{port : 80, appProtocol : {protocol}}}]
+  }}
+---{
+  slices}
 """
 
 
@@ -98,13 +114,17 @@ def policy(name, hostname="api.example", more="", ca="ca"):
     return f"""
 apiVersion: gateway.networking.k8s.io/v1
 kind: BackendTLSPolicy
-metadata: {{name: {name}}}
+metadata: {
+  {
+  name: { name }
+  }}
 spec:
   targetRefs: [{{group: "", kind: Service, name: {name}}}]
   validation:
     hostname: {hostname}
     caCertificateRefs: [{{group: "", kind: ConfigMap, name: {ca}}}]
-{more}
+{
+  more}
 ---
 """
 
@@ -129,7 +149,12 @@ spec:
   parentRefs: [{kind: Service, group: "", name: bank}]
   rules:
   - filters:
-    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: x-route, value: taken}]}}
+    - {
+type:
+  RequestHeaderModifier, requestHeaderModifier : {
+  add:
+    [{name : x - route, value : taken}]
+  }}
     backendRefs: [{name: bank, port: 80}]
 ---
 """)
@@ -217,9 +242,9 @@ def test_a_gateway_shows_its_certificate_to_backends_outside(t):
     world = World(t)
     prefix = World.prefix(world.host)
     mesh = t.mesh(prefix=prefix)
-    ca = authority(mesh.folder, "ca")
-    pem, key = certificate(mesh.folder, ca, "server", "DNS:api.example")
-    shop_file, shop = secret(mesh.folder, "shop", "shop.example")
+    ca = authority(t.folder, "ca")
+    pem, key = certificate(t.folder, ca, "server", "DNS:api.example")
+    shop_file, shop = secret(t.folder, "shop", "shop.example")
     world.start(world.outside, "openssl", "s_server", "-accept", f"{World.OUTSIDE}:8443", "-cert", pem, "-key", key,
                 "-CAfile", str(shop_file), "-Verify", "2", "-verify_return_error", "-www")
     slices = service("bank", 8443).replace("127.0.0.1", World.OUTSIDE)
