@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "control/compile_admission.h"
+#include "control/compile_outside.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
@@ -81,6 +82,8 @@ std::vector<model::ServicePort> Compiler::State::ports(const model::ServiceName&
   const std::vector<const Instance*> behind = members(name);
   for (const ServicePortSpec& port : spec->ports) {
     model::ServicePort one{.port = port.port, .name = port.name, .protocol = port.protocol};
+    if (port.https && !policies_at.empty() && tls_policy(*this, name, port.name))
+      one.protocol = model::Protocol::kHttp;
     // What the object leaves open, the workloads may have declared.
     for (const Instance* instance : behind) {
       const uint16_t target = target_port(name, port.port, *instance);
@@ -281,6 +284,7 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
     if (endpoint.ready) endpoint.target_ports = std::move(ready_ports);
     out.endpoints.endpoints.push_back(std::move(endpoint));
   }
+  add_outside(*state_, out.service.ports, out.endpoints);
   out.entry = {.service = name,
                .vip4 = out.service.vip4,
                .vip6 = out.service.vip6,

@@ -3,6 +3,7 @@
 // namespace, which is a handful of comparisons each.
 #include "control/compile_gateway.h"
 #include "control/compile_listener_sets.h"
+#include "control/compile_outside.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 
@@ -104,6 +105,7 @@ void add_affected(const Compiler::State& state, const Object& object, Affected& 
   } else {
     add_parents(object, out);
     add_targets(state, object, out);
+    add_outside_services(state, object, out);
   }
 }
 
@@ -127,6 +129,7 @@ Affected Compiler::put(const Object& object) {
   Affected affected = remove(object.key());
   index_route(*state_, object, true);
   index_policy(*state_, object, true);
+  index_slice(*state_, object, true);
   state_->objects[object.key()] = object;
   mark_inbounds(*state_, object);
   add_affected(*state_, object, affected);
@@ -143,6 +146,7 @@ Affected Compiler::remove(const ObjectKey& key) {
   mark_inbounds(*state_, it->second);
   const Object removed = std::move(it->second);
   index_route(*state_, removed, false);
+  index_slice(*state_, removed, false);
   state_->objects.erase(it);
   // Who was selected by labels may be here by its claims now.
   mark_inbounds(*state_, removed);

@@ -7,6 +7,7 @@
 #include "control/compile_admission.h"
 #include "control/compile_gateway.h"
 #include "control/compile_listener_sets.h"
+#include "control/compile_outside.h"
 #include "control/compile_policies.h"
 #include "control/compile_state.h"
 #include "control/compile_tcp_routes.h"
@@ -166,7 +167,7 @@ std::vector<Condition> service_conditions(const Compiler::State& state,
     }
   }
   const char* reason = problem.empty() ? "ResolvedRefs" : "PortNotFound";
-  if (members.empty()) {
+  if (members.empty() && !has_slices(state, name)) {
     reason = "NoWorkloads";
     problem = spec.selector.empty()
                   ? fmt::format("no workload runs with --service {}", name.name)
@@ -198,6 +199,8 @@ std::vector<Condition> Compiler::conditions(const Object& object) const {
     out = listener_set_conditions(*state_, object);
   } else if (std::holds_alternative<GatewayClassSpec>(object.spec)) {
     out = gateway_class_conditions(object);
+  } else if (std::holds_alternative<EndpointSliceSpec>(object.spec)) {
+    out = slice_conditions(*state_, object);
   } else if (std::holds_alternative<ConfigMapSpec>(object.spec)) {
     out.push_back(accepted_condition({}));
   } else if (const auto* secret = std::get_if<SecretSpec>(&object.spec)) {

@@ -309,6 +309,11 @@ std::optional<model::Gateway> Compiler::compile_gateway(const model::GatewayName
   if (!gateway || !gateway_problem(*state_, *gateway).reason.empty()) return std::nullopt;
   model::Gateway out;
   out.name = name;
+  if (model::GatewayCertificate shown;
+      std::get<GatewaySpec>(gateway->spec).client_certificate &&
+      client_certificate_problem(*state_, *gateway, shown).reason.empty()) {
+    out.backend_certificate = std::make_shared<const model::GatewayCertificate>(std::move(shown));
+  }
   for (const GatewaySpec::Address& address : std::get<GatewaySpec>(gateway->spec).addresses) {
     if (const auto ip = IpAddress::parse(address.value)) out.addresses.push_back(*ip);
   }

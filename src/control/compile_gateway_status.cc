@@ -120,6 +120,11 @@ std::vector<Condition> gateway_conditions(const Compiler::State& state, const Ob
             condition("Programmed", {"Invalid", problem.message}, "Programmed")};
   }
   std::vector<Condition> out = whole_conditions(state, gateway, gateway);
+  if (std::get<GatewaySpec>(gateway.spec).client_certificate) {
+    model::GatewayCertificate shown;
+    out.push_back(condition("ResolvedRefs", client_certificate_problem(state, gateway, shown),
+                            "ResolvedRefs"));
+  }
   if (has_fallback(std::get<GatewaySpec>(gateway.spec))) {
     out.push_back({.type = "InsecureFrontendValidationMode",
                    .ok = true,

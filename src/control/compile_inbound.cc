@@ -136,7 +136,8 @@ void mark_inbounds(Compiler::State& state, const Object& object) {
   if (std::holds_alternative<HttpRouteSpec>(object.spec)) return mark_backends(state, object);
   const PolicyTargets* targets = targets_of(object);
   if (!targets || std::holds_alternative<FaultPolicySpec>(object.spec) ||
-      std::holds_alternative<TrafficPolicySpec>(object.spec)) {
+      std::holds_alternative<TrafficPolicySpec>(object.spec) ||
+      std::holds_alternative<BackendTlsSpec>(object.spec)) {
     return;
   }
   for (const PolicyTarget& target : *targets) {

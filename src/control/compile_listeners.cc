@@ -95,29 +95,14 @@ void judge_certificates(const Compiler::State& state, JudgedListener& out) {
     if (out.unresolved.reason.empty()) out.unresolved = {reason, std::move(message)};
   };
   for (const ObjectRef& ref : out.spec->certificates) {
-    const std::string name = ref.ns + "/" + ref.name;
-    if (!ref.group.empty() || ref.kind != "Secret") {
-      wrong("InvalidCertificateRef",
-            fmt::format("a {} holds no certificate: only a Secret does", ref.kind));
-      continue;
+    model::GatewayCertificate certificate;
+    BackendProblem problem =
+        find_certificate(state, owner, ref, "InvalidCertificateRef", certificate);
+    if (problem.reason.empty()) {
+      out.certificates.push_back(std::move(certificate));
+    } else {
+      wrong(problem.reason.c_str(), std::move(problem.message));
     }
-    if (!is_granted(state, owner, ref)) {
-      wrong("RefNotPermitted",
-            fmt::format("no ReferenceGrant in namespace {} lets a {} of {} refer to Secret {}",
-                        ref.ns, owner.kind(), owner.meta.ns, ref.name));
-      continue;
-    }
-    const auto it = state.objects.find({"Secret", ref.ns, ref.name});
-    if (it == state.objects.end()) {
-      wrong("InvalidCertificateRef", fmt::format("there is no Secret {}", name));
-      continue;
-    }
-    const auto& secret = std::get<SecretSpec>(it->second.spec);
-    if (!secret.problem.empty()) {
-      wrong("InvalidCertificateRef", fmt::format("Secret {}: {}", name, secret.problem));
-      continue;
-    }
-    out.certificates.push_back({secret.chain_pem, secret.key_pem});
   }
   if (out.spec->certificates.empty()) {
     wrong("InvalidCertificateRef", "no certificate is named (tls.certificateRefs)");
@@ -197,6 +182,32 @@ void judge(const Compiler::State& state, const Object& gateway, JudgedListener& 
 }
 
 }  // namespace
+
+BackendProblem find_certificate(const Compiler::State& state, const Object& owner,
+                                const ObjectRef& ref, const char* invalid,
+                                model::GatewayCertificate& out) {
+  const std::string name = ref.ns + "/" + ref.name;
+  if (!ref.group.empty() || ref.kind != "Secret") {
+    return {invalid, fmt::format("a {} holds no certificate: only a Secret does", ref.kind)};
+  }
+  if (!is_granted(state, owner, ref)) {
+    return {"RefNotPermitted",
+            fmt::format("no ReferenceGrant in namespace {} lets a {} of {} refer to Secret {}",
+                        ref.ns, owner.kind(), owner.meta.ns, ref.name)};
+  }
+  const auto it = state.objects.find({"Secret", ref.ns, ref.name});
+  if (it == state.objects.end()) return {invalid, fmt::format("there is no Secret {}", name)};
+  const auto& secret = std::get<SecretSpec>(it->second.spec);
+  if (!secret.problem.empty()) return {invalid, fmt::format("Secret {}: {}", name, secret.problem)};
+  out = {secret.chain_pem, secret.key_pem};
+  return {};
+}
+
+BackendProblem client_certificate_problem(const Compiler::State& state, const Object& gateway,
+                                          model::GatewayCertificate& out) {
+  return find_certificate(state, gateway, *std::get<GatewaySpec>(gateway.spec).client_certificate,
+                          "InvalidClientCertificateRef", out);
+}
 
 bool JudgedListener::usable() const {
   return protocol && accepted() && (*protocol != GatewayListener::kHttps || !certificates.empty());

@@ -34,4 +34,12 @@ std::vector<JudgedListener> judge_listeners(const Compiler::State& state, const 
 // Does a ReferenceGrant let `from` refer to that object of the core group, where it is of another namespace?
 bool is_granted(const Compiler::State& state, const Object& from, const ObjectRef& to);
 
+// What `owner` may show of a Secret; `invalid`: the reason of a reference that is of no use.
+BackendProblem find_certificate(const Compiler::State& state, const Object& owner,
+                                const ObjectRef& ref, const char* invalid,
+                                model::GatewayCertificate& out);
+// The certificate that a Gateway shows to backends outside the mesh; only where it names one.
+BackendProblem client_certificate_problem(const Compiler::State& state, const Object& gateway,
+                                          model::GatewayCertificate& out);
+
 }  // namespace weft::control

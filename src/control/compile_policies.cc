@@ -2,6 +2,8 @@
 // question to an empty map.
 #include "control/compile_policies.h"
 
+#include "control/compile_outside.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -46,6 +48,12 @@ BackendProblem backend_problem(const Compiler::State& state, const BackendPolicy
   if (spec.policy->health_check && target.kind != "Service") {
     return unsupported(fmt::format(
         "healthCheck: a {} has no instances; make the Service the target", target.kind));
+  }
+  if (spec.policy->health_check && only_outside(state, {place.target.ns, place.target.name})) {
+    return unsupported(
+        fmt::format("healthCheck: {} is served outside the mesh, where no sidecar could check; "
+                    "outlierDetection sees what fails",
+                    target.name));
   }
   const bool tcp = opaque(target);
   if (!tcp && !opaque_service(state, place)) return {};
@@ -140,10 +148,19 @@ BackendProblem own_problem(const Compiler::State& state, const Object& policy,
   if (const auto* fault = std::get_if<FaultPolicySpec>(&policy.spec)) {
     return fault_problem(state, policy, *fault, place, target);
   }
+  if (std::holds_alternative<BackendTlsSpec>(policy.spec))
+    return tls_problem(state, policy, target);
+  if (target.kind == "Service" && only_outside(state, {place.target.ns, place.target.name})) {
+    return unsupported(
+        fmt::format("{} is served outside the mesh, where no sidecar could count", target.name));
+  }
   return limit_problem(state, std::get<RateLimitPolicySpec>(policy.spec), place, target);
 }
 
 bool has_rule(const Object& route, const std::string& name) {
+  if (const auto* service = std::get_if<ServiceSpec>(&route.spec)) {
+    return std::ranges::find(service->ports, name, &ServicePortSpec::name) != service->ports.end();
+  }
   if (const auto* tcp = std::get_if<TcpRouteSpec>(&route.spec)) return tcp->rule == name;
   const auto* http = std::get_if<HttpRouteSpec>(&route.spec);
   return http && std::ranges::find(http->rules, name, &HttpRouteRule::name) != http->rules.end();
@@ -157,8 +174,8 @@ BackendProblem missing(const Compiler::State& state, const PolicyPlace& place) {
     return {"TargetNotFound", fmt::format("there is no {} {}/{}", key.kind, key.ns, key.name)};
   }
   if (place.section.empty() || has_rule(it->second, place.section)) return {};
-  return {"TargetNotFound", fmt::format("{} {}/{} has no rule named '{}'", key.kind, key.ns,
-                                        key.name, place.section)};
+  return {"TargetNotFound", fmt::format("{} {}/{} has no {} named '{}'", key.kind, key.ns, key.name,
+                                        key.kind == "Service" ? "port" : "rule", place.section)};
 }
 
 const PolicyTarget& target_at(const Object& policy, const PolicyPlace& place) {
@@ -224,6 +241,7 @@ const PolicyTargets* targets_of(const Object& object) {
   if (const auto* spec = std::get_if<FaultPolicySpec>(&object.spec)) return &spec->targets;
   if (const auto* spec = std::get_if<RateLimitPolicySpec>(&object.spec)) return &spec->targets;
   if (const auto* spec = std::get_if<TrafficPolicySpec>(&object.spec)) return &spec->targets;
+  if (const auto* spec = std::get_if<BackendTlsSpec>(&object.spec)) return &spec->targets;
   return nullptr;
 }
 
@@ -248,7 +266,9 @@ const Object* policy_in_force(const Compiler::State& state, std::string_view kin
     if (key.kind != kind) continue;
     const Object& policy = state.objects.at(key);
     if (winner && !older(&policy, winner)) continue;
-    if (own_problem(state, policy, place, target_at(policy, place)).reason.empty()) {
+    // What was to be protected is not sent in plain because the policy cannot be carried out.
+    if (std::holds_alternative<BackendTlsSpec>(policy.spec) ||
+        own_problem(state, policy, place, target_at(policy, place)).reason.empty()) {
       winner = &policy;
     }
   }
@@ -258,6 +278,7 @@ const Object* policy_in_force(const Compiler::State& state, std::string_view kin
 BackendProblem target_problem(const Compiler::State& state, const Object& policy,
                               const PolicyTarget& target) {
   const PolicyPlace place = place_of(policy, target);
+  const bool tls = std::holds_alternative<BackendTlsSpec>(policy.spec);
   BackendProblem problem = own_problem(state, policy, place, target);
   if (problem.reason.empty()) problem = missing(state, place);
   if (!problem.reason.empty()) return problem;
@@ -266,7 +287,9 @@ BackendProblem target_problem(const Compiler::State& state, const Object& policy
   return {"Conflicted",
           fmt::format("{} {}/{} is older and has the same target {} {}{}", winner->kind(),
                       winner->meta.ns, winner->meta.name, target.kind, target.name,
-                      target.section.empty() ? "" : fmt::format(" rule {}", target.section))};
+                      target.section.empty()
+                          ? ""
+                          : fmt::format(" {} {}", tls ? "port" : "rule", target.section))};
 }
 
 PolicyLookup::Found PolicyLookup::at(const PolicyPlace& place) const {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "control/compile_outside.h"
 #include "control/compile_policies.h"
 
 namespace weft::control {
@@ -14,6 +15,16 @@ Condition accepted(const BackendProblem& problem) {
           .ok = problem.reason.empty(),
           .reason = problem.reason.empty() ? "Accepted" : problem.reason,
           .message = problem.message};
+}
+
+// ResolvedRefs, of a kind that has references beside its targets.
+void add_resolved(const Compiler::State& state, const Object& policy, std::vector<Condition>& out) {
+  if (!std::holds_alternative<BackendTlsSpec>(policy.spec)) return;
+  const BackendProblem problem = authorities_problem(state, policy);
+  out.push_back({.type = "ResolvedRefs",
+                 .ok = problem.reason.empty(),
+                 .reason = problem.reason.empty() ? "ResolvedRefs" : problem.reason,
+                 .message = problem.message});
 }
 
 void add_instances_behind(const Object& route, Carriers& out) {
@@ -38,7 +49,8 @@ Carriers service_carriers(const Compiler::State& state, const Object& policy,
   if (const auto* backend = std::get_if<BackendPolicySpec>(&policy.spec)) {
     add(Carrier::kEndpoints);
     if (backend->policy->health_check) add(Carrier::kInbound);
-  } else if (std::holds_alternative<TrafficPolicySpec>(policy.spec)) {
+  } else if (std::holds_alternative<TrafficPolicySpec>(policy.spec) ||
+             std::holds_alternative<BackendTlsSpec>(policy.spec)) {
     add(Carrier::kEndpoints);
   } else if (std::holds_alternative<FaultPolicySpec>(policy.spec)) {
     add(Carrier::kRules);
@@ -84,7 +96,9 @@ std::vector<Condition> policy_conditions(const Compiler::State& state, const Obj
     if (all.reason.empty()) all.reason = one.reason;
     all.message += (all.message.empty() ? "" : "; ") + one.message;
   }
-  return {accepted(all)};
+  std::vector<Condition> out = {accepted(all)};
+  add_resolved(state, policy, out);
+  return out;
 }
 
 std::vector<AncestorState> Compiler::ancestors(const Object& policy) const {
@@ -92,10 +106,11 @@ std::vector<AncestorState> Compiler::ancestors(const Object& policy) const {
   const PolicyTargets* targets = targets_of(policy);
   if (!targets) return out;
   for (const PolicyTarget& target : *targets) {
-    Condition condition = accepted(target_problem(*state_, policy, target));
-    condition.generation = policy.meta.generation;
-    const bool ok = condition.ok;
-    out.push_back({.ref = target, .conditions = {std::move(condition)}, .carriers = {}});
+    std::vector<Condition> conditions = {accepted(target_problem(*state_, policy, target))};
+    const bool ok = conditions.front().ok;
+    add_resolved(*state_, policy, conditions);
+    for (Condition& condition : conditions) condition.generation = policy.meta.generation;
+    out.push_back({.ref = target, .conditions = std::move(conditions), .carriers = {}});
     if (ok) out.back().carriers = carriers_of(*state_, policy, target);
   }
   return out;
@@ -105,13 +120,16 @@ std::vector<std::string> Compiler::policies_on(const ObjectKey& target) const {
   std::vector<std::string> out;
   for (auto it = state_->policies_at.lower_bound({target, ""});
        it != state_->policies_at.end() && it->first.target == target; ++it) {
-    for (const char* kind :
-         {"BackendPolicy", "FaultPolicy", "RateLimitPolicy", "XBackendTrafficPolicy"}) {
+    for (const char* kind : {"BackendPolicy", "FaultPolicy", "RateLimitPolicy",
+                             "XBackendTrafficPolicy", "BackendTLSPolicy"}) {
       const Object* policy = policy_in_force(*state_, kind, it->first);
       if (!policy) continue;
       const std::string& section = it->first.section;
-      out.push_back(fmt::format("{} {}/{}{}", kind, policy->meta.ns, policy->meta.name,
-                                section.empty() ? "" : fmt::format(" (rule {})", section)));
+      out.push_back(fmt::format(
+          "{} {}/{}{}", kind, policy->meta.ns, policy->meta.name,
+          section.empty()
+              ? ""
+              : fmt::format(" ({} {})", target.kind == "Service" ? "port" : "rule", section)));
     }
   }
   return out;

@@ -37,6 +37,7 @@ struct Compiler::State {
   std::map<model::ServiceName, std::set<std::string>> claimants;  // claims with a port
   std::map<std::string, std::set<std::string>> instances_of_namespace;
   std::map<PolicyPlace, std::set<ObjectKey>> policies_at;
+  std::map<model::ServiceName, std::set<ObjectKey>> slices_of_service;
   std::set<std::string> changed_inbounds;  // since take_changed_inbounds()
   std::string trust_domain = "weft.local";
   std::set<model::GatewayName> changed_gateways;  // since take_changed_gateways()

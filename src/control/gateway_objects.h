@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct GatewaySpec {
   NamespaceChoice sets{NamespaceChoice::kNone, {}};  // whose ListenerSets may attach
   ClientsSpec clients;                               // tls.frontend.default
   std::map<uint16_t, ClientsSpec> clients_of_port;   // tls.frontend.perPort
+  std::optional<ObjectRef> client_certificate;       // tls.backend: for backends outside the mesh
 };
 
 struct ListenerSetSpec {

@@ -25,6 +25,7 @@ constexpr const char* kServiceNames[] = {"service", "services", "svc"};
 constexpr const char* kNamespaceNames[] = {"namespace", "namespaces", "ns"};
 constexpr const char* kSecretNames[] = {"secret", "secrets"};
 constexpr const char* kConfigMapNames[] = {"configmap", "configmaps", "cm"};
+constexpr const char* kEndpointSliceNames[] = {"endpointslice", "endpointslices", "eps"};
 constexpr const char* kHttpRouteNames[] = {"httproute", "httproutes", "route", "routes"};
 constexpr const char* kGrpcRouteNames[] = {"grpcroute", "grpcroutes"};
 constexpr const char* kTlsRouteNames[] = {"tlsroute", "tlsroutes"};
@@ -100,6 +101,14 @@ constexpr Kind kKinds[] = {
      .schema = &kConfigMapDocument,
      .read = read_config_map,
      .origin = "Kubernetes core/v1"},
+    {.kind = "EndpointSlice",
+     .plural = "endpointslices",
+     .aliases = kEndpointSliceNames,
+     .api_version = "discovery.k8s.io/v1",
+     .schema = &kEndpointSliceDocument,
+     .read = read_endpoint_slice,
+     .holds_unsupported = true,
+     .origin = "Kubernetes discovery/v1"},
     gateway_kind("HTTPRoute", "routes", kHttpRouteNames, kHttpRouteDocument, read_http_route,
                  kBeta),
     gateway_kind("GRPCRoute", "grpcroutes", kGrpcRouteNames, kGrpcRouteDocument, read_grpc_route),

@@ -76,14 +76,14 @@ extern const Schema kClusterMetadata;  // the same, of an object without a names
 
 using ReadKind = void(const Node& document, std::string_view file, Object& object,
                       Problems& problems);
-ReadKind read_service, read_namespace, read_secret, read_config_map, read_http_route,
-    read_grpc_route, read_tls_route, read_tcp_route, read_udp_route, read_gateway,
+ReadKind read_service, read_namespace, read_secret, read_config_map, read_endpoint_slice,
+    read_http_route, read_grpc_route, read_tls_route, read_tcp_route, read_udp_route, read_gateway,
     read_gateway_class, read_listener_set, read_reference_grant, read_backend_tls_policy,
     read_backend_policy, read_fault_policy, read_rate_limit_policy, read_traffic_policy;
 extern const Schema kServiceDocument, kNamespaceDocument, kSecretDocument, kConfigMapDocument,
-    kHttpRouteDocument, kGrpcRouteDocument, kTlsRouteDocument, kTcpRouteDocument, kUdpRouteDocument,
-    kGatewayDocument, kGatewayClassDocument, kListenerSetDocument, kReferenceGrantDocument,
-    kBackendTlsPolicyDocument, kBackendPolicyDocument, kFaultPolicyDocument,
-    kRateLimitPolicyDocument, kTrafficPolicyDocument;
+    kEndpointSliceDocument, kHttpRouteDocument, kGrpcRouteDocument, kTlsRouteDocument,
+    kTcpRouteDocument, kUdpRouteDocument, kGatewayDocument, kGatewayClassDocument,
+    kListenerSetDocument, kReferenceGrantDocument, kBackendTlsPolicyDocument,
+    kBackendPolicyDocument, kFaultPolicyDocument, kRateLimitPolicyDocument, kTrafficPolicyDocument;
 
 }  // namespace weft::control

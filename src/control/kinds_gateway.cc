@@ -126,8 +126,7 @@ constexpr Field kGatewayTlsFields[] = {
     {.name = "backend",
      .type = FieldType::kObject,
      .description = "Towards backends.",
-     .object = &kBackendTls,
-     .unsupported = "backends see the Gateway's identity in the mesh, no other certificate"},
+     .object = &kBackendTls},
 };
 const Schema kGatewayTls{"tls", "TLS of the whole Gateway.", kGatewayTlsFields};
 
@@ -308,6 +307,8 @@ void read_gateway(const Node& document, std::string_view, Object& object, Proble
     out.sets = read_namespaces(*sets);
   if (const Node* frontend = spec.find_path({"tls", "frontend"}))
     read_frontend(*frontend, object.meta, out);
+  if (const Node* ref = spec.find_path({"tls", "backend", "clientCertificateRef"}))
+    out.client_certificate = read_object_ref(*ref, object.meta);
   if (!model::is_dns_label(object.meta.name) ||
       object.meta.name.size() > model::kLongestGatewayName) {
     object.unsupported.push_back(fmt::format(

@@ -240,12 +240,34 @@ void read_reference_grant(const Node& document, std::string_view, Object& object
   object.spec = std::move(out);
 }
 
-void read_backend_tls_policy(const Node&, std::string_view, Object& object, Problems&) {
-  object.spec =
-      StoredSpec{.not_carried_out =
-                     "kind BackendTLSPolicy: between workloads of the mesh TLS is always on; "
-                     "other backends are not reached",
-                 .parents = {}};
+void read_backend_tls_policy(const Node& document, std::string_view, Object& object, Problems&) {
+  const Node& spec = *document.find("spec");
+  const Node& validation = *spec.find("validation");
+  const auto text = [](const Node& node, const char* field) {
+    return std::string(node.text_of(field));
+  };
+  const auto group = [&](const Node& ref) {
+    const std::string name = text(ref, "group");
+    return name == "core" ? std::string() : name;
+  };
+  BackendTlsSpec out;
+  for (const Node& ref : items_of(spec, "targetRefs")) {
+    out.targets.push_back(
+        {group(ref), text(ref, "kind"), text(ref, "name"), text(ref, "sectionName")});
+  }
+  for (const Node& ref : items_of(validation, "caCertificateRefs"))
+    out.authorities.push_back({group(ref), text(ref, "kind"), text(ref, "name")});
+  out.well_known = text(validation, "wellKnownCACertificates");
+  out.hostname = text(validation, "hostname");
+  for (const Node& name : items_of(validation, "subjectAltNames")) {
+    const bool uri = name.text_of("type") == "URI";
+    out.names.push_back({uri, text(name, uri ? "uri" : "hostname")});
+  }
+  if (const Node* options = spec.find("options"); options && !options->entries.empty()) {
+    object.unsupported.push_back(
+        fmt::format("spec.options: Weft knows no option {}", options->entries.front().name));
+  }
+  object.spec = std::move(out);
 }
 
 void read_udp_route(const Node& document, std::string_view, Object& object, Problems&) {

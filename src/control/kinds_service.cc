@@ -73,7 +73,7 @@ constexpr Field kSpecFields[] = {
      .type = FieldType::kStringMap,
      .description =
          "Workloads that carry all of these labels serve this Service. Without a selector: "
-         "those started with `weft run --service NAME`.",
+         "those started with `weft run --service NAME`, and the endpoints of its EndpointSlices.",
      .format = &kLabelValue,
      .key_format = &kLabelName},
     {.name = "clusterIP",
@@ -195,6 +195,7 @@ ServicePortSpec read_port(const Node& node) {
   } else if (protocol == "tls" || protocol == "https" || protocol == "kubernetes.io/wss") {
     // The app's own TLS: carried unopened, and a TLSRoute may steer it.
     port.protocol = model::Protocol::kTcp;
+    port.https = protocol != "tls";
   } else if (!protocol.empty()) {
     port.protocol = model::parse_protocol(protocol).value_or(model::Protocol::kAuto);
   }

@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "control/gateway_objects.h"
+#include "control/outside_objects.h"
 #include "control/policy_objects.h"
 #include "model/service.h"
 
@@ -54,6 +55,8 @@ struct ServicePortSpec {
   uint16_t port = 0;
   TargetPort target;  // unset: the claim's app port, else `port` itself
   model::Protocol protocol = model::Protocol::kAuto;  // from appProtocol
+  // HTTP over the app's own TLS: opaque, unless a BackendTLSPolicy makes the TLS in its place.
+  bool https = false;
 };
 
 struct ServiceSpec {
@@ -151,7 +154,8 @@ struct Object {
   ObjectMeta meta;
   std::variant<StoredSpec, ServiceSpec, HttpRouteSpec, TcpRouteSpec, ReferenceGrantSpec,
                GatewaySpec, ListenerSetSpec, GatewayClassSpec, SecretSpec, ConfigMapSpec,
-               BackendPolicySpec, FaultPolicySpec, RateLimitPolicySpec, TrafficPolicySpec>
+               EndpointSliceSpec, BackendTlsSpec, BackendPolicySpec, FaultPolicySpec,
+               RateLimitPolicySpec, TrafficPolicySpec>
       spec;
   // Valid, but not carried out: "PATH: WHAT". Such an object is stored and not in force.
   std::vector<std::string> unsupported;

@@ -42,6 +42,19 @@ data:
     MIIBszCCAVmgAwIBAgIUc2hvdy1tZS1hcy1hbi1leGFtcGxlMAoGCCqGSM49BAMC
     -----END CERTIFICATE-----
 )"},
+    {"EndpointSlice", R"(apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: bank-1
+  namespace: shop
+  labels: {kubernetes.io/service-name: bank}
+addressType: IPv4
+endpoints:
+- {addresses: [10.7.0.4], zone: eu-1a}
+- {addresses: [10.7.1.4], zone: eu-1b, conditions: {ready: false}}
+ports:
+- {name: https, port: 8443}
+)"},
     {"HTTPRoute", R"(apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: cart-canary, namespace: shop}

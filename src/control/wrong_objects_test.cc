@@ -143,6 +143,33 @@ constexpr Row kRows[] = {
     {"ConfigMap", "spec: {}\n",
      "f.yaml:4:1: spec: unknown field (fields of ConfigMap: apiVersion, kind, metadata, data, "
      "binaryData)"},
+    {"EndpointSlice", "addressType: IPv4\n",
+     "f.yaml:1:1: endpoints: required by EndpointSlice (Where the Service is served.)"},
+    {"EndpointSlice", "addressType: IPv5\nendpoints: []\n",
+     "f.yaml:4:14: addressType: the text 'IPv5' is not allowed here (did you mean 'IPv4'? "
+     "allowed: IPv4, IPv6)"},
+    {"EndpointSlice", "addressType: IPv4\nendpoints: [{addresses: ['2001:db8::1']}]\n",
+     "f.yaml:5:26: endpoints[0].addresses[0]: '2001:db8::1' is no IPv4 address (for example "
+     "10.0.0.7)"},
+    {"EndpointSlice", "addressType: IPv6\nendpoints: [{addresses: ['::ffff:127.0.0.1']}]\n",
+     "f.yaml:5:26: endpoints[0].addresses[0]: '::ffff:127.0.0.1' is no IPv6 address (for example "
+     "2001:db8::7)"},
+    {"EndpointSlice", "addressType: IPv4\nendpoints: [{addresses: [169.254.169.254]}]\n",
+     "f.yaml:5:26: endpoints[0].addresses[0]: 169.254.169.254 is a link-local address (endpoints "
+     "have addresses that hosts have)"},
+    {"EndpointSlice", "addressType: IPv4\nendpoints: [{addresses: [240.241.0.2]}]\n",
+     "f.yaml:5:26: endpoints[0].addresses[0]: 240.241.0.2 is an address of the mesh itself, or of "
+     "nobody (endpoints have addresses that hosts have)"},
+    {"EndpointSlice", "addressType: IPv4\nendpoints: [{addresses: []}]\n",
+     "f.yaml:5:25: endpoints[0].addresses: needs at least 1 item"},
+    {"EndpointSlice", "addressType: IPv4\nendpoints: []\nports: [{port: 1}, {port: 2}]\n",
+     "f.yaml:6:20: ports[1].name: '' is ports[0] already (each once)"},
+    {"EndpointSlice", "addressType: IPv4\nendpoints: []\nports: [{name: a}]\n",
+     "f.yaml:6:9: ports[0].port: required by a port (Port of the endpoints.)"},
+    {"BackendTLSPolicy",
+     "spec: {targetRefs: [{group: '', kind: Service, name: b}], validation: "
+     "{hostname: a.b, wellKnownCACertificates: System, subjectAltNames: [{type: URI}]}}\n",
+     "f.yaml:4:138: spec.validation.subjectAltNames[0].uri: required by type URI"},
     {"BackendTLSPolicy",
      "spec: {targetRefs: [{group: '', kind: Service, name: b}], validation: "
      "{hostname: a.b}}\n",

@@ -63,8 +63,9 @@ void Http1Client::input_arrived() {
   if (!in_.empty()) answer_begun_ = true;
   if (exchange_) {
     exchange_->on_input();
-  } else {
-    close(false);  // end, error or bytes nobody asked for
+  } else if (!in_.empty() || eof_ || lost_) {
+    // End, error or bytes nobody asked for. Nothing at all is a stream's guess, or TLS's own affair.
+    close(false);
   }
   loop_.ready(tell_changed_);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ struct Gateway {
   std::vector<IpAddress> addresses = {};
   // Of the ports of kHttps listeners; those not named ask clients for no certificate.
   std::map<uint16_t, ClientValidation> clients = {};
+  // What it shows to backends outside the mesh that ask (spec.tls.backend); null: nothing.
+  std::shared_ptr<const GatewayCertificate> backend_certificate = nullptr;
 };
 
 // The workload name of those who serve a Gateway: `weft gateway edge` is "gateway-edge". It decides who gets

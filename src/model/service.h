@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "model/identity.h"
 #include "model/match.h"
+#include "model/outside.h"
 #include "model/policy.h"
 
 namespace weft::model {
@@ -167,6 +168,9 @@ struct Service {
 
 // One instance behind a service.
 struct Endpoint {
+  // Not of the mesh (docs/design/outside.md): no sidecar and no identity. `workload` is its address, and
+  // connections go to `address.ip` and the target port themselves.
+  bool outside = false;
   std::string workload;    // instance id, "cart-7f3a9c"
   SocketAddress address;   // where its sidecar accepts mTLS
   SpiffeId identity;       // what it must show
@@ -182,6 +186,8 @@ struct EndpointSet {
   ServiceName service;
   std::vector<Endpoint> endpoints;
   BackendPolicyPtr policy = nullptr;  // of the Service, whichever route sends to it
+  // By service port, towards endpoints outside; what is not there is spoken to in plain.
+  std::map<uint16_t, OutsideTlsPtr> outside_tls = {};
 };
 
 // One row of the index every proxy holds.

@@ -10,6 +10,7 @@
 #include "proxy/endpoint_standing.h"
 #include "proxy/explain.h"
 #include "proxy/inbound.h"
+#include "proxy/outside.h"
 #include "steer/locality.h"
 
 namespace weft::proxy {
@@ -18,6 +19,28 @@ namespace {
 std::string name_of(const Destination& to, const model::ServiceName& service, uint16_t port) {
   const bool one = to.kind == Destination::kWorkload;
   return fmt::format("{}:{}", one ? to.name() : service.to_string(), port);
+}
+
+// How endpoints outside the mesh are spoken to.
+void tell_outside(const EndpointGroup& group, uint16_t service_port, Explanation& out) {
+  const auto it = group.outside_tls.find(service_port);
+  const model::OutsideTls* tls = it == group.outside_tls.end() ? nullptr : it->second.get();
+  if (!tls) {
+    out.step("TLS", "",
+             "plain: these endpoints are outside the mesh, and no BackendTLSPolicy asks for more");
+  } else if (!tls->problem.empty()) {
+    out.step("TLS", tls->origin, "nothing is sent: " + tls->problem);
+  } else {
+    std::vector<std::string> names;
+    for (const model::OutsideTls::Name& name : tls->names) names.push_back(name.value);
+    if (names.empty()) names.push_back(tls->server_name);
+    Explanation::Step& step =
+        out.step("TLS", tls->origin, "TLS 1.2 or 1.3 to endpoints outside the mesh");
+    step.values.push_back({"it must show", join(names, " or "), tls->origin});
+    step.values.push_back({"signed by", tls->authorities_origin, tls->origin});
+    step.values.push_back({"server name (SNI)", tls->server_name, tls->origin});
+  }
+  out.step("authorization", "", "nobody: outside the mesh nothing knows the caller's identity");
 }
 
 }  // namespace
@@ -68,12 +91,18 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
     step.notes.push_back(fmt::format("{:.4g} % of the traffic goes there", share.part * 100));
   }
   choose(*group, share.port, standings);
+  bool outside = false;
   for (size_t i = 0; i < standings.size(); ++i) {
     const LiveEndpoint& live = group->endpoints[i];
     Explanation::Endpoint one{.service = name,
                               .workload = live.endpoint.workload,
-                              .address = live.endpoint.address.to_string(),
-                              .identity = live.endpoint.identity.uri()};
+                              .address = live.endpoint.address.to_string()};
+    if (!live.endpoint.outside) {
+      one.identity = live.endpoint.identity.uri();
+    } else if (const auto port = live.endpoint.target_ports.find(share.port);
+               port != live.endpoint.target_ports.end()) {
+      one.address = address_of(live.endpoint, port->second).to_string();
+    }
     if (const auto zone = live.endpoint.labels.find(steer::kZoneLabel);
         zone != live.endpoint.labels.end()) {
       one.zone = zone->second;
@@ -85,20 +114,24 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
       one.share_ppm = static_cast<uint32_t>(std::lround(share.part * standings[i].share * 1e6));
       out_.outcome.endpoints.push_back(one.workload);
     }
+    outside = outside || (one.candidate && live.endpoint.outside);
     out_.endpoints.push_back(std::move(one));
   }
+  if (outside) tell_outside(*group, share.port, out_);
 }
 
 void Explainer::hop(std::string_view what) {
-  const auto first = std::ranges::find_if(out_.endpoints, &Explanation::Endpoint::candidate);
-  if (first == out_.endpoints.end()) return;
+  const auto of_mesh = [](const Explanation::Endpoint& one) {
+    return one.candidate && !one.identity.empty();
+  };
+  if (std::ranges::none_of(out_.endpoints, of_mesh)) return;
   Explanation::Step& tls =
       out_.step("TLS", "",
                 fmt::format("mutual TLS 1.3 to the sidecar of the instance, as {}",
                             worker_.self.identity.uri()));
   std::vector<std::string> identities;
   for (const Explanation::Endpoint& one : out_.endpoints) {
-    if (one.candidate && std::ranges::find(identities, one.identity) == identities.end()) {
+    if (of_mesh(one) && std::ranges::find(identities, one.identity) == identities.end()) {
       identities.push_back(one.identity);
     }
   }

@@ -57,6 +57,8 @@ class HttpPath {
   io::Task<void> finish(Request& request, Result<wire::ResponseHead> outcome);
   void record(Request& request);
 
+  // Where the chosen endpoint's connections go.
+  static UpstreamTarget target(const Request& request);
   const wire::RequestHead& head_for_hop(Request& request) const;
   io::Task<Result<http::ClientStreamPtr>> open(Request& request);
   io::Task<Result<http::ClientStreamPtr>> open_upgrade(Request& request);

@@ -3,6 +3,7 @@
 #include "http/grpc_status.h"
 #include "proxy/http_request.h"
 #include "proxy/outlier_watch.h"
+#include "proxy/outside.h"
 #include "wire/h1_over_h2.h"
 
 namespace weft::proxy {
@@ -69,8 +70,15 @@ bool HttpPath::pick(Request& request) {
   request.app_port = endpoint.target_ports.find(service_port)->second;
   request.tried.add(request.endpoint->health.get());
   request.log.workload = endpoint.workload;
-  request.log.upstream = endpoint.address.to_string();
-  request.log.destination = endpoint.identity.uri();
+  request.log.upstream = address_of(endpoint, request.app_port).to_string();
+  request.log.destination = endpoint.outside ? "external" : endpoint.identity.uri();
+  request.log.mtls = !endpoint.outside;
+  if (endpoint.outside) {
+    if (const std::string why = problem_outside(worker_, target(request)); !why.empty()) {
+      request.reply = {503, "weft: " + why, "UF"};
+      return false;
+    }
+  }
   request.in_flight.emplace(*request.endpoint->health);
   return true;
 }
@@ -165,17 +173,34 @@ const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
   return head;
 }
 
+UpstreamTarget HttpPath::target(const Request& request) {
+  const model::Endpoint& endpoint = request.endpoint->endpoint;
+  if (!endpoint.outside) return target_of(endpoint, request.app_port);
+  const auto kind = request.own_hop                             ? OutsideUse::kUpgrade
+                    : is_http1(request.down->request().version) ? OutsideUse::kHttp1Request
+                                                                : OutsideUse::kHttp2Request;
+  return outside_target(
+      *request.snapshot, *request.group, endpoint,
+      {.service = request.backend ? request.backend->service : request.destination.service,
+       .port = request.backend ? request.backend->port : request.destination.port,
+       .app_port = request.app_port,
+       .kind = kind});
+}
+
 io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
-  auto upstream = co_await pool_.acquire(target_of(request.endpoint->endpoint, request.app_port),
+  auto upstream = co_await pool_.acquire(target(request),
                                          request.connections ? &*request.connections : nullptr);
   if (!upstream) co_return std::unexpected(std::move(upstream.error()));
   request.upstream = std::move(*upstream);
   if (!request.down->request().protocol.empty() &&
       !co_await request.upstream->client->takes_extended_connect()) {
-    co_return fail(ErrorKind::kUnsupported,
-                   "the sidecar of " + request.log.workload + " takes no extended CONNECT");
+    co_return fail(ErrorKind::kUnsupported, request.log.workload + " takes no extended CONNECT");
   }
   bool end = !request.tunnel && !request.forwarder.request_has_body();
+  if (request.endpoint->endpoint.outside) {
+    co_return open_outside(*request.upstream->client, request.upstream->protocol,
+                           head_for_hop(request), end);
+  }
   co_return request.upstream->client->open(head_for_hop(request), end);
 }
 
@@ -188,12 +213,16 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request)
   if (!counted) co_return std::unexpected(std::move(counted.error()));
   request.own_counted = std::move(*counted);
   auto connection =
-      co_await pool_.connect(target_of(request.endpoint->endpoint, request.app_port), kAlpnUpgrade,
+      co_await pool_.connect(target(request), kAlpnUpgrade,
                              terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
   request.own_connection =
       http::connect_http(worker_.loop, std::move(connection->stream), http::ClientProtocol::kHttp1,
                          std::move(connection->info), {}, [] {});
+  if (request.endpoint->endpoint.outside) {
+    co_return open_outside(*request.own_connection, http::ClientProtocol::kHttp1,
+                           head_for_hop(request), true);
+  }
   co_return request.own_connection->open(head_for_hop(request), true);
 }
 

@@ -33,6 +33,7 @@ Result<std::shared_ptr<const LiveGateway>> LiveGateway::compile(const model::Gat
   auto out = std::make_shared<LiveGateway>();
   out->name_ = gateway.name;
   out->addresses_ = gateway.addresses;
+  out->backend_certificate_ = gateway.backend_certificate;
   for (const model::GatewayListener& listener : gateway.listeners) {
     const auto wrong = [&](Error error) {
       return std::unexpected(std::move(error).context("listener " + listener.name));

@@ -36,6 +36,10 @@ class LiveGateway {
   static Result<std::shared_ptr<const LiveGateway>> compile(const model::Gateway& gateway);
 
   const model::GatewayName& name() const { return name_; }
+  // What is shown to backends outside the mesh; null: nothing.
+  const std::shared_ptr<const model::GatewayCertificate>& backend_certificate() const {
+    return backend_certificate_;
+  }
   std::set<uint16_t> ports() const;
   const std::vector<IpAddress>& addresses() const { return addresses_; }  // none: everywhere
   // Any listener of the port; those of one port begin alike. Null: there is none.
@@ -51,6 +55,7 @@ class LiveGateway {
   model::GatewayName name_;
   std::vector<IpAddress> addresses_;
   std::vector<LiveListener> listeners_;
+  std::shared_ptr<const model::GatewayCertificate> backend_certificate_;
 };
 
 }  // namespace weft::proxy

@@ -7,6 +7,7 @@
 #include "io/event.h"
 #include "proxy/balancer.h"
 #include "proxy/field_rules.h"
+#include "proxy/outside.h"
 #include "proxy/record.h"
 #include "proxy/route_decision.h"
 #include "wire/h1_over_h2.h"
@@ -115,22 +116,31 @@ io::Task<void> Mirrors::exchange(Exchange& exchange, Buffer body, wire::Fields t
     co_return;
   }
   log.workload = endpoint->endpoint.workload;
-  log.upstream = endpoint->endpoint.address.to_string();
-  log.destination = endpoint->endpoint.identity.uri();
+  const bool outside = endpoint->endpoint.outside;
+  log.destination = outside ? "external" : endpoint->endpoint.identity.uri();
+  log.mtls = !outside;
   const steer::InFlight in_flight(*endpoint->health);
   const uint16_t app_port = endpoint->endpoint.target_ports.find(exchange.copy.port)->second;
 
-  auto upstream = co_await pool_.acquire(target_of(endpoint->endpoint, app_port));
+  log.upstream = address_of(endpoint->endpoint, app_port).to_string();
+  wire::RequestHead& head = exchange.copy.head;
+  const bool http1 = head.version != wire::Version::kHttp2;
+  const OutsideUse use{.service = exchange.copy.service,
+                       .port = exchange.copy.port,
+                       .app_port = app_port,
+                       .kind = http1 ? OutsideUse::kHttp1Request : OutsideUse::kHttp2Request};
+  auto upstream =
+      co_await pool_.acquire(outside ? outside_target(*snapshot, *group, endpoint->endpoint, use)
+                                     : target_of(endpoint->endpoint, app_port));
   if (!upstream) {
     log.why = upstream.error().message();
     co_return;
   }
-  wire::RequestHead& head = exchange.copy.head;
-  const bool http1 = head.version != wire::Version::kHttp2;
   prepare_for_hop(head, source_, log,
                   takes_http2_only(*snapshot, exchange.copy.service, exchange.copy.port));
   const bool end = body.empty() && trailers.empty() && head.length.kind == wire::BodyLength::kNone;
-  auto stream = (*upstream)->client->open(head, end);
+  auto stream = outside ? open_outside(*(*upstream)->client, (*upstream)->protocol, head, end)
+                        : (*upstream)->client->open(head, end);
   if (!stream) {
     log.why = stream.error().message();
     co_return;

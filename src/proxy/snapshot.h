@@ -38,6 +38,8 @@ struct EndpointGroup {
   std::shared_ptr<steer::BackendState> state{};  // null for a group of one instance by its address
   steer::Place own{};                            // where this sidecar is
   Pools pools{};
+  // By service port, towards endpoints outside; the same object as in the version before while it says the same.
+  std::map<uint16_t, model::OutsideTlsPtr> outside_tls{};
 };
 
 // When a service was last asked for, to a second; shared by its versions, written by workers, read by

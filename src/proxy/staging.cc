@@ -24,6 +24,15 @@ std::string absent_key(ResourceType type, const std::string& name) {
   return std::string(xds::short_name(type)) + "/" + name;
 }
 
+// Connections are kept by what they were made with: what says the same stays the same object.
+void keep_equal(const EndpointGroup* before, std::map<uint16_t, model::OutsideTlsPtr>& now) {
+  if (!before) return;
+  for (auto& [port, tls] : now) {
+    const auto it = before->outside_tls.find(port);
+    if (it != before->outside_tls.end() && *it->second == *tls) tls = it->second;
+  }
+}
+
 }  // namespace
 
 struct Staging::Change {
@@ -383,6 +392,8 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
         group->policy = change.endpoints->policy;
         group->state = health_.of(*service);
         group->own = own_;
+        group->outside_tls = change.endpoints->outside_tls;
+        keep_equal(snapshot_->group(*service).get(), group->outside_tls);
         for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
           group->endpoints.push_back({endpoint, health_.of(endpoint)});
         }

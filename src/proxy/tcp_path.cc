@@ -7,6 +7,7 @@
 #include "proxy/balancer.h"
 #include "proxy/hop_preface.h"
 #include "proxy/outlier_watch.h"
+#include "proxy/outside.h"
 #include "proxy/relay.h"
 #include "steer/request_key.h"
 
@@ -138,8 +139,9 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     tried.add(chosen->health.get());
     uint16_t app_port = endpoint.target_ports.find(port)->second;
     opened.record.workload = endpoint.workload;
-    opened.record.upstream = endpoint.address.to_string();
-    opened.record.destination = endpoint.identity.uri();
+    opened.record.upstream = address_of(endpoint, app_port).to_string();
+    opened.record.destination = endpoint.outside ? "external" : endpoint.identity.uri();
+    opened.record.mtls = !endpoint.outside;
     opened.health = chosen->health;
     const auto terms = terms_of(*group, rule);
     auto counted = UpstreamPool::take_connection(terms ? &*terms : nullptr);
@@ -149,9 +151,14 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     }
     opened.counted = std::move(*counted);
     TlsSetPtr tls = worker_.tls;
-    auto connection =
-        co_await pool_.connect(target_of(endpoint, app_port), kAlpnTcp,
-                               terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
+    auto connection = co_await pool_.connect(
+        endpoint.outside ? outside_target(*worker_.snapshot, *group, endpoint,
+                                          {.service = backend,
+                                           .port = port,
+                                           .app_port = app_port,
+                                           .kind = OutsideUse::kOpaque})
+                         : target_of(endpoint, app_port),
+        kAlpnTcp, terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
     if (const auto* outliers = outliers_of(*group, rule)) {
       note_outcome(worker_, *group, *chosen,
                    connection ? steer::Outliers::kSuccess : steer::Outliers::kGatewayError,
@@ -159,8 +166,10 @@ io::Task<Result<OpenedTcp>> TcpPath::open(Destination destination, steer::Inject
     }
     if (connection) {
       opened.health->succeeded();
-      opened.certificates_end = std::min(connection->peer_not_after, tls->svid->not_after());
       opened.stream = std::move(connection->stream);
+      opened.certificates_end = connection->peer_not_after;
+      if (endpoint.outside) co_return opened;
+      opened.certificates_end = std::min(connection->peer_not_after, tls->svid->not_after());
       opened.stream->write(encode_hop_preface({.source4 = worker_.self.mesh4,
                                                .source6 = worker_.self.mesh6,
                                                .source_port = 0,

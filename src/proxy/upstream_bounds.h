@@ -14,6 +14,7 @@
 
 #include "base/ip.h"
 #include "io/tally.h"
+#include "model/outside.h"
 
 namespace weft::proxy {
 
@@ -22,6 +23,10 @@ struct UpstreamTarget {
   SocketAddress address;
   std::string identity;
   uint16_t app_port = 0;
+  // What is spoken: kMesh with a sidecar, the others with a server outside the mesh. kEither: the server
+  // chooses by ALPN.
+  enum Form : uint8_t { kMesh, kHttp1, kHttp2, kEither, kOpaque } form = kMesh;
+  model::OutsideTlsPtr tls = nullptr;  // towards a server outside; null: in plain
   friend auto operator<=>(const UpstreamTarget&, const UpstreamTarget&) = default;
 };
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr Duration kSweepEvery = Duration::seconds(15);
 constexpr Duration kSweepAtMost = Duration::millis(100);
+// Where a connection carries one request at a time, waiting for one dial after another would take too long.
+constexpr size_t kDialsHttp1 = 8;
 // Another worker may let go of a connection that this one may then make: nobody tells.
 constexpr Duration kLookAgain = Duration::millis(100);
 
@@ -23,7 +25,8 @@ struct UpstreamPool::Group {
   const std::shared_ptr<UpstreamBounds::Counts> counts;  // of all workers
   std::vector<UpstreamPtr> connections;
   io::Event settled;  // pulsed when a dial ends or a connection has room again
-  bool dialling = false;
+  size_t dialling = 0;
+  bool http1 = false;  // one request at a time: more dials
   uint64_t failures = 0;
   std::optional<Error> last_error;
   size_t waiting = 0;
@@ -61,18 +64,30 @@ std::optional<UpstreamTerms> upstream_terms(const model::Said<model::CircuitBrea
 }
 
 UpstreamPool::UpstreamPool(Worker& worker)
-    : worker_(worker), sweep_every_(kSweepEvery), sweep_timer_(worker.loop, [this] { sweep(); }) {
+    : worker_(worker),
+      outside_(worker),
+      sweep_every_(kSweepEvery),
+      sweep_timer_(worker.loop, [this] { sweep(); }) {
   sweep_timer_.arm(sweep_every_);
 }
 
 UpstreamPool::~UpstreamPool() = default;
 
-UpstreamPtr UpstreamPool::usable(Group& group) {
+uint64_t UpstreamPool::generation(const UpstreamTarget& target) {
+  if (target.form != UpstreamTarget::kMesh) return outside_.generation();
+  return worker_.tls ? worker_.tls->generation : 0;
+}
+
+UpstreamPtr UpstreamPool::usable(const UpstreamTarget& target, Group& group) {
   UpstreamPtr best;
+  const uint64_t now = generation(target);
   for (const UpstreamPtr& candidate : group.connections) {
-    if (candidate->tls_generation != worker_.tls->generation || candidate->spent ||
-        !candidate->client->can_open())
+    if (candidate->tls_generation != now || candidate->spent || !candidate->client->can_open())
       continue;
+    if (candidate->protocol == http::ClientProtocol::kHttp1 &&
+        worker_.loop.now() - candidate->last_used > candidate->idle) {
+      continue;
+    }
     if (!best || candidate->client->open_exchanges() < best->client->open_exchanges())
       best = candidate;
   }
@@ -83,6 +98,8 @@ UpstreamPtr UpstreamPool::usable(Group& group) {
 void UpstreamPool::use(Upstream& upstream, const UpstreamTerms* terms) {
   upstream.last_used = worker_.loop.now();
   upstream.idle = terms ? terms->idle_timeout : kIdle;
+  if (upstream.protocol == http::ClientProtocol::kHttp1)
+    upstream.idle = std::min(upstream.idle, kIdleHttp1);
   if (!terms) return;
   // A policy may ask for shorter idleness than the sweep would notice.
   if (const Duration every = std::max(terms->idle_timeout / 2, kSweepAtMost);
@@ -111,11 +128,11 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target,
   std::unique_ptr<Group>& slot = groups_[target];
   if (!slot) slot = std::make_unique<Group>(worker_.loop, worker_.group->upstream().of(target));
   Group& group = *slot;
-  if (!worker_.tls) {
+  if (target.form == UpstreamTarget::kMesh && !worker_.tls) {
     co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal,
                    Retry::kYes);
   }
-  if (UpstreamPtr found = usable(group)) {
+  if (UpstreamPtr found = usable(target, group)) {
     use(*found, terms);
     co_return found;
   }
@@ -144,13 +161,13 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target,
   }
   uint64_t failures = group.failures;
   while (true) {
-    if (UpstreamPtr found = usable(group)) {
+    if (UpstreamPtr found = usable(target, group)) {
       use(*found, terms);
       co_return found;
     }
     if (group.failures != failures) co_return std::unexpected(*group.last_error);
     if (start_dial(target, group, terms)) continue;
-    if (group.dialling || worker_.group->size() == 1) {
+    if (group.dialling > 0 || worker_.group->size() == 1) {
       co_await group.settled.wait();
     } else {
       co_await group.settled.wait_for(kLookAgain);
@@ -162,11 +179,11 @@ io::Task<Result<UpstreamPtr>> UpstreamPool::acquire(UpstreamTarget target,
 // refused; it counts against the others.
 bool UpstreamPool::start_dial(const UpstreamTarget& target, Group& group,
                               const UpstreamTerms* terms) {
-  if (group.dialling) return false;
+  if (group.dialling >= (group.http1 ? std::min(group.waiting, kDialsHttp1) : 1)) return false;
   Dial how{.timeout = terms ? terms->connect_timeout : kConnectTimeout,
            .idle = terms ? terms->idle_timeout : kIdle};
   const bool counts = terms && terms->max_connections > 0;
-  if (group.connections.empty()) {
+  if (group.connections.empty() && group.dialling == 0) {
     if (counts)
       how.counted = {terms->state, terms->state->breaker.count(steer::Breaker::kConnections)};
   } else {
@@ -177,15 +194,15 @@ bool UpstreamPool::start_dial(const UpstreamTarget& target, Group& group,
     if (!counted) return false;
     how.counted = std::move(*counted);
   }
-  group.dialling = true;
+  ++group.dialling;
   dials_.spawn(dial(target, group, std::move(how)));
   return true;
 }
 
 io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, Dial how) {
-  uint64_t generation = worker_.tls->generation;
+  const uint64_t made_with = generation(target);
   auto made = co_await connect(target, kAlpnH2, how.timeout);
-  group.dialling = false;
+  --group.dialling;
   if (!made) {
     group.last_error = std::move(made.error());
     ++group.failures;
@@ -193,7 +210,12 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, Dial how)
     co_return;
   }
   auto upstream = std::make_shared<Upstream>();
-  upstream->tls_generation = generation;
+  upstream->tls_generation = made_with;
+  const bool outside = target.form != UpstreamTarget::kMesh;
+  if (outside && target.form != UpstreamTarget::kHttp2 && made->info.alpn != kAlpnH2) {
+    upstream->protocol = http::ClientProtocol::kHttp1;
+    group.http1 = true;
+  }
   upstream->peer_not_after = made->peer_not_after;
   upstream->last_used = worker_.loop.now();
   upstream->counts = group.counts;
@@ -201,8 +223,8 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, Dial how)
   upstream->counted = std::move(how.counted);
   upstream->idle = how.idle;
   upstream->client = http::connect_http(
-      worker_.loop, std::move(made->stream), http::ClientProtocol::kHttp2, std::move(made->info),
-      {.ping_after = kPingAfter, .plain_literals = true}, [this, target] { tidy(target); });
+      worker_.loop, std::move(made->stream), upstream->protocol, std::move(made->info),
+      {.ping_after = kPingAfter, .plain_literals = !outside}, [this, target] { tidy(target); });
   group.connections.push_back(std::move(upstream));
   group.settled.pulse();
 }
@@ -210,6 +232,8 @@ io::Task<void> UpstreamPool::dial(UpstreamTarget target, Group& group, Dial how)
 io::Task<Result<http::TlsConnection>> UpstreamPool::connect(UpstreamTarget target,
                                                             std::string_view alpn,
                                                             Duration timeout) {
+  if (target.form != UpstreamTarget::kMesh)
+    co_return co_await connect_outside(std::move(target), timeout);
   TlsSetPtr tls = worker_.tls;
   if (!tls) {
     co_return fail(ErrorKind::kUnavailable, "no certificate yet", ErrorSource::kInternal,
@@ -239,6 +263,42 @@ io::Task<Result<http::TlsConnection>> UpstreamPool::connect(UpstreamTarget targe
   co_return std::move(*connection);
 }
 
+io::Task<Result<http::TlsConnection>> UpstreamPool::connect_outside(UpstreamTarget target,
+                                                                    Duration timeout) {
+  const std::string where = target.address.to_string() + " outside the mesh";
+  if (std::string why = problem_outside(worker_, target); !why.empty())
+    co_return fail(ErrorKind::kUnavailable, std::move(why), ErrorSource::kInternal);
+  trust::TlsContextPtr context;
+  if (target.tls) {
+    auto made = outside_.of(target.tls, target.form);
+    if (!made) co_return std::unexpected(std::move(made.error()).context(target.tls->origin));
+    context = std::move(*made);
+  }
+  auto transport = co_await worker_.network.connect(target.address, timeout);
+  if (!transport) co_return std::unexpected(std::move(transport.error()).context(where));
+  if (!context) {
+    http::TlsConnection plain{.info = {}, .peer_not_after = WallTime{INT64_MAX}};
+    plain.info.peer = (*transport)->peer();
+    plain.info.local = (*transport)->local();
+    plain.stream = std::move(*transport);
+    co_return plain;
+  }
+  auto connection =
+      co_await http::tls_connect(worker_.loop, std::move(*transport), context,
+                                 target.tls->server_name, /*expected_peer=*/"", timeout);
+  if (!connection) {
+    co_return std::unexpected(std::move(connection.error())
+                                  .context(where)
+                                  .with_source(ErrorSource::kUpstream)
+                                  .with_retry(Retry::kYes));
+  }
+  if (target.form == UpstreamTarget::kHttp2 && connection->info.alpn != kAlpnH2) {
+    co_return fail(ErrorKind::kProtocol, where + ": it does not speak HTTP/2 (ALPN h2)",
+                   ErrorSource::kUpstream, Retry::kYes);
+  }
+  co_return std::move(*connection);
+}
+
 void UpstreamPool::tidy(const UpstreamTarget& target) {
   auto found = groups_.find(target);
   if (found == groups_.end()) return;
@@ -255,6 +315,7 @@ void UpstreamPool::tidy(const UpstreamTarget& target) {
 
 void UpstreamPool::rotated() {
   for (auto& [target, group] : groups_) {
+    if (target.form != UpstreamTarget::kMesh) continue;  // made with nothing of the mesh's
     for (const UpstreamPtr& upstream : group->connections) {
       if (upstream->tls_generation != worker_.tls->generation) upstream->client->drain();
     }
@@ -271,8 +332,9 @@ void UpstreamPool::sweep() {
   }
   std::erase_if(groups_, [](const auto& entry) {
     const Group& group = *entry.second;
-    return group.connections.empty() && !group.dialling && group.waiting == 0;
+    return group.connections.empty() && group.dialling == 0 && group.waiting == 0;
   });
+  outside_.sweep();
   sweep_timer_.arm(sweep_every_);
 }
 

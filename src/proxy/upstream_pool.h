@@ -1,4 +1,4 @@
-// UpstreamPool: this sidecar's connections to other sidecars. Per instance and app port there are a few
+// UpstreamPool: this sidecar's connections to other sidecars, and to servers outside the mesh (outside.h). Per instance and app port there are a few
 // HTTP/2-over-mTLS connections that all requests share; opaque TCP and upgrades get a connection of
 // their own. One dial at a time per target: the requests that come meanwhile wait for it. When all
 // connections are at the peer's limit of streams another is dialled. After a rotation of our
@@ -20,6 +20,7 @@
 #include "http/client.h"
 #include "http/tls_stream.h"
 #include "io/event.h"
+#include "proxy/outside.h"
 #include "proxy/upstream_bounds.h"
 #include "proxy/worker.h"
 #include "steer/backend_state.h"
@@ -54,6 +55,7 @@ struct CountedConnection {
 struct Upstream : std::enable_shared_from_this<Upstream> {
   std::unique_ptr<http::ClientConnection> client;
   uint64_t tls_generation = 0;
+  http::ClientProtocol protocol = http::ClientProtocol::kHttp2;  // HTTP/1.1 only outside the mesh
   WallTime peer_not_after;
   Instant last_used;
   std::shared_ptr<UpstreamBounds::Counts> counts;
@@ -69,6 +71,8 @@ class UpstreamPool {
  public:
   static constexpr Duration kConnectTimeout = Duration::seconds(2);
   static constexpr Duration kIdle = Duration::seconds(90);
+  // Of HTTP/1.1: servers commonly close theirs after five seconds or more, and a request must not meet that.
+  static constexpr Duration kIdleHttp1 = Duration::seconds(4);
   // A sidecar that leaves an open request in silence for so long is asked whether it is there.
   static constexpr Duration kPingAfter = Duration::seconds(5);
 
@@ -79,7 +83,8 @@ class UpstreamPool {
   // may be null, and outlives the task.
   io::Task<Result<UpstreamPtr>> acquire(UpstreamTarget target,
                                         const UpstreamTerms* terms = nullptr);
-  // A connection of its own, for `alpn` kAlpnUpgrade or kAlpnTcp. The terms' max_connections is the caller's
+  // A connection of its own, for `alpn` kAlpnUpgrade or kAlpnTcp (towards a server outside the target's form
+  // says it all). The terms' max_connections is the caller's
   // to ask for: take_connection().
   io::Task<Result<http::TlsConnection>> connect(UpstreamTarget target, std::string_view alpn,
                                                 Duration timeout = kConnectTimeout);
@@ -93,7 +98,10 @@ class UpstreamPool {
  private:
   struct Group;
 
-  UpstreamPtr usable(Group& group);
+  UpstreamPtr usable(const UpstreamTarget& target, Group& group);
+  // What a connection to it is made with now.
+  uint64_t generation(const UpstreamTarget& target);
+  io::Task<Result<http::TlsConnection>> connect_outside(UpstreamTarget target, Duration timeout);
   struct Dial;
   io::Task<void> dial(UpstreamTarget target, Group& group, Dial how);
   bool start_dial(const UpstreamTarget& target, Group& group, const UpstreamTerms* terms);
@@ -102,6 +110,7 @@ class UpstreamPool {
   void sweep();
 
   Worker& worker_;
+  OutsideContexts outside_;
   std::map<UpstreamTarget, std::unique_ptr<Group>> groups_;
   Duration sweep_every_;
   io::Timer sweep_timer_;

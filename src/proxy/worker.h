@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "base/ip.h"
@@ -95,6 +96,8 @@ struct Worker {
   // Goes to the main loop.
   std::function<void(Want)> want;
   bool draining = false;  // no new inbound work
+  // Of the host's loopback, which the app may reach (--host-port).
+  std::set<uint16_t> host_ports;
 };
 
 }  // namespace weft::proxy

@@ -39,12 +39,13 @@ class WorkerSide {
              telemetry::LineQueue* access, Options options)
       : worker(loop, network, app, random, std::move(self), std::move(log), access),
         pool(worker),
-        outbound(worker, pool, std::move(options.host_ports)),
+        outbound(worker, pool, options.host_ports),
         inbound(worker),
         gateway(worker, pool),
         readiness(worker, inbound.dialer(), std::move(options.probes)),
         overload_watch(worker, std::move(options.usage)) {
     worker.presence = options.presence;
+    worker.host_ports = std::move(options.host_ports);
     worker.overload.limit(options.limits);
     if (options.group) worker.group = std::move(options.group);
   }

@@ -8,8 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer.h"
 #include "trust/openssl.h"
 #include "trust/tls.h"
+#include "trust/tls_outside.h"
 #include "trust/tls_resume.h"
 
 namespace weft::trust {
@@ -30,6 +32,7 @@ class TlsContext {
   bool public_clients = false;
   bool fallback = false;                        // who has none that holds is let in as nobody
   std::shared_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
+  std::vector<OutsideName> outside_names;       // not empty: towards servers of no mesh
 };
 
 // What all contexts have in common: TLS 1.3, the credential if there is one, the roots, ALPN names.
@@ -66,6 +69,15 @@ class TlsCallbacks {
   virtual const ResumptionKey* key_offered(std::string_view name) = 0;
 };
 
+// The two ends that a BIO of make_bio_method() moves bytes between.
+struct TlsWire {
+  std::string_view input;
+  Buffer output;
+};
 Owned<BIO_METHOD> make_bio_method();
+
+// tls_outside.cc: for a context of make_outside_client_context().
+std::unique_ptr<TlsSession> make_outside_session(const TlsContextPtr& context,
+                                                 std::string_view server_name, WallTime wall_now);
 
 }  // namespace weft::trust

@@ -16,21 +16,15 @@
 namespace weft::trust {
 namespace {
 
-// The two ends the BIO moves bytes between.
-struct Wire {
-  std::string_view input;
-  Buffer output;
-};
-
 int bio_write(BIO* bio, const char* data, int size) {
   if (size <= 0) return 0;
-  static_cast<Wire*>(BIO_get_data(bio))->output.append({data, static_cast<size_t>(size)});
+  static_cast<TlsWire*>(BIO_get_data(bio))->output.append({data, static_cast<size_t>(size)});
   return size;
 }
 
 int bio_read(BIO* bio, char* into, int size) {
   BIO_clear_retry_flags(bio);
-  Wire& wire = *static_cast<Wire*>(BIO_get_data(bio));
+  TlsWire& wire = *static_cast<TlsWire*>(BIO_get_data(bio));
   if (wire.input.empty()) {
     BIO_set_retry_read(bio);
     return -1;
@@ -92,7 +86,7 @@ class Session final : public TlsSession, public TlsCallbacks {
   void keep_for_later();
 
   TlsContextPtr context_;
-  Wire wire_;
+  TlsWire wire_;
   Owned<SSL> ssl_;
   std::string server_name_;
   std::string expected_peer_;
@@ -356,6 +350,7 @@ std::unique_ptr<TlsSession> make_client_session(const TlsContextPtr& context,
                                                 std::string_view server_name,
                                                 std::string_view expected_peer, WallTime wall_now) {
   WEFT_ASSERT(!context->server);
+  if (!context->outside_names.empty()) return make_outside_session(context, server_name, wall_now);
   return std::make_unique<Session>(context, server_name, expected_peer, wall_now);
 }
 

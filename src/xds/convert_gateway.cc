@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint32_t kGatewayLevel = 4;
 constexpr uint32_t kFrontendLevel = 5;  // addresses, clients' certificates, more than 64 listeners
+constexpr uint32_t kOutsideLevel = 5;
 constexpr size_t kResourceBytes = 1024 * 1024;
 constexpr int kListeners = model::Gateway::kMostListeners;
 constexpr size_t kListenersBefore = 64;
@@ -121,6 +122,11 @@ std::string encode_gateway(const model::Gateway& gateway) {
                                                           .headless = true,
                                                           .ports = {listener.port}}));
   }
+  if (gateway.backend_certificate) {
+    out.set_min_proxy(kOutsideLevel);
+    out.mutable_backend_certificate()->set_chain_pem(gateway.backend_certificate->chain_pem);
+    out.mutable_backend_certificate()->set_key_pem(gateway.backend_certificate->key_pem);
+  }
   return out.SerializeAsString();
 }
 
@@ -148,6 +154,13 @@ Result<model::Gateway> decode_gateway(std::string_view bytes, uint32_t level) {
       return std::unexpected(
           std::move(listener.error()).context(fmt::format("listener {}", entry.name())));
     out.listeners.push_back(std::move(*listener));
+  }
+  if (in.has_backend_certificate()) {
+    const v1::GatewayCertificate& shown = in.backend_certificate();
+    if (shown.chain_pem().size() > kPemBytes || shown.key_pem().size() > kPemBytes)
+      return invalid("the certificate for backends is too long");
+    out.backend_certificate = std::make_shared<const model::GatewayCertificate>(
+        model::GatewayCertificate{shown.chain_pem(), shown.key_pem()});
   }
   return out;
 }

@@ -393,6 +393,56 @@ TEST(Convert, RefusesEndpointsThatAreOutOfBounds) {
   }
 }
 
+model::EndpointSet outside_set() {
+  model::Endpoint out = endpoint();
+  out.outside = true;
+  out.identity = {};
+  const auto tls = std::make_shared<const model::OutsideTls>(
+      model::OutsideTls{.origin = "BackendTLSPolicy default/bank",
+                        .problem = "",
+                        .server_name = "api.bank.example",
+                        .authorities = "PEM",
+                        .authorities_origin = "ConfigMap bank-ca",
+                        .names = {{false, "bank.example"}, {true, "spiffe://a/b"}}});
+  return {
+      .service = {"default", "cart"},
+      .endpoints = {out},
+      .policy = nullptr,
+      .outside_tls = {{80, tls}, {443, tls}, {8080, std::make_shared<model::OutsideTls>(*tls)}}};
+}
+
+TEST(Convert, EndpointsOutsideComeBackWholeAndNoOlderProxyTakesThem) {
+  const std::string bytes = encode_endpoints(outside_set());
+  const auto back = decode_endpoints(bytes);
+  ASSERT_TRUE(back) << back.error().message();
+  EXPECT_TRUE(back->endpoints.at(0).outside);
+  ASSERT_EQ(back->outside_tls.size(), 3u);
+  for (const auto& [port, tls] : outside_set().outside_tls) {
+    EXPECT_EQ(*back->outside_tls.at(port), *tls) << port;
+  }
+  EXPECT_FALSE(decode_endpoints(bytes, 4));
+  EXPECT_TRUE(decode_endpoints(encode_endpoints({{"default", "cart"}, {endpoint()}}), 1));
+}
+
+TEST(Convert, RefusesEndpointsOutsideThatContradictThemselves) {
+  struct Row {
+    const char* what;
+    std::function<void(v1::Endpoints&)> spoil;
+  };
+  const Row rows[] = {
+      {"identity", [](auto& e) { e.mutable_endpoints(0)->set_identity("spiffe://a/b"); }},
+      {"port twice", [](auto& e) { e.mutable_outside_tls(0)->add_ports(443); }},
+      {"no server name", [](auto& e) { e.mutable_outside_tls(0)->clear_server_name(); }},
+      {"an empty name", [](auto& e) { e.mutable_outside_tls(0)->add_names(); }},
+  };
+  for (const Row& row : rows) {
+    v1::Endpoints message;
+    ASSERT_TRUE(message.ParseFromString(encode_endpoints(outside_set())));
+    row.spoil(message);
+    EXPECT_FALSE(decode_endpoints(message.SerializeAsString())) << row.what;
+  }
+}
+
 TEST(Convert, EqualValuesGiveEqualBytes) {
   auto many = endpoint();
   for (uint16_t i = 1; i < 100; ++i) many.target_ports[i] = i;

@@ -18,6 +18,7 @@ constexpr int kPorts = 256;
 constexpr int kInlineAtMost = 1024;
 constexpr int kParts = static_cast<int>(kPortRules);
 constexpr size_t kLabels = 128;
+constexpr int kNames = 16;
 
 Result<IpAddress> optional_ip(const std::string& bytes, std::string_view field, bool want_v4) {
   if (bytes.empty()) return want_v4 ? IpAddress::v4(0) : IpAddress::v6({});
@@ -117,9 +118,14 @@ Result<model::Endpoint> decode(const v1::Endpoint& in) {
   auto port = port_number(in.port(), "endpoint.port");
   if (!port) return std::unexpected(port.error());
   out.address = {*ip, *port};
-  auto identity = model::SpiffeId::parse(in.identity());
-  if (!identity) return std::unexpected(std::move(identity.error()).context("endpoint.identity"));
-  out.identity = std::move(*identity);
+  out.outside = in.outside();
+  if (!out.outside) {
+    auto identity = model::SpiffeId::parse(in.identity());
+    if (!identity) return std::unexpected(std::move(identity.error()).context("endpoint.identity"));
+    out.identity = std::move(*identity);
+  } else if (!in.identity().empty()) {
+    return invalid("endpoint.identity: what is outside the mesh has none");
+  }
   auto mesh4 = optional_ip(in.mesh4(), "endpoint.mesh4", true);
   if (!mesh4) return std::unexpected(mesh4.error());
   auto mesh6 = optional_ip(in.mesh6(), "endpoint.mesh6", false);
@@ -138,6 +144,48 @@ Result<model::Endpoint> decode(const v1::Endpoint& in) {
   out.ready = in.ready();
   out.stale = in.stale();
   return out;
+}
+
+Result<model::OutsideTls> decode(const v1::OutsideTls& in) {
+  model::OutsideTls out;
+  auto origin = field_name(in.origin(), "outside_tls.origin");
+  if (!origin) return std::unexpected(origin.error());
+  out.origin = std::move(*origin);
+  auto problem = text(in.problem(), "outside_tls.problem");
+  if (!problem) return std::unexpected(problem.error());
+  out.problem = std::move(*problem);
+  auto server_name = field_name(in.server_name(), "outside_tls.server_name");
+  if (!server_name) return std::unexpected(server_name.error());
+  out.server_name = std::move(*server_name);
+  out.authorities = in.authorities();
+  auto from = text(in.authorities_origin(), "outside_tls.authorities_origin");
+  if (!from) return std::unexpected(from.error());
+  out.authorities_origin = std::move(*from);
+  if (auto ok = within(in.names_size(), kNames, "outside_tls.names"); !ok)
+    return std::unexpected(ok.error());
+  for (const auto& entry : in.names()) {
+    auto value = field_name(entry.value(), "outside_tls.names");
+    if (!value) return std::unexpected(value.error());
+    out.names.push_back({entry.uri(), std::move(*value)});
+  }
+  return out;
+}
+
+Result<void> decode_outside(const v1::Endpoints& in, model::EndpointSet& out) {
+  if (auto ok = within(in.outside_tls_size(), kPorts, "outside_tls"); !ok)
+    return std::unexpected(ok.error());
+  for (const auto& entry : in.outside_tls()) {
+    auto tls = decode(entry);
+    if (!tls) return std::unexpected(tls.error());
+    const auto shared = std::make_shared<const model::OutsideTls>(std::move(*tls));
+    for (uint32_t number : entry.ports()) {
+      auto port = port_number(number, "outside_tls.ports");
+      if (!port) return std::unexpected(port.error());
+      if (!out.outside_tls.emplace(*port, shared).second)
+        return invalid(fmt::format("outside_tls.ports: {} twice", *port));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -229,6 +277,7 @@ Result<model::EndpointSet> decode_endpoints(std::string_view bytes, uint32_t lev
     if (!policy) return std::unexpected(policy.error());
     out.policy = std::make_shared<const model::BackendPolicy>(std::move(*policy));
   }
+  if (auto ok = decode_outside(*in, out); !ok) return std::unexpected(ok.error());
   return out;
 }
 

@@ -24,6 +24,7 @@ constexpr uint32_t kSteeringLevel = 3;
 constexpr uint32_t kPolicyLevel = 4;
 constexpr uint32_t kTrafficPolicyLevel = 5;
 constexpr uint32_t kPartsLevel = 5;
+constexpr uint32_t kOutsideLevel = 5;
 
 // A part ends behind one rule of so many.
 constexpr uint64_t kPartEnds = 32;
@@ -185,13 +186,39 @@ void fill(v1::Endpoint& out, const model::Endpoint& in) {
   out.set_workload(in.workload);
   out.set_ip(in.address.ip.to_bytes());
   out.set_port(in.address.port);
-  out.set_identity(in.identity.uri());
+  if (!in.outside) out.set_identity(in.identity.uri());
   out.set_mesh4(optional_ip(in.mesh4));
   out.set_mesh6(optional_ip(in.mesh6));
   for (const auto& [port, target] : in.target_ports) (*out.mutable_target_ports())[port] = target;
   for (const auto& [key, value] : in.labels) (*out.mutable_labels())[key] = value;
   out.set_ready(in.ready);
   out.set_stale(in.stale);
+  out.set_outside(in.outside);
+}
+
+// Ports that are spoken to alike share one message.
+void fill(v1::Endpoints& out, const std::map<uint16_t, model::OutsideTlsPtr>& tls) {
+  std::vector<model::OutsideTlsPtr> written;
+  for (const auto& [port, settings] : tls) {
+    const auto it = std::ranges::find(written, settings);
+    const auto at = static_cast<int>(it - written.begin());
+    if (it != written.end()) {
+      out.mutable_outside_tls(at)->add_ports(port);
+      continue;
+    }
+    written.push_back(settings);
+    v1::OutsideTls& one = *out.add_outside_tls();
+    one.add_ports(port);
+    one.set_origin(settings->origin);
+    one.set_problem(settings->problem);
+    one.set_server_name(settings->server_name);
+    one.set_authorities(settings->authorities);
+    one.set_authorities_origin(settings->authorities_origin);
+    for (const model::OutsideTls::Name& name : settings->names) {
+      one.add_names()->set_uri(name.uri);
+      one.mutable_names()->rbegin()->set_value(name.value);
+    }
+  }
 }
 
 }  // namespace
@@ -313,6 +340,10 @@ std::string encode_endpoints(const model::EndpointSet& set) {
     fill(*out.mutable_policy(), *set.policy);
     const bool traffic = set.policy->retry_constraint || set.policy->session_persistence;
     out.set_min_proxy(traffic ? kTrafficPolicyLevel : kPolicyLevel);
+  }
+  if (std::ranges::any_of(set.endpoints, &model::Endpoint::outside)) {
+    out.set_min_proxy(kOutsideLevel);
+    fill(out, set.outside_tls);
   }
   return serialize(out);
 }

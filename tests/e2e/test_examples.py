@@ -44,6 +44,11 @@ def test_ingress(t):
     run_example(t, "13-ingress")
 
 
+def test_outside(t):
+    have("openssl", "curl")
+    run_example(t, "15-outside")
+
+
 def test_faults(t):
     run_example(t, "09-faults")
 
