@@ -45,6 +45,7 @@ struct Mirrors::Exchange {
   MirrorCopy copy;
   Record log;
   bool answered = false;
+  bool refused = false;  // by the circuit breaker
   io::Event done;
 };
 
@@ -91,7 +92,11 @@ io::Task<void> Mirrors::run(MirrorCopy copy, Buffer body, wire::Fields trailers)
   scope.spawn(this->exchange(exchange, std::move(body), std::move(trailers)));
   if (!co_await exchange.done.wait_for(kLongest)) log.why = "no answer in time";
   scope.cancel_all();
-  (exchange.answered ? worker_.mirrors.answered : worker_.mirrors.failed).add();
+  auto& mirrors = worker_.mirrors;
+  (exchange.answered  ? mirrors.answered
+   : exchange.refused ? mirrors.dropped
+                      : mirrors.failed)
+      .add();
   finish_request(worker_, log);
 }
 
@@ -117,10 +122,29 @@ io::Task<void> Mirrors::exchange(Exchange& exchange, Buffer body, wire::Fields t
   log.workload = endpoint->endpoint.workload;
   log.upstream = endpoint->endpoint.address.to_string();
   log.destination = endpoint->endpoint.identity.uri();
+  const model::BackendPolicy none;
+  const model::BackendPolicy& policy = group->policy ? *group->policy : none;
+  const auto* breaker = policy.circuit_breaker ? &*policy.circuit_breaker : nullptr;
+  std::optional<io::Tally> in_hand;
+  if (breaker && group->state) {
+    in_hand = group->state->breaker.take(steer::Breaker::kRequests, breaker->value.max_requests);
+    exchange.refused = !in_hand;
+  }
+  if (exchange.refused) {
+    log.flags = "UO";
+    log.why = "as many requests are in flight as " + breaker->origin + " allows";
+    co_return;
+  }
+  std::optional<UpstreamTerms> terms;
+  if (group->state) {
+    terms = upstream_terms(breaker, policy.connection_pool ? &*policy.connection_pool : nullptr,
+                           group->state);
+  }
   const steer::InFlight in_flight(*endpoint->health);
   const uint16_t app_port = endpoint->endpoint.target_ports.find(exchange.copy.port)->second;
 
-  auto upstream = co_await pool_.acquire(target_of(endpoint->endpoint, app_port));
+  auto upstream =
+      co_await pool_.acquire(target_of(endpoint->endpoint, app_port), terms ? &*terms : nullptr);
   if (!upstream) {
     log.why = upstream.error().message();
     co_return;

@@ -45,9 +45,9 @@ Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(const model::R
       compiled_to->back() = std::move(*regex);
     }
   }
-  auto fault = steer::FaultRule::compile(rule.fault);
-  if (!fault) return std::unexpected(std::move(fault.error()));
-  compiled->fault_ = std::move(*fault);
+  auto faults = steer::RuleFaults::compile(rule.fault, rule.route_fault);
+  if (!faults) return std::unexpected(std::move(faults.error()));
+  compiled->faults_ = std::move(*faults);
   compiled->turns_.emplace(rule.backends);
   return compiled;
 }
@@ -150,7 +150,9 @@ Result<std::shared_ptr<const CompiledService>> CompiledService::compile(
     if (compiled_port.rules.size() > kWalked) {
       compiled_port.index = std::make_unique<const RouteIndex>(compiled_port.rules);
     }
-    compiled_port.tcp_rules = TcpRules::compile(port.tcp_rules);
+    auto tcp_rules = TcpRules::compile(port.tcp_rules);
+    if (!tcp_rules) return std::unexpected(std::move(tcp_rules.error()));
+    compiled_port.tcp_rules = std::move(*tcp_rules);
     compiled->ports.push_back(std::move(compiled_port));
   }
   return compiled;

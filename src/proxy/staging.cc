@@ -281,7 +281,8 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
         group->state = health_.of(*service);
         group->own = own_;
         for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
-          group->endpoints.push_back({endpoint, health_.of(endpoint)});
+          group->endpoints.push_back(
+              {endpoint, health_.of(endpoint), health_.of(*service, endpoint)});
         }
         // So that no request has to: for the ports that are known, by the Service's own policy.
         for (const LiveEndpoint& live : group->endpoints) {

@@ -395,21 +395,27 @@ Result<void> decode_policies(const v1::Service& in, model::Service& out) {
   auto whole = at_place(faults, in.fault(), "fault");
   if (!whole) return std::unexpected(std::move(whole.error()));
   out.fault = std::move(*whole);
+  const auto place = [&](const auto& from, auto& to) -> Result<void> {
+    auto policy = at_place(policies, from.policy(), "rule.policy");
+    if (!policy) return std::unexpected(std::move(policy.error()));
+    auto fault = at_place(faults, from.fault(), "rule.fault");
+    if (!fault) return std::unexpected(std::move(fault.error()));
+    auto wider = at_place(faults, from.route_fault(), "rule.route_fault");
+    if (!wider) return std::unexpected(std::move(wider.error()));
+    to.policy = std::move(*policy);
+    to.fault = std::move(*fault);
+    to.route_fault = std::move(*wider);
+    return {};
+  };
   for (size_t p = 0; p < out.ports.size(); ++p) {
     const v1::ServicePort& port = in.ports(static_cast<int>(p));
     for (size_t r = 0; r < out.ports[p].rules.size(); ++r) {
       const v1::RouteRule& rule = port.rules(static_cast<int>(r));
-      auto policy = at_place(policies, rule.policy(), "rule.policy");
-      if (!policy) return std::unexpected(std::move(policy.error()));
-      auto fault = at_place(faults, rule.fault(), "rule.fault");
-      if (!fault) return std::unexpected(std::move(fault.error()));
-      out.ports[p].rules[r].policy = std::move(*policy);
-      out.ports[p].rules[r].fault = std::move(*fault);
+      if (auto ok = place(rule, out.ports[p].rules[r]); !ok) return ok;
     }
     for (size_t r = 0; r < out.ports[p].tcp_rules.size(); ++r) {
-      auto policy = at_place(policies, port.tcp_rules(static_cast<int>(r)).policy(), "rule.policy");
-      if (!policy) return std::unexpected(std::move(policy.error()));
-      out.ports[p].tcp_rules[r].policy = std::move(*policy);
+      const v1::TcpRule& rule = port.tcp_rules(static_cast<int>(r));
+      if (auto ok = place(rule, out.ports[p].tcp_rules[r]); !ok) return ok;
     }
   }
   return {};

@@ -20,6 +20,7 @@ constexpr uint32_t kTcpRulesLevel = 2;
 constexpr uint32_t kSteeringLevel = 3;
 constexpr uint32_t kPolicyLevel = 4;
 constexpr uint32_t kTrafficPolicyLevel = 5;
+constexpr uint32_t kNarrowFaultLevel = 5;
 
 std::string serialize(const google::protobuf::Message& message) {
   std::string bytes;
@@ -105,6 +106,7 @@ uint32_t level_of(const model::RouteRule& rule) {
   const bool by_backend = std::ranges::any_of(rule.backends, [](const model::Backend& backend) {
     return !backend.rewrite.empty() || !backend.mirrors.empty();
   });
+  if (rule.route_fault) return kNarrowFaultLevel;
   if (by_backend || !rule.mirrors.empty() || rule.cors || rule.persistence) return kPolicyLevel;
   const bool steers =
       !rule.match.host.empty() || rule.match.grpc || rule.redirect || !rule.rewrite.empty();
@@ -220,12 +222,16 @@ std::string encode_service(const model::Service& service) {
       fill(message, rule);
       message.set_policy(policies.place(rule.policy));
       message.set_fault(policies.place(rule.fault));
+      message.set_route_fault(policies.place(rule.route_fault));
       out.set_min_proxy(std::max(out.min_proxy(), level_of(rule)));
     }
     for (const auto& rule : in.tcp_rules) {
       auto& message = *port->add_tcp_rules();
       fill(message, rule);
       message.set_policy(policies.place(rule.policy));
+      message.set_fault(policies.place(rule.fault));
+      message.set_route_fault(policies.place(rule.route_fault));
+      if (rule.fault || rule.route_fault) out.set_min_proxy(kNarrowFaultLevel);
     }
     if (!in.tcp_rules.empty()) out.set_min_proxy(std::max(out.min_proxy(), kTcpRulesLevel));
   }
