@@ -43,6 +43,14 @@ bool of_the_caller(const model::RequestKey& key) {
 
 BackendProblem unsupported(std::string message) { return {"UnsupportedValue", std::move(message)}; }
 
+// What retries say that only requests have; "" for nothing.
+std::string beyond_connections(const model::Retries& retries) {
+  if (!(retries.conditions & model::Retries::kConnectFailure)) return "conditions";
+  if (!retries.statuses.empty()) return "statuses";
+  if (!retries.grpc_statuses.empty()) return "grpcStatuses";
+  return retries.any_method ? "anyMethod" : "";
+}
+
 BackendProblem backend_problem(const Compiler::State& state, const BackendPolicySpec& spec,
                                const PolicyPlace& place, const PolicyTarget& target) {
   if (spec.policy->health_check && target.kind != "Service") {
@@ -58,9 +66,13 @@ BackendProblem backend_problem(const Compiler::State& state, const BackendPolicy
   const bool tcp = opaque(target);
   if (!tcp && !opaque_service(state, place)) return {};
   const std::string where = fmt::format("{} {}", target.kind, target.name);
-  if (spec.policy->retries) {
-    return unsupported(
-        fmt::format("retries: {} carries opaque connections, which are not tried again", where));
+  if (const auto& retries = spec.policy->retries) {
+    if (const std::string what = beyond_connections(retries->value); !what.empty()) {
+      return unsupported(
+          fmt::format("retries.{}: {} carries opaque connections, which are tried again for "
+                      "ConnectFailure only",
+                      what, where));
+    }
   }
   if (const auto& balancing = spec.policy->load_balancing) {
     if (!std::ranges::all_of(balancing->value.hash_by, of_the_caller)) {
@@ -325,7 +337,8 @@ const PolicyLookup::Found& PolicyLookup::of_rule(const char* kind, const std::st
     Found own;
     if (missing(state_, it->first).reason.empty()) own = at(it->first);
     it->second = {merged(own.policy, whole->second.policy),
-                  own.fault ? own.fault : whole->second.fault};
+                  own.fault ? own.fault : whole->second.fault,
+                  own.fault ? whole->second.fault : nullptr};
   }
   return it->second;
 }
@@ -337,10 +350,14 @@ void PolicyLookup::give(model::ServicePort& port) {
         of_rule(rule.match.grpc ? "GRPCRoute" : "HTTPRoute", rule.route, rule.rule);
     rule.policy = found.policy;
     rule.fault = found.fault;
+    rule.route_fault = found.route_fault;
   }
   for (model::TcpRule& rule : port.tcp_rules) {
     const char* kind = rule.hostnames.empty() ? "TCPRoute" : "TLSRoute";
-    rule.policy = of_rule(kind, rule.route, rule.rule).policy;
+    const Found& found = of_rule(kind, rule.route, rule.rule);
+    rule.policy = found.policy;
+    rule.fault = found.fault;
+    rule.route_fault = found.route_fault;
   }
 }
 

@@ -37,6 +37,7 @@ class PolicyLookup {
   struct Found {
     model::BackendPolicyPtr policy;
     model::FaultPtr fault;
+    model::FaultPtr route_fault = nullptr;  // where a rule has one of its own
   };
   const Found& of_service(const model::ServiceName& service);
   // Fills in what the port's rules have of their own and of their routes.

@@ -112,12 +112,19 @@ TEST_F(PoliciesTest, SectionsThatMakeNoSenseForATargetAreNamed) {
   const Row rows[] = {
       {"BackendPolicy", "kind: HTTPRoute, name: split", "healthCheck: {type: TCP}",
        "UnsupportedValue: healthCheck: a HTTPRoute has no instances; make the Service the target"},
-      {"BackendPolicy", "kind: TCPRoute, name: old", "retries: {}",
-       "UnsupportedValue: retries: TCPRoute old carries opaque connections, which are not tried "
-       "again"},
-      {"BackendPolicy", "kind: Service, name: db", "retries: {}",
-       "UnsupportedValue: retries: Service db carries opaque connections, which are not tried "
-       "again"},
+      {"BackendPolicy", "kind: TCPRoute, name: old", "retries: {conditions: [Reset, GatewayError]}",
+       "UnsupportedValue: retries.conditions: TCPRoute old carries opaque connections, which are "
+       "tried again for ConnectFailure only"},
+      {"BackendPolicy", "kind: Service, name: db", "retries: {statuses: [503]}",
+       "UnsupportedValue: retries.statuses: Service db carries opaque connections, which are tried "
+       "again for ConnectFailure only"},
+      {"BackendPolicy", "kind: Service, name: db", "retries: {grpcStatuses: [UNAVAILABLE]}",
+       "UnsupportedValue: retries.grpcStatuses: Service db carries opaque connections, which are "
+       "tried again for ConnectFailure only"},
+      {"BackendPolicy", "kind: Service, name: db", "retries: {anyMethod: true}",
+       "UnsupportedValue: retries.anyMethod: Service db carries opaque connections, which are "
+       "tried again for ConnectFailure only"},
+      {"BackendPolicy", "kind: Service, name: db", "retries: {}", ""},
       {"BackendPolicy", "kind: TCPRoute, name: old",
        "loadBalancing: {algorithm: Maglev, hashBy: [{type: SourceAddress}, {type: Header, name: "
        "a}]}",
@@ -196,6 +203,13 @@ TEST_F(PoliciesTest, FaultsAreTakenWholeTheNarrowestFirst) {
   EXPECT_EQ(fault->abort_share, model::Fault::kAll);
   EXPECT_EQ(fault->abort_grpc_status, 14);
   EXPECT_EQ(fault->delay_share, 0u);
+  EXPECT_EQ(rule("items").route_fault, nullptr);
+  // Of a rule with a fault of its own, its route's waits until that is over.
+  put_policy("FaultPolicy", "rule", "kind: HTTPRoute, name: split, sectionName: items",
+             "duration: 1m, abort: {percentage: 100, httpStatus: 500}");
+  EXPECT_EQ(rule("items").fault->policy, "default/rule");
+  ASSERT_TRUE(rule("items").route_fault);
+  EXPECT_EQ(rule("items").route_fault->policy, "default/route");
 }
 
 TEST_F(PoliciesTest, LimitsReachWhoeverTheRequestsOfANameArriveAt) {

@@ -52,8 +52,10 @@ constexpr Field kSpecFields[] = {
         "healthCheck",
         "Checks of an instance by its own sidecar; the result is its readiness. For Services only.",
         kHealthCheckSchema),
-    section("retries", "What is tried again, on another instance. For HTTP and gRPC.",
-            kRetriesSchema),
+    section(
+        "retries",
+        "What is tried again, on another instance; opaque connections while they cannot be opened.",
+        kRetriesSchema),
 };
 constexpr Schema kSpec{"a BackendPolicy's spec",
                        "How instances are chosen and protected, section by section.", kSpecFields,

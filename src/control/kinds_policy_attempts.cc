@@ -55,6 +55,19 @@ constexpr Rule kPathRules[] = {{"Begins with '/'.", path_begins_with_slash}};
 const char* default_path(const Node& node) {
   return node.text_of("type") == "HTTP" ? "\"/\"" : nullptr;
 }
+// A check that is made more often than every second has as long as until the next.
+const char* default_timeout(const Node& node) {
+  const bool often = node.find("interval") && duration_of(node, "interval") < Duration::seconds(1);
+  return often ? nullptr : "\"1s\"";
+}
+constexpr Field timeout_field() {
+  Field field = duration_field("timeout",
+                               "A check without an answer by then has failed; `1s`, or the "
+                               "interval if that is shorter, when left out.",
+                               nullptr);
+  field.default_when = default_timeout;
+  return field;
+}
 constexpr Field kHealthCheckFields[] = {
     {.name = "type",
      .type = FieldType::kEnum,
@@ -90,7 +103,7 @@ constexpr Field kHealthCheckFields[] = {
      .max = 256,
      .format = &kHeaderValue},
     duration_field("interval", "From one check to the next.", "\"10s\"", kIntervalRules),
-    duration_field("timeout", "A check without an answer by then has failed.", "\"1s\""),
+    timeout_field(),
     number_field("jitterPercent",
                  "The interval varies by up to so much, so that checks of many instances do not "
                  "fall together.",
@@ -134,9 +147,12 @@ constexpr Field kRetryAfterFields[] = {
 const Schema kRetryAfter{"retryAfter", "What a response asks for.", kRetryAfterFields};
 
 constexpr Field kBudgetFields[] = {
-    number_field("percent", "Retries are at most so many percent of the requests of the last 10 s.",
-                 "20", 0, 100, "%"),
-    number_field("minPerSecond", "So many retries are always allowed.", "10", 0, 1'000'000),
+    number_field("percent",
+                 "Retries are at most so many percent of the requests, in any 10 s or more.", "20",
+                 0, 100, "%"),
+    number_field("minPerSecond",
+                 "So many more are allowed a second, and those of ten seconds at once.", "10", 0,
+                 1'000'000),
 };
 const Schema kBudget{"budget", "How many retries there may be in all, of one calling sidecar.",
                      kBudgetFields};
@@ -214,7 +230,7 @@ model::HealthCheck read_health_check(const Node& node) {
   }
   out.grpc_service = node.text_of("grpcService");
   out.interval = duration_of(node, "interval");
-  out.timeout = duration_of(node, "timeout");
+  out.timeout = node.find("timeout") ? duration_of(node, "timeout") : out.interval;
   out.jitter_percent = number_of(node, "jitterPercent");
   out.unhealthy_threshold = number_of(node, "unhealthyThreshold");
   out.healthy_threshold = number_of(node, "healthyThreshold");

@@ -303,6 +303,18 @@ TEST(BackendPolicies, SectionsThatAreEmptyAreTheModelsDefaults) {
   EXPECT_FALSE(spec.policy->circuit_breaker);
 }
 
+// The timeout's default would be longer than the interval.
+TEST(BackendPolicies, AHealthCheckMoreOftenThanEverySecondHasAsLongAsUntilTheNext) {
+  const auto timeout = [](const char* section) {
+    return read<BackendPolicySpec>("BackendPolicy", section).policy->health_check->value.timeout;
+  };
+  EXPECT_EQ(timeout("  healthCheck: {type: TCP, interval: 250ms}\n"), Duration::millis(250));
+  EXPECT_EQ(timeout("  healthCheck: {type: TCP, interval: 250ms, timeout: 100ms}\n"),
+            Duration::millis(100));
+  EXPECT_EQ(timeout("  healthCheck: {type: TCP, interval: 2s}\n"), Duration::seconds(1));
+  EXPECT_EQ(timeout("  healthCheck: {type: TCP}\n"), Duration::seconds(1));
+}
+
 TEST(BackendPolicies, EveryFieldIsRead) {
   const auto spec = read<BackendPolicySpec>(
       "BackendPolicy",

@@ -128,8 +128,10 @@ struct RouteRule {
   // Namespaces whose callers this rule applies to; empty = all (producer route).
   std::string consumer_namespace;
   BackendPolicyPtr policy =
-      nullptr;               // of the rule or its route; a section here beats the backend's
-  FaultPtr fault = nullptr;  // of the rule or its route; in place of the service's
+      nullptr;  // of the rule or its route; a section here beats the backend's
+  // Of the rule, else of its route; in place of the service's. `route_fault`: the route's, where the rule has
+  // one of its own; counts when that is over.
+  FaultPtr fault = nullptr, route_fault = nullptr;
 };
 
 // A rule for opaque connections: of a TLSRoute for those that begin with a ClientHello of one of its
@@ -142,7 +144,9 @@ struct TcpRule {
   std::vector<Backend> backends;
   // Namespaces whose callers this rule applies to; empty = all (producer route).
   std::string consumer_namespace;
-  BackendPolicyPtr policy = nullptr;  // of the route; a section here beats the backend's
+  BackendPolicyPtr policy =
+      nullptr;  // of the rule or its route; a section here beats the backend's
+  FaultPtr fault = nullptr, route_fault = nullptr;  // as of a RouteRule
 };
 
 struct ServicePort {

@@ -55,17 +55,22 @@ io::Task<Result<void>> ask_http(Worker& worker, AppProbe probe, io::StreamPtr st
                  "the probe of " + head.target + " answered " + std::to_string(*status));
 }
 
-// The request's field 1 is the service, the answer's field 1 is 1 for SERVING.
+// grpc.health.v1.HealthCheckRequest: field 1 is the service, its length a varint.
+std::string health_request(const std::string& service) {
+  std::string out = "\x0a";
+  size_t length = service.size();
+  for (; length > 127; length >>= 7) out += static_cast<char>(length | 0x80);
+  out += static_cast<char>(length);
+  return out + service;
+}
+
+// The answer's field 1 is 1 for SERVING.
 io::Task<Result<void>> ask_grpc(Worker& worker, AppProbe probe, io::StreamPtr stream) {
-  std::string request;
-  if (!probe.path.empty()) {
-    request = std::string("\x0a", 1) + static_cast<char>(std::min<size_t>(probe.path.size(), 127));
-    request += probe.path.substr(0, 127);
-  }
+  const std::string request = probe.path.empty() ? "" : health_request(probe.path);
   auto client = http::connect_http(worker.loop, std::move(stream), http::ClientProtocol::kHttp2, {},
                                    {}, [] {});
   auto answer = co_await http::grpc_unary(worker.loop, *client, "/grpc.health.v1.Health/Check",
-                                          "localhost", std::move(request), probe.timeout);
+                                          "localhost", request, probe.timeout);
   if (!answer) co_return std::unexpected(std::move(answer.error()));
   if (*answer == std::string_view("\x08\x01", 2)) co_return Result<void>{};
   co_return fail(ErrorKind::kUnavailable, "the health check says that it does not serve");

@@ -2,7 +2,9 @@
 #include "proxy/backend_metrics.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace weft::proxy {
@@ -14,9 +16,13 @@ using steer::Outliers;
 constexpr Breaker::What kBounds[] = {Breaker::kConnections, Breaker::kPending, Breaker::kRequests,
                                      Breaker::kRetries};
 
+// A policy's circuit breaker, as it bounds requests to a backend.
+using Said = const model::Said<model::CircuitBreaker>*;
+
 struct Backend {
   std::string name;
   const EndpointGroup* group;
+  std::map<std::string, Said> breakers;  // by the object that says them
 };
 
 // A rule of a route may have a policy where the Service has none.
@@ -34,9 +40,7 @@ bool anything_to_say(const EndpointGroup& group, Instant now) {
   });
 }
 
-uint32_t bound_of(const EndpointGroup& group, Breaker::What what) {
-  if (!group.policy || !group.policy->circuit_breaker) return 0;
-  const model::CircuitBreaker& breaker = group.policy->circuit_breaker->value;
+uint32_t bound_of(const model::CircuitBreaker& breaker, Breaker::What what) {
   switch (what) {
     case Breaker::kConnections: return breaker.max_connections;
     case Breaker::kPending: return breaker.max_pending;
@@ -44,6 +48,29 @@ uint32_t bound_of(const EndpointGroup& group, Breaker::What what) {
     case Breaker::kRetries: return breaker.max_retries;
   }
   return 0;
+}
+
+using BreakersOf = std::unordered_map<model::ServiceName, std::map<std::string, Said>>;
+
+template <typename Rule>
+void add_breaker(const Rule& rule, BreakersOf& out) {
+  if (!rule.policy || !rule.policy->circuit_breaker) return;
+  const auto& said = *rule.policy->circuit_breaker;
+  for (const model::Backend& backend : rule.backends) {
+    if (!backend.invalid) out[backend.service].emplace(said.origin, &said);
+  }
+}
+
+// Those of rules and routes, by the service that their requests go to.
+BreakersOf breakers_of_rules(const Snapshot& snapshot) {
+  BreakersOf out;
+  for (const auto& [name, live] : snapshot.services) {
+    for (const CompiledPort& port : live.compiled->ports) {
+      for (const auto& rule : port.rules) add_breaker(rule->rule(), out);
+      for (const model::TcpRule& rule : port.port.tcp_rules) add_breaker(rule, out);
+    }
+  }
+  return out;
 }
 
 void write_breakers(telemetry::MetricsText& text, const std::vector<Backend>& backends) {
@@ -54,11 +81,16 @@ void write_breakers(telemetry::MetricsText& text, const std::vector<Backend>& ba
                   uint64_t{backend.group->state->breaker.now(what)});
     }
   }
-  text.gauge("weft_breaker_bound", "The bound, where the service's policy has one");
+  text.gauge("weft_breaker_bound",
+             "The bound that a policy of the service, a route or a rule sets");
   for (const Backend& backend : backends) {
-    for (Breaker::What what : kBounds) {
-      if (const uint32_t bound = bound_of(*backend.group, what))
-        text.sample({{"service", backend.name}, {"bound", to_string(what)}}, uint64_t{bound});
+    for (const auto& [policy, breaker] : backend.breakers) {
+      for (Breaker::What what : kBounds) {
+        const uint32_t bound = bound_of(breaker->value, what);
+        if (bound == 0) continue;
+        text.sample({{"service", backend.name}, {"bound", to_string(what)}, {"policy", policy}},
+                    uint64_t{bound});
+      }
     }
   }
   text.counter("weft_breaker_refused", "What a bound of the circuit breaker turned away");
@@ -74,8 +106,17 @@ void write_breakers(telemetry::MetricsText& text, const std::vector<Backend>& ba
 
 void write_backends(telemetry::MetricsText& text, const Snapshot& snapshot, Instant now) {
   std::vector<Backend> backends;
+  const BreakersOf rules = breakers_of_rules(snapshot);
   for (const auto& [name, group] : snapshot.endpoints) {
-    if (anything_to_say(*group, now)) backends.push_back({name.to_string(), group.get()});
+    const auto narrow = rules.find(name);
+    if (!anything_to_say(*group, now) && (narrow == rules.end() || !group->state)) continue;
+    Backend backend{name.to_string(), group.get(), {}};
+    if (narrow != rules.end()) backend.breakers = narrow->second;
+    if (group->policy && group->policy->circuit_breaker) {
+      const auto& wide = *group->policy->circuit_breaker;
+      backend.breakers[wide.origin] = &wide;
+    }
+    backends.push_back(std::move(backend));
   }
   if (backends.empty()) return;
   std::sort(backends.begin(), backends.end(),
@@ -92,7 +133,7 @@ void write_backends(telemetry::MetricsText& text, const Snapshot& snapshot, Inst
     text.sample({{"service", backend.name}},
                 static_cast<uint64_t>(std::count_if(
                     all.begin(), all.end(),
-                    [now](const LiveEndpoint& live) { return live.health->ejection.out(now); })));
+                    [now](const LiveEndpoint& live) { return live.ejection->out(now); })));
   }
   text.counter("weft_ejections", "Instances thrown out, by what gave the reason");
   for (const Backend& backend : backends) {

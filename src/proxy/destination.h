@@ -18,7 +18,8 @@ struct TcpChoice {
   std::string route;  // "NAMESPACE/NAME/RULE"
   model::ServiceName service;
   uint16_t port = 0;                         // 0: the backend whose turn it is cannot be used
-  model::BackendPolicyPtr policy = nullptr;  // of the rule
+  model::BackendPolicyPtr policy = nullptr;  // of the rule, as the next
+  steer::RuleFaults faults{};
 };
 
 struct Destination {
@@ -35,7 +36,8 @@ struct Destination {
   uint16_t port = 0;
   std::shared_ptr<const LiveWorkload> workload;  // kWorkload
   model::Protocol protocol = model::Protocol::kAuto;
-  std::optional<TcpChoice> chosen;  // kService, for opaque connections only
+  std::optional<TcpChoice> chosen;  // for opaque connections only
+  IpAddress client;                 // kGateway: who connected
   std::string listener;             // kGateway: that TLS was ended for; "" = the Host decides alone
   bool tls = false;                 // kGateway: the client speaks https
   Want want;

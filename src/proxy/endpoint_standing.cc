@@ -11,12 +11,12 @@ namespace {
 
 // What was seen of it, in words.
 std::string seen_text(const LiveEndpoint& live, Instant now) {
-  const steer::EndpointHealth& health = *live.health;
-  if (health.ejection.out(now)) {
+  const steer::Ejection& ejection = *live.ejection;
+  if (ejection.out(now)) {
     return fmt::format("ejected for another {:.1f} s (for the {}. time)",
-                       (health.ejection.until() - now).to_seconds_f(), health.ejection.times());
+                       (ejection.until() - now).to_seconds_f(), ejection.times());
   }
-  return health.resting(now) ? "rests after a failure" : "ready";
+  return live.health->resting(now) ? "rests after a failure" : "ready";
 }
 
 struct Seats {
@@ -30,9 +30,9 @@ Seats seats_in(const steer::Pool& pool, const steer::Pool::Tier& tier, bool aske
   Seats seats;
   for (uint32_t i = 0; i < tier.ready; ++i) {
     const steer::Member& member = tier.members[i];
-    if (asked && !member.health->in(now)) continue;
+    if (asked && !member.in(now)) continue;
     seats.places.push_back(member.at);
-    seats.warmth.push_back(pool.warmth(*member.health, now));
+    seats.warmth.push_back(pool.warmth(member, now));
     seats.all += seats.warmth.back();
   }
   return seats;
@@ -71,7 +71,7 @@ std::vector<EndpointStanding> standings_in(const EndpointGroup& group, uint16_t 
         one.state += fmt::format(", warming up: {:.0f} % of its share", seats.warmth[seat] * 100);
       }
       const LiveEndpoint& live = group.endpoints[seats.places[seat]];
-      if (!live.health->in(now)) {
+      if (!live.in(now)) {
         one.state += nobody ? ", but nobody else is left" : ", but too few others are left (panic)";
       }
       if (live.endpoint.stale) one.state += ", its sidecar is silent";

@@ -105,7 +105,8 @@ Explanation Explainer::connection(const Destination& to, bool tls, const std::st
         "the connection is reset: route " + out_.outcome.route + " has no usable backend";
     return std::move(out_);
   }
-  faults(service->compiled->fault, nullptr);
+  faults(steer::in_force(&chosen->faults(), service->compiled->fault, worker_.loop.wall_now()),
+         nullptr);
   serve(to, parts, "connection");
   return std::move(out_);
 }

@@ -1,4 +1,4 @@
-// What is broken on purpose: the rule's fault, else the service's. Whether a lot falls on a request is not foretold,
+// What is broken on purpose: the rule's fault, else its route's, else the service's. Whether a lot falls on a request is not foretold,
 // only how likely it is.
 #include <fmt/format.h>
 

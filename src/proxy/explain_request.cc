@@ -82,8 +82,9 @@ Explanation Explainer::request(const Destination& to, wire::RequestHead head) {
     answer(*choice.refused);
     return std::move(out_);
   }
-  const bool own = choice.rule->fault() != nullptr;
-  serve_by_rule(choice.rule->rule(), own ? choice.rule->fault() : choice.service->compiled->fault,
+  serve_by_rule(choice.rule->rule(),
+                steer::in_force(&choice.rule->faults(), choice.service->compiled->fault,
+                                worker_.loop.wall_now()),
                 to, head);
   return std::move(out_);
 }

@@ -61,7 +61,8 @@ void refuse_tls(io::Loop& loop, io::StreamPtr client, wire::TlsAlert alert) {
 }
 
 TcpChoice choice_of(const CompiledTcpRule& rule) {
-  TcpChoice choice{rule.rule().route + "/" + rule.rule().rule, {}, 0, rule.rule().policy};
+  TcpChoice choice{
+      rule.rule().route + "/" + rule.rule().rule, {}, 0, rule.rule().policy, rule.faults()};
   const model::Backend* backend = rule.next_backend();
   if (!backend || backend->invalid) return choice;
   choice.service = backend->service;

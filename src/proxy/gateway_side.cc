@@ -123,7 +123,9 @@ io::Task<void> GatewaySide::carry(io::StreamPtr client, uint16_t port, TcpRulePt
     co_return;
   }
   to.chosen = choice_of(*rule);
-  auto opened = co_await tcp_.open(std::move(to));
+  to.client = client->peer().ip;
+  steer::Injection injection = tcp_.draw_fault(to);
+  auto opened = co_await tcp_.open(std::move(to), std::move(injection));
   if (opened) {
     co_await tcp_.carry(std::move(client), std::move(*opened));
   } else {

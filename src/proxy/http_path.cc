@@ -190,10 +190,12 @@ io::Task<void> HttpPath::finish(Request& request, Result<wire::ResponseHead> out
       note_no_answer(request, done.error().kind());
     }
   }
-  if (auto trailer = request.forwarder.response_trailers().get("grpc-status"))
-    grpc_status = *trailer;
+  const wire::Fields& trailers = request.forwarder.response_trailers();
+  const auto trailer = trailers.get("grpc-status");
+  if (trailer) grpc_status = *trailer;
   if (request.grpc && !grpc_status.empty())
     request.log.grpc_status = grpc_status_number(grpc_status);
+  if (request.grpc && trailer) note_late_failure(request, trailers);
   if (done) note_answer(request, request.log.status, request.log.grpc_status);
 }
 

@@ -63,6 +63,7 @@ class HttpPath {
   io::Task<Result<http::ClientStreamPtr>> open(Request& request);
   io::Task<Result<http::ClientStreamPtr>> open_upgrade(Request& request);
   void note_failure(Request& request, const Error& error);
+  void note_late_failure(Request& request, const wire::Fields& trailers);
   void note_latency(Request& request, const wire::ResponseHead& head);
 
   Worker& worker_;

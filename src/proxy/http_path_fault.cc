@@ -26,14 +26,13 @@ LocalReply abort_reply(const model::Fault& fault) {
 
 }  // namespace
 
-// A fault that is over is none: the service's counts again.
+// A fault that is over is none: the wider one counts again.
 void HttpPath::draw_fault(Request& request, const LiveService& service) {
-  const steer::FaultRulePtr narrow = request.rule ? request.rule->fault() : nullptr;
+  const steer::RuleFaults* narrow = request.rule ? &request.rule->faults() : nullptr;
   const steer::FaultRulePtr& wide = service.compiled->fault;
-  if (!narrow && !wide) return;
+  if (!(narrow && narrow->own) && !wide) return;
   const WallTime now = worker_.loop.wall_now();
-  const bool is_narrow = narrow && now < narrow->fault().expires;
-  request.injection = steer::draw_fault(is_narrow ? narrow : wide, request.log.source,
+  request.injection = steer::draw_fault(steer::in_force(narrow, wide, now), request.log.source,
                                         &request.down->request().fields, now, worker_.random);
 }
 

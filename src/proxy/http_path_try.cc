@@ -50,6 +50,8 @@ void HttpPath::find_group(Request& request) {
 bool HttpPath::pick(Request& request) {
   find_group(request);
   const uint16_t service_port = request.backend ? request.backend->port : request.destination.port;
+  if (request.outliers && request.group)
+    settle_outliers(worker_, *request.group, *request.outliers);
   request.endpoint = pick_by_session(request, service_port);
   if (!request.endpoint && request.group) {
     find_key(request);
@@ -236,21 +238,34 @@ void HttpPath::note_latency(Request& request, const wire::ResponseHead& head) {
   latency.penalise(answer.pacing.wait, now);
 }
 
+// What a gRPC server says in trailers comes when the head has been taken for a good answer.
+void HttpPath::note_late_failure(Request& request, const wire::Fields& trailers) {
+  const int status = http_status_of_grpc(request.log.grpc_status);
+  if (status < 500 && status != 429) return;
+  const auto pacing = steer::read_pacing("", trailers.get("grpc-retry-pushback-ms").value_or(""),
+                                         worker_.loop.wall_now());
+  request.endpoint->health->latency.penalise(pacing.wait, worker_.loop.now());
+}
+
 void HttpPath::note_failure(Request& request, const Error& error) {
   request.log.why = error.message();
-  // What was not waited for to its end took so long at least.
-  if (request.sent.ns > 0) {
-    const Instant now = worker_.loop.now();
-    request.endpoint->health->latency.penalise(now - request.sent, now);
-  }
-  if (error.source() == ErrorSource::kDownstream || request.forwarder.gone()) return;
-  // GOAWAY says that it leaves in order. An answer that is merely late is no reason to let it rest.
-  if (error.kind() == ErrorKind::kUnavailable) return;
-  if (error.kind() == ErrorKind::kLimit && error.source() == ErrorSource::kInternal) return;
-  note_no_answer(request, error.kind());
-  if (error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo) return;
-  request.endpoint->health->failed(worker_.loop.now());
-  request.endpoint->health->latency.penalise(std::nullopt, worker_.loop.now());
+  const Instant now = worker_.loop.now();
+  steer::EndpointHealth& health = *request.endpoint->health;
+  // GOAWAY says that it leaves in order, a bound is ours.
+  const bool blameless =
+      error.source() == ErrorSource::kDownstream || request.forwarder.gone() ||
+      error.kind() == ErrorKind::kUnavailable ||
+      (error.kind() == ErrorKind::kLimit && error.source() == ErrorSource::kInternal);
+  // An answer that is merely late is no reason to let it rest.
+  const bool late = error.kind() == ErrorKind::kTimeout && error.retry() == Retry::kNo;
+  const bool failed = !blameless && !late;
+  // What was not waited for to its end took so long at least; a failure that comes fast is no good answer.
+  const Duration waited = request.sent.ns > 0 ? now - request.sent : Duration{};
+  if (failed || waited.ns > 0)
+    health.latency.penalise(failed ? std::max(waited, steer::PeakEwma::kPenalty) : waited, now);
+  if (!blameless) note_no_answer(request, error.kind());
+  if (!failed) return;
+  health.failed(now);
   worker_.log.warn("endpoint failed", {{"endpoint", request.log.workload},
                                        {"service", request.log.service_and_port()},
                                        {"why", error.message()}});

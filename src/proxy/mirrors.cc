@@ -46,6 +46,7 @@ struct Mirrors::Exchange {
   MirrorCopy copy;
   Record log;
   bool answered = false;
+  bool refused = false;  // by the circuit breaker
   io::Event done;
 };
 
@@ -92,7 +93,11 @@ io::Task<void> Mirrors::run(MirrorCopy copy, Buffer body, wire::Fields trailers)
   scope.spawn(this->exchange(exchange, std::move(body), std::move(trailers)));
   if (!co_await exchange.done.wait_for(kLongest)) log.why = "no answer in time";
   scope.cancel_all();
-  (exchange.answered ? worker_.mirrors.answered : worker_.mirrors.failed).add();
+  auto& mirrors = worker_.mirrors;
+  (exchange.answered  ? mirrors.answered
+   : exchange.refused ? mirrors.dropped
+                      : mirrors.failed)
+      .add();
   finish_request(worker_, log);
 }
 
@@ -119,10 +124,27 @@ io::Task<void> Mirrors::exchange(Exchange& exchange, Buffer body, wire::Fields t
   const bool outside = endpoint->endpoint.outside;
   log.destination = outside ? "external" : endpoint->endpoint.identity.uri();
   log.mtls = !outside;
-  const steer::InFlight in_flight(*endpoint->health);
   const uint16_t app_port = endpoint->endpoint.target_ports.find(exchange.copy.port)->second;
-
   log.upstream = address_of(endpoint->endpoint, app_port).to_string();
+  const model::BackendPolicy none;
+  const model::BackendPolicy& policy = group->policy ? *group->policy : none;
+  const auto* breaker = policy.circuit_breaker ? &*policy.circuit_breaker : nullptr;
+  std::optional<io::Tally> in_hand;
+  if (breaker && group->state) {
+    in_hand = group->state->breaker.take(steer::Breaker::kRequests, breaker->value.max_requests);
+    exchange.refused = !in_hand;
+  }
+  if (exchange.refused) {
+    log.flags = "UO";
+    log.why = "as many requests are in flight as " + breaker->origin + " allows";
+    co_return;
+  }
+  std::optional<UpstreamTerms> terms;
+  if (group->state) {
+    terms = upstream_terms(breaker, policy.connection_pool ? &*policy.connection_pool : nullptr,
+                           group->state);
+  }
+  const steer::InFlight in_flight(*endpoint->health);
   wire::RequestHead& head = exchange.copy.head;
   const bool http1 = head.version != wire::Version::kHttp2;
   const OutsideUse use{.service = exchange.copy.service,
@@ -131,7 +153,8 @@ io::Task<void> Mirrors::exchange(Exchange& exchange, Buffer body, wire::Fields t
                        .kind = http1 ? OutsideUse::kHttp1Request : OutsideUse::kHttp2Request};
   auto upstream =
       co_await pool_.acquire(outside ? outside_target(*snapshot, *group, endpoint->endpoint, use)
-                                     : target_of(endpoint->endpoint, app_port));
+                                     : target_of(endpoint->endpoint, app_port),
+                             terms ? &*terms : nullptr);
   if (!upstream) {
     log.why = upstream.error().message();
     co_return;

@@ -6,7 +6,8 @@
 // Copies are bounded: each holds at most Forwarder::kReplay octets of content, kMost are under way at a time
 // and worker, none for longer than kLongest. A request of more content, one that was answered before all of
 // its content had come, and what comes when kMost are under way gets no copy: that is counted as dropped.
-// Tunnels are not copied.
+// Tunnels are not copied. The policy of the service that gets the copies holds for them as for requests: they
+// count against its circuit breaker, never against that of the request's backend; one it turns away is dropped.
 //
 // On the hop a copy carries weft-mirror: neither sidecar counts it among the requests of an edge, and its
 // lines of the access log say so.

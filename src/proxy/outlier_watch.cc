@@ -20,17 +20,19 @@ steer::Outliers::Outcome outcome_of(int http_status) {
   return http_status >= 500 ? steer::Outliers::kError : steer::Outliers::kSuccess;
 }
 
-void note_outcome(Worker& worker, const EndpointGroup& group, const LiveEndpoint& endpoint,
-                  steer::Outliers::Outcome outcome, const model::OutlierDetection& policy) {
-  const auto members = [&group] {
-    steer::Outliers::Members all;
-    for (const LiveEndpoint& live : group.endpoints) {
-      if (live.endpoint.ready) all.push_back({&live.health->ejection, live.endpoint.workload});
-    }
-    return all;
-  };
-  for (const steer::Outliers::Event& event : group.state->outliers.report(
-           endpoint.health->ejection, outcome, policy, worker.loop.now(), members)) {
+namespace {
+
+steer::Outliers::Members members_of(const EndpointGroup& group) {
+  steer::Outliers::Members all;
+  for (const LiveEndpoint& live : group.endpoints) {
+    if (live.endpoint.ready) all.push_back({live.ejection.get(), live.endpoint.workload});
+  }
+  return all;
+}
+
+void tell(Worker& worker, const EndpointGroup& group,
+          const std::vector<steer::Outliers::Event>& events) {
+  for (const steer::Outliers::Event& event : events) {
     if (event.ejected) {
       worker.log.warn("instance ejected", {{"instance", event.name},
                                            {"service", group.service.to_string()},
@@ -42,6 +44,23 @@ void note_outcome(Worker& worker, const EndpointGroup& group, const LiveEndpoint
                       {{"instance", event.name}, {"service", group.service.to_string()}});
     }
   }
+}
+
+}  // namespace
+
+void settle_outliers(Worker& worker, const EndpointGroup& group,
+                     const model::OutlierDetection& policy) {
+  steer::Outliers& outliers = group.state->outliers;
+  const Instant now = worker.loop.now();
+  if (!outliers.due(now)) return;
+  tell(worker, group, outliers.settle(policy, now, [&group] { return members_of(group); }));
+}
+
+void note_outcome(Worker& worker, const EndpointGroup& group, const LiveEndpoint& endpoint,
+                  steer::Outliers::Outcome outcome, const model::OutlierDetection& policy) {
+  tell(worker, group,
+       group.state->outliers.report(*endpoint.ejection, outcome, policy, worker.loop.now(),
+                                    [&group] { return members_of(group); }));
 }
 
 }  // namespace weft::proxy

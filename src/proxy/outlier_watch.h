@@ -15,6 +15,10 @@ int http_status_of_grpc(int grpc_status);
 
 steer::Outliers::Outcome outcome_of(int http_status);
 
+// Before an endpoint of `group`, which has a state, is picked: what has ended since takes effect.
+void settle_outliers(Worker& worker, const EndpointGroup& group,
+                     const model::OutlierDetection& policy);
+
 // `endpoint` of `group` has answered so, or not at all.
 void note_outcome(Worker& worker, const EndpointGroup& group, const LiveEndpoint& endpoint,
                   steer::Outliers::Outcome outcome, const model::OutlierDetection& policy);

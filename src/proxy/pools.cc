@@ -48,6 +48,7 @@ std::vector<steer::Member> members_of(const EndpointGroup& group, uint16_t servi
     if (!endpoint.target_ports.contains(service_port)) continue;
     members.push_back(
         {.health = group.endpoints[i].health.get(),
+         .ejection = group.endpoints[i].ejection.get(),
          .at = i,
          .ready = endpoint.ready,
          .distance = steer::distance(locality, group.own, steer::place_of(endpoint.labels)),

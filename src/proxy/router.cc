@@ -101,9 +101,9 @@ Result<std::shared_ptr<const CompiledRule>> CompiledRule::compile(model::RouteRu
       compiled_to->back() = std::move(*regex);
     }
   }
-  auto fault = steer::FaultRule::compile(rule.fault);
-  if (!fault) return std::unexpected(std::move(fault.error()));
-  compiled->fault_ = std::move(*fault);
+  auto faults = steer::RuleFaults::compile(rule.fault, rule.route_fault);
+  if (!faults) return std::unexpected(std::move(faults.error()));
+  compiled->faults_ = std::move(*faults);
   compiled->turns_.emplace(rule.backends);
   return compiled;
 }

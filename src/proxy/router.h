@@ -55,7 +55,7 @@ class CompiledRule {
   // Null when the rule has none of positive weight.
   const model::Backend* next_backend() const;
   const model::RouteRule& rule() const { return rule_; }
-  const steer::FaultRulePtr& fault() const { return fault_; }  // may be null
+  const steer::RuleFaults& faults() const { return faults_; }
   const RoutePlace& place() const { return place_; }
 
  private:
@@ -65,7 +65,7 @@ class CompiledRule {
 
   RoutePlace place_;
   model::RouteRule rule_;
-  steer::FaultRulePtr fault_;
+  steer::RuleFaults faults_;
   std::unique_ptr<Patterns> patterns_;
   std::optional<steer::Turns> turns_;  // set by compile()
 };

@@ -16,6 +16,10 @@ std::shared_ptr<T> kept(std::weak_ptr<T>& slot) {
   return state;
 }
 
+std::string key_of(const model::Endpoint& endpoint) {
+  return endpoint.workload + "@" + endpoint.address.to_string();
+}
+
 }  // namespace
 
 void NameIndex::put(const model::NameEntry& entry) {
@@ -59,7 +63,12 @@ std::shared_ptr<const LiveWorkload> Snapshot::workload(const IpAddress& mesh_add
 }
 
 std::shared_ptr<steer::EndpointHealth> HealthRegistry::of(const model::Endpoint& endpoint) {
-  return kept(states_[endpoint.workload + "@" + endpoint.address.to_string()]);
+  return kept(states_[key_of(endpoint)]);
+}
+
+std::shared_ptr<steer::Ejection> HealthRegistry::of(const model::ServiceName& service,
+                                                    const model::Endpoint& endpoint) {
+  return kept(ejections_[service.to_string() + " " + key_of(endpoint)]);
 }
 
 std::shared_ptr<steer::BackendState> HealthRegistry::of(const model::ServiceName& service) {
@@ -68,6 +77,7 @@ std::shared_ptr<steer::BackendState> HealthRegistry::of(const model::ServiceName
 
 void HealthRegistry::sweep() {
   std::erase_if(states_, [](const auto& entry) { return entry.second.expired(); });
+  std::erase_if(ejections_, [](const auto& entry) { return entry.second.expired(); });
   std::erase_if(backends_, [](const auto& entry) { return entry.second.expired(); });
 }
 

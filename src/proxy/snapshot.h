@@ -21,6 +21,7 @@
 #include "proxy/pools.h"
 #include "proxy/router.h"
 #include "steer/backend_state.h"
+#include "steer/ejection.h"
 #include "steer/endpoint_health.h"
 
 namespace weft::proxy {
@@ -29,6 +30,11 @@ namespace weft::proxy {
 struct LiveEndpoint {
   model::Endpoint endpoint;
   std::shared_ptr<steer::EndpointHealth> health;
+  // What the outlier detection of the group's service thinks of it.
+  std::shared_ptr<steer::Ejection> ejection = std::make_shared<steer::Ejection>();
+
+  // May it be picked, as far as we have seen?
+  bool in(Instant now) const { return !health->resting(now) && !ejection->out(now); }
 };
 
 struct EndpointGroup {
@@ -97,18 +103,21 @@ struct Snapshot {
 };
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
-// Keeps the health of endpoints from one version of an object to the next, by instance and address, and
-// what is counted of services.
+// Keeps the health of endpoints from one version of an object to the next, by instance and address, what
+// services think of them, and what is counted of services.
 class HealthRegistry {
  public:
   std::shared_ptr<steer::EndpointHealth> of(const model::Endpoint& endpoint);
   std::shared_ptr<steer::BackendState> of(const model::ServiceName& service);
+  std::shared_ptr<steer::Ejection> of(const model::ServiceName& service,
+                                      const model::Endpoint& endpoint);
   // Forgets what no snapshot holds any more.
   void sweep();
   size_t size() const { return states_.size(); }
 
  private:
   std::map<std::string, std::weak_ptr<steer::EndpointHealth>> states_;
+  std::map<std::string, std::weak_ptr<steer::Ejection>> ejections_;  // also by service
   std::unordered_map<model::ServiceName, std::weak_ptr<steer::BackendState>> backends_;
 };
 

@@ -395,7 +395,8 @@ void Staging::apply(const Change& change, Snapshot& next, std::shared_ptr<NameIn
         group->outside_tls = change.endpoints->outside_tls;
         keep_equal(snapshot_->group(*service).get(), group->outside_tls);
         for (const model::Endpoint& endpoint : change.endpoints->endpoints) {
-          group->endpoints.push_back({endpoint, health_.of(endpoint)});
+          group->endpoints.push_back(
+              {endpoint, health_.of(endpoint), health_.of(*service, endpoint)});
         }
         // So that no request has to: for the ports that are known, by the Service's own policy.
         for (const LiveEndpoint& live : group->endpoints) {

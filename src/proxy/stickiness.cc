@@ -74,7 +74,7 @@ const LiveEndpoint* instance_of(const steer::SessionToken& token, const Endpoint
   for (const LiveEndpoint& live : group->endpoints) {
     if (steer::instance_tag(token.backend, live.endpoint.workload) != token.instance) continue;
     const bool usable =
-        live.endpoint.ready && live.endpoint.target_ports.contains(port) && live.health->in(now);
+        live.endpoint.ready && live.endpoint.target_ports.contains(port) && live.in(now);
     return usable ? &live : nullptr;
   }
   return nullptr;

@@ -18,7 +18,8 @@ struct OpenedTcp {
   CountedConnection counted;
   io::StreamPtr stream;
   Record record;
-  std::shared_ptr<steer::EndpointHealth> health;  // null for external ones
+  std::shared_ptr<steer::EndpointHealth> health;  // null for external ones, as the next
+  std::unique_ptr<steer::InFlight> in_flight;     // of it, from the choice on
   WallTime certificates_end{INT64_MAX};           // the earlier of both ends' certificates
 };
 
@@ -27,7 +28,7 @@ class TcpPath {
   TcpPath(Worker& worker, UpstreamPool& pool) : worker_(worker), pool_(pool) {}
 
   // To a service or an instance, or to what a route has chosen; tries other endpoints while nothing was
-  // sent. First `injection` is carried out; an error if that ends the connection.
+  // sent, and later again as a policy's retries allow. First `injection` is carried out; an error if that ends the connection.
   io::Task<Result<OpenedTcp>> open(Destination destination, steer::Injection injection = {});
   // Is there an instance, ready or not yet known to be dead, that open() could try?
   bool leads_somewhere(const Destination& destination) const;
@@ -48,8 +49,11 @@ class TcpPath {
   size_t active() const { return ends_.size(); }
 
  private:
-  std::optional<uint64_t> key_of(const EndpointGroup& group,
-                                 const model::BackendPolicy* rule) const;
+  struct Opening;
+  std::optional<uint64_t> key_of(const Opening& opening) const;
+  void set_retries(Opening& opening);
+  const LiveEndpoint* pick(Opening& opening, bool again);
+  io::Task<Result<void>> attempt(Opening& opening, const LiveEndpoint& chosen);
   void failed(Record record, std::string_view flags, std::string why);
 
   Worker& worker_;

@@ -4,10 +4,12 @@
 
 namespace weft::proxy {
 
-TcpRules TcpRules::compile(const std::vector<model::TcpRule>& rules) {
+Result<TcpRules> TcpRules::compile(const std::vector<model::TcpRule>& rules) {
   TcpRules compiled;
   for (const model::TcpRule& rule : rules) {
-    auto made = std::make_shared<const CompiledTcpRule>(rule);
+    auto faults = steer::RuleFaults::compile(rule.fault, rule.route_fault);
+    if (!faults) return std::unexpected(std::move(faults.error()));
+    auto made = std::make_shared<const CompiledTcpRule>(rule, std::move(*faults));
     Rules& of_callers = compiled.by_callers_[rule.consumer_namespace];
     for (const std::string& name : rule.hostnames) of_callers.by_name.try_emplace(name, made);
     if (rule.hostnames.empty() && !of_callers.any) of_callers.any = std::move(made);

@@ -14,26 +14,31 @@
 #include <vector>
 
 #include "model/service.h"
+#include "steer/fault.h"
 #include "steer/weights.h"
 
 namespace weft::proxy {
 
 class CompiledTcpRule {
  public:
-  explicit CompiledTcpRule(const model::TcpRule& rule) : rule_(rule), turns_(rule.backends) {}
+  CompiledTcpRule(const model::TcpRule& rule, steer::RuleFaults faults)
+      : rule_(rule), faults_(std::move(faults)), turns_(rule.backends) {}
   const model::TcpRule& rule() const { return rule_; }
+  const steer::RuleFaults& faults() const { return faults_; }
   // The next backend by weight; null when the rule has none of positive weight.
   const model::Backend* next_backend() const { return turns_.next(rule_.backends); }
 
  private:
   model::TcpRule rule_;
+  steer::RuleFaults faults_;
   steer::Turns turns_;
 };
 using TcpRulePtr = std::shared_ptr<const CompiledTcpRule>;
 
 class TcpRules {
  public:
-  static TcpRules compile(const std::vector<model::TcpRule>& rules);
+  // An error: a fault's regular expression is none.
+  static Result<TcpRules> compile(const std::vector<model::TcpRule>& rules);
 
   // Does any rule concern callers of this namespace? Then what none of them takes is refused.
   bool concern(std::string_view caller_namespace) const;

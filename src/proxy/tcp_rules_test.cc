@@ -19,9 +19,9 @@ model::TcpRule rule(std::string route, std::vector<std::string> hostnames,
 std::string route_of(const TcpRulePtr& found) { return found ? found->rule().route : "none"; }
 
 TEST(TcpRules, ANameIsTakenByTheMostSpecificRule) {
-  const auto rules = TcpRules::compile({rule("wide", {"*.com"}), rule("sub", {"*.example.com"}),
-                                        rule("one", {"a.example.com", "x.test"}),
-                                        rule("late", {"a.example.com", "late.test"})});
+  const auto rules = *TcpRules::compile({rule("wide", {"*.com"}), rule("sub", {"*.example.com"}),
+                                         rule("one", {"a.example.com", "x.test"}),
+                                         rule("late", {"a.example.com", "late.test"})});
   const std::map<std::string, std::string> expected{{"a.example.com", "one"},
                                                     {"b.example.com", "sub"},
                                                     {"c.b.example.com", "sub"},
@@ -44,14 +44,14 @@ TEST(TcpRules, ANameIsTakenByTheMostSpecificRule) {
 }
 
 TEST(TcpRules, OfAConsumerComeFirstForItsCallersAndConcernNobodyElse) {
-  const auto rules = TcpRules::compile(
+  const auto rules = *TcpRules::compile(
       {rule("consumer", {"*.example.com"}, "shop"), rule("producer", {"a.example.com", "b.test"})});
   EXPECT_EQ(route_of(rules.named("shop", "a.example.com")), "consumer");
   EXPECT_EQ(route_of(rules.named("shop", "b.test")), "producer");
   EXPECT_EQ(route_of(rules.named("default", "a.example.com")), "producer");
   EXPECT_EQ(route_of(rules.named("default", "c.example.com")), "none");
 
-  const auto only = TcpRules::compile({rule("consumer", {"a.test"}, "shop")});
+  const auto only = *TcpRules::compile({rule("consumer", {"a.test"}, "shop")});
   EXPECT_TRUE(only.concern("shop"));
   EXPECT_TRUE(only.by_name("shop"));
   EXPECT_FALSE(only.concern("default"));
@@ -60,7 +60,7 @@ TEST(TcpRules, OfAConsumerComeFirstForItsCallersAndConcernNobodyElse) {
 
 TEST(TcpRules, WithoutNamesTakeAnythingTheFirstOneAll) {
   const auto rules =
-      TcpRules::compile({rule("mine", {}, "shop"), rule("first", {}), rule("second", {})});
+      *TcpRules::compile({rule("mine", {}, "shop"), rule("first", {}), rule("second", {})});
   EXPECT_EQ(route_of(rules.any("default")), "first");
   EXPECT_EQ(route_of(rules.any("shop")), "mine");
   EXPECT_TRUE(rules.concern("default"));
@@ -69,7 +69,7 @@ TEST(TcpRules, WithoutNamesTakeAnythingTheFirstOneAll) {
 }
 
 TEST(TcpRules, ThatAreNoneConcernNobody) {
-  const auto rules = TcpRules::compile({});
+  const auto rules = *TcpRules::compile({});
   EXPECT_FALSE(rules.concern("default"));
   EXPECT_FALSE(rules.by_name("default"));
   EXPECT_EQ(rules.any("default"), nullptr);
@@ -79,7 +79,7 @@ TEST(TcpRules, AllNamesOfARuleShareItsTurns) {
   model::TcpRule split = rule("split", {"a.test", "b.test"});
   split.backends = {{.service = {"default", "x"}, .port = 1, .weight = 3},
                     {.service = {"default", "y"}, .port = 1, .weight = 1}};
-  const auto rules = TcpRules::compile({split});
+  const auto rules = *TcpRules::compile({split});
   std::map<std::string, int> count;
   for (int i = 0; i < 4; ++i) {
     ++count[rules.named("", i % 2 == 0 ? "a.test" : "b.test")->next_backend()->service.name];

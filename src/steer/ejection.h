@@ -1,6 +1,7 @@
-// What outlier detection keeps of one endpoint: its counts of answers, and whether it is thrown out, until
-// when, and how often that has happened. Written by whoever judges (outlier.h), read by whoever picks.
-// A part of EndpointHealth, so shared between snapshot versions, services and threads: relaxed atomics.
+// What outlier detection keeps of one endpoint of one service: its counts of answers, and whether it is thrown
+// out, until when, and how often that has happened. Written by whoever judges (outlier.h), read by whoever
+// picks. An instance behind two services has two, so that neither's policy judges by the other's answers.
+// Shared between snapshot versions and threads: relaxed atomics.
 #pragma once
 
 #include <atomic>

@@ -12,7 +12,6 @@
 #include <string>
 
 #include "base/time.h"
-#include "steer/ejection.h"
 #include "steer/ewma.h"
 
 namespace weft::steer {
@@ -42,18 +41,12 @@ class EndpointHealth {
   // It answered: all is forgotten; after a rest its latency, too, which is measured anew.
   void succeeded();
 
-  // What outlier detection thinks of it; apart from resting (docs/design/resilience.md).
-  Ejection ejection;
-
   // How long its answers take.
   PeakEwma latency;
 
   // It joined the others, or is ready again, while they were in use already. 0: it was there before us.
   void joined(Instant now) { joined_.store(now.ns, std::memory_order_relaxed); }
   Instant joined() const { return {joined_.load(std::memory_order_relaxed)}; }
-
-  // May it be picked, as far as we have seen?
-  bool in(Instant now) const { return !resting(now) && !ejection.out(now); }
 
   uint32_t active() const { return active_.load(std::memory_order_relaxed); }
   void begin() { active_.fetch_add(1, std::memory_order_relaxed); }

@@ -50,6 +50,27 @@ bool FaultRule::concerns(std::string_view caller, const wire::Fields* fields, Wa
   return true;
 }
 
+Result<RuleFaults> RuleFaults::compile(model::FaultPtr own, model::FaultPtr route) {
+  auto narrow = FaultRule::compile(std::move(own));
+  if (!narrow) return std::unexpected(std::move(narrow.error()));
+  auto wide = FaultRule::compile(std::move(route));
+  if (!wide) return std::unexpected(std::move(wide.error()));
+  return RuleFaults{std::move(*narrow), std::move(*wide)};
+}
+
+FaultRulePtr in_force(const RuleFaults* rule, const FaultRulePtr& service, WallTime now) {
+  const FaultRulePtr none;
+  const FaultRulePtr* const all[] = {rule ? &rule->own : &none, rule ? &rule->route : &none,
+                                     &service};
+  for (const FaultRulePtr* fault : all) {
+    if (*fault && now < (*fault)->fault().expires) return *fault;
+  }
+  for (const FaultRulePtr* fault : all) {
+    if (*fault) return *fault;
+  }
+  return nullptr;
+}
+
 Injection draw_fault(const FaultRulePtr& rule, std::string_view caller, const wire::Fields* fields,
                      WallTime now, Random& random) {
   if (!rule || !rule->concerns(caller, fields, now)) return {};

@@ -47,6 +47,16 @@ class FaultRule {
       headers_;  // beside fault_->headers; nothing where the match is exact
 };
 
+// What a rule has: its own, or of its route; and its route's, if the rule has one of its own.
+struct RuleFaults {
+  FaultRulePtr own, route;  // may be null
+  static Result<RuleFaults> compile(model::FaultPtr own, model::FaultPtr route);
+};
+
+// The narrowest fault that is not over: of `rule` (null: there is no rule), then of the service. When all there
+// are have ended, the narrowest of them, which concerns nothing any more; null without any.
+FaultRulePtr in_force(const RuleFaults* rule, const FaultRulePtr& service, WallTime now);
+
 // Draws lots by `rule`, which may be null. An opaque connection (`fields` null) can be delayed and reset; an
 // abort by a status leaves it alone.
 Injection draw_fault(const FaultRulePtr& rule, std::string_view caller, const wire::Fields* fields,

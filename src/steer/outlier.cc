@@ -1,8 +1,7 @@
 // Counting is a few relaxed additions, and none to the counts in a row while all is well; a flag is the
-// lock of judging. The intervals have no timer: the first answer after the end of one closes it.
-//
-// Counts belong to the endpoint, intervals to the service: an instance behind two services with policies
-// of this kind is judged by both, each interval by what the other has left of it.
+// lock of judging. The intervals have no timer: whoever picks or reports first after the end of one closes it
+// as of that end. Nothing was counted and nobody was picked since, so that comes to the same, and costs a
+// comparison for each pick under a policy; a timer would have to know of every rule's policy.
 #include "steer/outlier.h"
 
 #include <algorithm>
@@ -16,6 +15,16 @@ struct Outliers::Judgement {
   Instant now;
   Members members;
   std::vector<Event> events;
+
+  // When the first of those that are out, or of whose return nobody has heard, is back.
+  int64_t next_return() const {
+    int64_t next = INT64_MAX;
+    for (const Member& member : members) {
+      if (!member.ejection->told_.load(std::memory_order_relaxed))
+        next = std::min(next, member.ejection->until_.load(std::memory_order_relaxed));
+    }
+    return next;
+  }
 };
 
 namespace {
@@ -36,30 +45,57 @@ double share(uint32_t part, uint32_t whole) {
 std::vector<Outliers::Event> Outliers::report(Ejection& endpoint, Outcome outcome,
                                               const model::OutlierDetection& policy, Instant now,
                                               const std::function<Members()>& members) {
+  std::vector<Event> events;
+  if (due(now)) events = settle(policy, now, members);
   count(endpoint, outcome);
   const bool row = (policy.consecutive_errors > 0 &&
                     endpoint.errors_.load(kRelaxed) >= policy.consecutive_errors) ||
                    (policy.consecutive_gateway_errors > 0 &&
                     endpoint.gateway_errors_.load(kRelaxed) >= policy.consecutive_gateway_errors);
-  const bool ended = now.ns >= interval_ends_.load(kRelaxed);
-  const bool back = now.ns >= next_return_.load(kRelaxed);
-  if (!row && !ended && !back) return {};
-  if (judging_.exchange(true, std::memory_order_acquire)) return {};
-  Judgement judgement{policy, now, members(), {}};
-  if (back) welcome_back(judgement);
-  if (row) in_a_row(endpoint, judgement);
-  if (ended) interval(judgement);
-  int64_t next = INT64_MAX;
-  for (const Member& member : judgement.members) {
-    if (!member.ejection->told_.load(kRelaxed))
-      next = std::min(next, member.ejection->until_.load(kRelaxed));
-  }
-  next_return_.store(next, kRelaxed);
+  if (!row || judging_.exchange(true, std::memory_order_acquire)) return events;
+  Judgement judgement{policy, now, members(), std::move(events)};
+  in_a_row(endpoint, judgement);
+  look_ahead(judgement);
   judging_.store(false, std::memory_order_release);
   return std::move(judgement.events);
 }
 
-void Outliers::count(Ejection& endpoint, Outcome outcome) const {
+std::vector<Outliers::Event> Outliers::settle(const model::OutlierDetection& policy, Instant now,
+                                              const std::function<Members()>& members) {
+  if (judging_.exchange(true, std::memory_order_acquire)) return {};
+  Judgement judgement{policy, now, members(), {}};
+  const int64_t length = policy.interval.ns;
+  int64_t ends = interval_ends_.load(kRelaxed);
+  if (ends == 0) ends = now.ns + length;  // the first one begins
+  // Ends of intervals and returns in their order, each at its time.
+  while (true) {
+    const int64_t back = judgement.next_return();
+    if (ends <= std::min(back, now.ns)) {
+      judgement.now = {ends};
+      close_interval(judgement);
+      // Those that have passed since without an answer, up to the next return.
+      const int64_t more = (std::min(judgement.next_return(), now.ns) - ends) / length;
+      forgive(judgement, more);
+      ends += (more + 1) * length;
+    } else if (back <= now.ns) {
+      judgement.now = {back};
+      welcome_back(judgement);
+    } else {
+      break;
+    }
+  }
+  interval_ends_.store(ends, kRelaxed);
+  look_ahead(judgement);
+  judging_.store(false, std::memory_order_release);
+  return std::move(judgement.events);
+}
+
+// When there is something to settle again.
+void Outliers::look_ahead(const Judgement& judgement) {
+  due_.store(std::min(interval_ends_.load(kRelaxed), judgement.next_return()), kRelaxed);
+}
+
+void Outliers::count(Ejection& endpoint, Outcome outcome) {
   endpoint.answers_.fetch_add(1, kRelaxed);
   if (outcome == kSuccess) {
     if (endpoint.errors_.load(kRelaxed) > 0) endpoint.errors_.store(0, kRelaxed);
@@ -122,17 +158,28 @@ void Outliers::welcome_back(Judgement& judgement) {
   }
 }
 
-void Outliers::interval(Judgement& judgement) {
-  const int64_t length = judgement.policy.interval.ns;
-  const int64_t ended = interval_ends_.exchange(judgement.now.ns + length, kRelaxed);
-  if (ended == 0) return;  // the first one begins
+// The interval that ended at the judgement's time.
+void Outliers::close_interval(Judgement& judgement) {
+  welcome_back(judgement);
   by_rate(judgement);
   for (const Member& member : judgement.members) {
+    member.ejection->answers_.store(0, kRelaxed);
+    member.ejection->failures_.store(0, kRelaxed);
+  }
+}
+
+// One ejection less for each interval in which an endpoint was in all the while: the one that ended at the
+// judgement's time and `more` after it.
+void Outliers::forgive(const Judgement& judgement, int64_t more) {
+  const int64_t length = judgement.policy.interval.ns;
+  const int64_t last_began = judgement.now.ns + (more - 1) * length;
+  for (const Member& member : judgement.members) {
     Ejection& endpoint = *member.ejection;
-    endpoint.answers_.store(0, kRelaxed);
-    endpoint.failures_.store(0, kRelaxed);
-    const bool in_all_the_while = endpoint.until_.load(kRelaxed) <= judgement.now.ns - length;
-    if (in_all_the_while && endpoint.times() > 0) endpoint.times_.fetch_sub(1, kRelaxed);
+    const uint32_t times = endpoint.times();
+    const int64_t back = endpoint.until_.load(kRelaxed);
+    if (times == 0 || back > last_began) continue;
+    const int64_t well = std::min((last_began - back) / length, more) + 1;
+    endpoint.times_.store(times - static_cast<uint32_t>(std::min<int64_t>(times, well)), kRelaxed);
   }
 }
 

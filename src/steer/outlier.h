@@ -9,8 +9,10 @@
 // that are there (but one may always go if there are two).
 //
 // One per backend service and proxy, shared by the workers: relaxed atomics; of two workers that would
-// judge at once one does, and the other's next answer brings it back to that. Time comes from callers:
-// without traffic nothing is judged, and an ejection ends by its time alone. Allocates only when it judges.
+// judge at once one does, and the other's next answer brings it back to that. Time comes from callers: an
+// interval that has ended is closed by the next pick or answer, as of its end and before either, so the outcome
+// is the same as a timer's; intervals without any answer are made up for in one go. An ejection ends by its
+// time alone. Allocates only when it judges.
 #pragma once
 
 #include <atomic>
@@ -51,6 +53,11 @@ class Outliers {
     uint32_t times = 0;
   };
 
+  // Has an interval or an ejection ended that nobody has looked at? To be asked before each pick.
+  bool due(Instant now) const { return now.ns >= due_.load(std::memory_order_relaxed); }
+  // Then this. `members` as now. What happened goes to the log.
+  std::vector<Event> settle(const model::OutlierDetection& policy, Instant now,
+                            const std::function<Members()>& members);
   // An answer came, or none. `members` is asked when something is to be judged. What happened, seldom
   // anything, goes to the log.
   std::vector<Event> report(Ejection& endpoint, Outcome outcome,
@@ -65,16 +72,18 @@ class Outliers {
 
  private:
   struct Judgement;
-  void count(Ejection& endpoint, Outcome outcome) const;
+  static void count(Ejection& endpoint, Outcome outcome);
   void in_a_row(Ejection& endpoint, Judgement& judgement);
-  void interval(Judgement& judgement);
+  void close_interval(Judgement& judgement);
+  static void forgive(const Judgement& judgement, int64_t more);
+  void look_ahead(const Judgement& judgement);
   void by_rate(Judgement& judgement);
   void eject(const Member& member, Reason reason, Judgement& judgement);
   static void welcome_back(Judgement& judgement);
 
   std::atomic<bool> judging_{false};
   std::atomic<int64_t> interval_ends_{0};
-  std::atomic<int64_t> next_return_{INT64_MAX};
+  std::atomic<int64_t> due_{0};  // the end of the interval, or of an ejection before it
   std::atomic<uint64_t> ejections_[kReasons] = {};
   std::atomic<uint64_t> withheld_{0};
 };

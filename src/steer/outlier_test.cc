@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <string>
 #include <thread>
+
+#include "base/random.h"
 
 namespace weft::steer {
 namespace {
@@ -106,7 +109,7 @@ TEST_F(OutliersTest, EachEjectionIsLongerUpToTheLongestAndHealthyIntervalsMakeUp
     report(0, Outliers::kSuccess);
   }
   EXPECT_EQ(endpoints[3].times(), 3u);
-  for (uint32_t left : {2u, 1u, 0u, 0u}) {
+  for (uint32_t left : {3u, 2u, 1u, 0u, 0u}) {  // the first was well for a part only
     pass(Duration::seconds(10));
     report(0, Outliers::kSuccess);
     EXPECT_EQ(endpoints[3].times(), left);
@@ -203,6 +206,103 @@ TEST_F(OutliersTest, AShareOfFailuresAboveTheThresholdThrowsTheWorstOut) {
   EXPECT_EQ(events[0].name, "i4");
   EXPECT_EQ(events[1].name, "i3");
   EXPECT_EQ(outliers.ejections(Outliers::kFailurePercentage), 2u);
+}
+
+// The end of an interval is nobody's moment: whoever comes first afterwards, to pick or to report, finds what a
+// timer would have done then.
+TEST_F(OutliersTest, AnIntervalIsClosedByTheNextPickAsOfItsEnd) {
+  instances(10);
+  policy.consecutive_errors = 0;
+  policy.failure_percentage = model::OutlierDetection::FailurePercentage{};
+  report(0, Outliers::kSuccess);  // the first interval begins
+  const Instant end = now + Duration::seconds(10);
+  for (size_t i = 0; i < 10; ++i) report(i, i == 4 ? Outliers::kError : Outliers::kSuccess, 100);
+  pass(Duration::millis(9'999));
+  EXPECT_FALSE(outliers.due(now));
+  pass(Duration::seconds(13));
+  ASSERT_TRUE(outliers.due(now));
+  EXPECT_FALSE(out(4));
+  const auto events = outliers.settle(policy, now, [this] { return members(); });
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].name, "i4");
+  EXPECT_EQ(endpoints[4].until(), end + Duration::seconds(30)) << "not from now on";
+  EXPECT_TRUE(out(4));
+  EXPECT_FALSE(outliers.due(now));
+}
+
+TEST_F(OutliersTest, IntervalsWithoutTrafficForgiveAllTheSame) {
+  instances(10);
+  for (int i = 0; i < 2; ++i) {
+    report(3, Outliers::kError, 5);
+    pass(Duration::seconds(30));
+  }
+  EXPECT_EQ(endpoints[3].times(), 2u);
+  pass(Duration::hours(1));
+  report(0, Outliers::kSuccess);
+  EXPECT_EQ(endpoints[3].times(), 0u);
+  EXPECT_EQ(report(3, Outliers::kError, 5)[0].length, Duration::seconds(30));
+}
+
+// Two that hear the same answers: one has a timer, which looks every 50 ms, the other only what comes.
+TEST(OutliersWithoutATimer, JudgeJustAsWithOne) {
+  constexpr size_t kInstances = 8;
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6, 7, 8}) {
+    SeededRandom random(seed);
+    model::OutlierDetection policy;
+    policy.interval = Duration::seconds(2);
+    policy.base_ejection = Duration::millis(3'700);
+    policy.max_ejection_percent = 50;
+    policy.success_rate = {.min_instances = 3, .min_requests = 4, .stdev_factor = 1000};
+    policy.failure_percentage = {.threshold = 60, .min_instances = 3, .min_requests = 4};
+    struct Side {
+      Outliers outliers;
+      std::deque<Ejection> endpoints{kInstances};
+      std::deque<std::string> names;
+      std::string told;
+      void note(const std::vector<Outliers::Event>& events) {
+        for (const auto& event : events)
+          told += event.name + (event.ejected ? " out " : " back ") +
+                  std::to_string(event.length.ns) + " " + std::to_string(event.times) + "\n";
+      }
+      Outliers::Members members() {
+        Outliers::Members all;
+        for (size_t i = 0; i < kInstances; ++i) all.push_back({&endpoints[i], names[i]});
+        return all;
+      }
+    } timed, lazy;
+    for (size_t i = 0; i < kInstances; ++i) {
+      timed.names.push_back("i" + std::to_string(i));
+      lazy.names.push_back("i" + std::to_string(i));
+    }
+    Instant now{1'000'000'000'000};
+    for (int n = 0; n < 3000; ++n) {
+      // Mostly dense, sometimes nothing for many intervals. All times are those of the timer.
+      const Duration gap =
+          Duration::millis(50) *
+          static_cast<int64_t>(random.below(100) == 0 ? random.below(400) : random.below(3));
+      for (Duration passed{}; passed < gap;) {
+        passed = passed + Duration::millis(50);
+        const Instant tick = now + passed;
+        if (timed.outliers.due(tick) && n > 0)
+          timed.note(timed.outliers.settle(policy, tick, [&] { return timed.members(); }));
+      }
+      now = now + gap;
+      const size_t at = random.below(kInstances);
+      const bool fails = random.below(100) < (at < 3 ? 60 : 10);
+      const auto outcome = fails ? Outliers::kError : Outliers::kSuccess;
+      for (Side* side : {&timed, &lazy}) {
+        side->note(side->outliers.report(side->endpoints[at], outcome, policy, now,
+                                         [&] { return side->members(); }));
+      }
+      ASSERT_EQ(timed.told, lazy.told) << seed << " " << n;
+      for (size_t i = 0; i < kInstances; ++i) {
+        ASSERT_EQ(timed.endpoints[i].until(), lazy.endpoints[i].until()) << seed << " " << n;
+        ASSERT_EQ(timed.endpoints[i].times(), lazy.endpoints[i].times()) << seed << " " << n;
+      }
+    }
+    EXPECT_GT(lazy.outliers.ejections(Outliers::kSuccessRate), 0u);
+    EXPECT_GT(lazy.outliers.ejections(Outliers::kErrors), 0u);
+  }
 }
 
 TEST_F(OutliersTest, WorkersThatReportAtOnceNeverThrowOutMoreThanTheShare) {

@@ -21,7 +21,7 @@ double busyness(const EndpointHealth& endpoint) { return endpoint.active() + 1.0
 
 // May the member be picked? `asked`: what we have seen of it counts.
 bool usable(const Member& member, const PickQuery& query, bool asked) {
-  return !query.tried.has(member.health) && (!asked || member.health->in(query.now));
+  return !query.tried.has(member.health) && (!asked || member.in(query.now));
 }
 
 // Another question to the same key, for the choice of a tier.
@@ -85,7 +85,7 @@ std::vector<TierShare> Pool::shares(Instant now) const {
   std::vector<TierHealth> health;
   for (const Tier& tier : tiers_) {
     TierHealth one{0, static_cast<uint32_t>(tier.members.size())};
-    for (uint32_t i = 0; i < tier.ready; ++i) one.in += tier.members[i].health->in(now) ? 1 : 0;
+    for (uint32_t i = 0; i < tier.ready; ++i) one.in += tier.members[i].in(now) ? 1 : 0;
     health.push_back(one);
   }
   return spread(policy_.locality, health);
@@ -113,9 +113,9 @@ size_t Pool::choose_tier(const PickQuery& query) const {
   return 0;
 }
 
-double Pool::warmth(const EndpointHealth& endpoint, Instant now) const {
+double Pool::warmth(const Member& member, Instant now) const {
   if (!policy_.slow_start) return 1;
-  const Instant since = std::max(endpoint.joined(), endpoint.ejection.until());
+  const Instant since = std::max(member.health->joined(), member.ejection->until());
   if (since == Instant{} || since > now) return 1;
   return slow_start_share(*policy_.slow_start, now - since);
 }
@@ -126,7 +126,7 @@ double Pool::load(const Member& member, const PickQuery& query) const {
   const bool by_latency = policy_.balancing.algorithm == Algorithm::kPeakEwma && !query.connection;
   const double load =
       by_latency ? peak_ewma_load(*member.health, query.now) : busyness(*member.health);
-  return policy_.slow_start ? load / warmth(*member.health, query.now) : load;
+  return policy_.slow_start ? load / warmth(member, query.now) : load;
 }
 
 Pool::Index Pool::pick_in(const Tier& tier, const PickQuery& query) const {
@@ -169,8 +169,8 @@ Pool::Index Pool::next_turn(const Tier& tier, const PickQuery& query) const {
     const uint64_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
     const Member& member = tier.members[turn % tier.ready];
     if (!usable(member, query, true)) return std::nullopt;
-    const bool cold = policy_.slow_start && i + 1 < kTurns &&
-                      query.random.unit() >= warmth(*member.health, query.now);
+    const bool cold =
+        policy_.slow_start && i + 1 < kTurns && query.random.unit() >= warmth(member, query.now);
     if (cold) continue;
     return member.health->claim(query.now) ? Index(member.at) : std::nullopt;
   }
@@ -216,7 +216,7 @@ Pool::Index Pool::slowly(const Tier& tier, const PickQuery& query) const {
   for (uint32_t i = 0; i < tier.ready; ++i) {
     if (!usable(tier.members[i], query, false)) continue;
     ++here;
-    if (tier.members[i].health->in(query.now)) ++in;
+    if (tier.members[i].in(query.now)) ++in;
   }
   // Of several tiers, choose_tier() knows.
   bool panic = tier.panic.load(std::memory_order_relaxed);

@@ -22,6 +22,7 @@
 
 #include "base/random.h"
 #include "model/policy.h"
+#include "steer/ejection.h"
 #include "steer/endpoint_health.h"
 #include "steer/hash_table.h"
 #include "steer/locality.h"
@@ -56,11 +57,15 @@ struct PickPolicy {
 
 // One endpoint, as a pool sees it.
 struct Member {
-  EndpointHealth* health;  // outlives the pool
-  uint32_t at;             // its place in the caller's list
+  EndpointHealth* health;    // both outlive the pool
+  const Ejection* ejection;  // by the policies of this service
+  uint32_t at;               // its place in the caller's list
   bool ready;
   uint32_t distance;  // locality.h
   uint64_t name;      // hash of what it is called
+
+  // May it be picked, as far as we have seen?
+  bool in(Instant now) const { return !health->resting(now) && !ejection->out(now); }
 };
 
 struct PickQuery {
@@ -94,7 +99,7 @@ class Pool {
   const std::deque<Tier>& tiers() const { return tiers_; }
   std::vector<TierShare> shares(Instant now) const;
   // The part of its share that it gets in its slow start; 1 without.
-  double warmth(const EndpointHealth& endpoint, Instant now) const;
+  double warmth(const Member& member, Instant now) const;
 
  private:
   using Index = std::optional<uint32_t>;

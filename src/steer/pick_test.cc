@@ -18,12 +18,14 @@ constexpr Instant kNow{1'000'000'000'000};
 constexpr int kPicks = 10'000;
 
 struct Endpoints {
-  explicit Endpoints(uint32_t count) : health(count) {
+  explicit Endpoints(uint32_t count) : health(count), ejections(count) {
     for (uint32_t i = 0; i < count; ++i) {
-      members.push_back({&health[i], i, true, 0, xxh64("cart-" + std::to_string(i))});
+      members.push_back(
+          {&health[i], &ejections[i], i, true, 0, xxh64("cart-" + std::to_string(i))});
     }
   }
   std::vector<EndpointHealth> health;
+  std::vector<Ejection> ejections;
   std::vector<Member> members;
 };
 
@@ -264,8 +266,8 @@ TEST_F(PickTest, SlowStartGivesRoundRobinAndLeastRequestAGrowingPart) {
     PickPolicy warming = policy(algorithm);
     warming.slow_start = model::SlowStart{.window = Duration::seconds(100)};
     const Pool pool(five.members, warming);
-    EXPECT_NEAR(pool.warmth(five.health[4], kNow + Duration::seconds(50)), 0.5, 1e-9);
-    EXPECT_EQ(pool.warmth(five.health[0], kNow), 1);
+    EXPECT_NEAR(pool.warmth(five.members[4], kNow + Duration::seconds(50)), 0.5, 1e-9);
+    EXPECT_EQ(pool.warmth(five.members[0], kNow), 1);
     const int young = picks(pool, kPicks, kNow)[4];
     const int grown = picks(pool, kPicks, kNow + Duration::seconds(100))[4];
     EXPECT_LT(young, grown / 4) << int{algorithm};

@@ -73,7 +73,7 @@ RetryState::RetryState(const RetryRules& rules, BackendState& bounds, uint32_t m
     : rules_(rules), most_retries_(most_retries) {
   if (rules.attempts == 0) return;
   bounds_ = &bounds;
-  bounds.retry_budget.request(now, rules.budget.interval);
+  bounds.retry_budget.request(now, rules.budget);
 }
 
 std::optional<Duration> RetryState::after_failure(const Error& error, const Facts& facts,
@@ -105,6 +105,12 @@ std::optional<Duration> RetryState::after_failure(const Error& error, const Fact
   if (!(rules_.conditions & condition) || !(facts.idempotent || rules_.any_method))
     return std::nullopt;
   return by_rules(facts, {}, now, random);
+}
+
+std::optional<Duration> RetryState::after_connect_failure(Instant now, Random& random) {
+  refusal_ = kNone;
+  if (!(rules_.conditions & Retries::kConnectFailure)) return std::nullopt;
+  return by_rules({}, {}, now, random);
 }
 
 bool RetryState::names(const Answer& answer, bool idempotent) const {

@@ -75,6 +75,8 @@ class RetryState {
   // How long to wait before the next try, or nothing: answer with the failure.
   std::optional<Duration> after_failure(const Error& error, const Facts& facts, Instant now,
                                         Random& random);
+  // An opaque connection could not be opened: nothing of it was sent, and it has no method.
+  std::optional<Duration> after_connect_failure(Instant now, Random& random);
   std::optional<Duration> after_answer(const Answer& answer, const Facts& facts, Instant now,
                                        Random& random);
 

@@ -227,8 +227,8 @@ TEST_F(RetryTest, TheBudgetIsSharedByAllRequestsToTheBackend) {
       EXPECT_EQ(retry.refusal(), RetryState::kBudget);
     }
   }
-  EXPECT_EQ(granted, 10 + 20);  // one a second, and a fifth of the hundred requests
-  EXPECT_EQ(state.budget_refusals.load(), 70u);
+  EXPECT_EQ(granted, 10 + 18);  // one a second, and nine tenths of a fifth of the requests
+  EXPECT_EQ(state.budget_refusals.load(), 72u);
 }
 
 TEST_F(RetryTest, AServicesConstraintDecidesTheBudgetBeforeAnyPolicy) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "steer/binomial_test_support.h"
+
 namespace weft::steer {
 namespace {
 
@@ -23,6 +25,43 @@ TEST(Weights, OfAnySizeKeepTheTableShortAndNobodyOut) {
   std::vector<uint16_t> schedule = weighted_schedule({999'999, 1});
   EXPECT_LE(schedule.size(), 1001u);
   EXPECT_EQ(std::count(schedule.begin(), schedule.end(), 1), 1);
+}
+
+// What is drawn would stray by chance; turns may not stray further than a fair draw does but once in a thousand
+// million runs, and in truth stray by less than a turn of the table.
+TEST(Weights, AreKeptWithinTheBoundsOfAFairDrawAndOfOneTurn) {
+  struct Case {
+    std::vector<uint32_t> weights;
+    uint64_t draws;
+  };
+  for (const Case& c :
+       {Case{{1, 2, 7}, 10'000}, Case{{1, 2, 7}, 97}, Case{{90, 10}, 1'234}, Case{{3, 0, 1}, 5'000},
+        Case{{333, 333, 334}, 20'000}, Case{{999'999, 1}, 100'000}}) {
+    std::vector<model::Backend> backends;
+    uint64_t sum = 0;
+    for (const uint32_t weight : c.weights) {
+      backends.push_back({.service = {"default", "s"}, .port = 80, .weight = weight});
+      sum += weight;
+    }
+    const Turns turns(backends);
+    std::vector<uint64_t> counts(backends.size());
+    for (uint64_t i = 0; i < c.draws; ++i)
+      ++counts[static_cast<size_t>(turns.next(backends) - backends.data())];
+    for (size_t i = 0; i < counts.size(); ++i) {
+      if (c.weights[i] == 0) {
+        EXPECT_EQ(counts[i], 0u);
+        continue;
+      }
+      // A table of 1000 turns gives the smallest weight one of them.
+      const double share = std::max(static_cast<double>(c.weights[i]) / static_cast<double>(sum),
+                                    sum > 1000 ? 1e-3 : 0);
+      const Bounds bounds = binomial_bounds(c.draws, std::min(share, 0.999), 1e-9);
+      EXPECT_GE(counts[i], bounds.least) << i;
+      EXPECT_LE(counts[i], bounds.most) << i;
+      if (sum <= 1000)
+        EXPECT_NEAR(static_cast<double>(counts[i]), share * static_cast<double>(c.draws), 1.0) << i;
+    }
+  }
 }
 
 }  // namespace

@@ -404,21 +404,26 @@ Result<model::FaultPtr> PolicyTables::fault(uint32_t place) const {
   return at_place(faults_, place, "fault");
 }
 
-Result<void> PolicyTables::give(const v1::RouteRule& in, model::RouteRule& out) const {
+template <typename From, typename To>
+Result<void> PolicyTables::give_any(const From& in, To& out) const {
   auto policy = at_place(policies_, in.policy(), "rule.policy");
   if (!policy) return std::unexpected(std::move(policy.error()));
   auto fault = at_place(faults_, in.fault(), "rule.fault");
   if (!fault) return std::unexpected(std::move(fault.error()));
+  auto wider = at_place(faults_, in.route_fault(), "rule.route_fault");
+  if (!wider) return std::unexpected(std::move(wider.error()));
   out.policy = std::move(*policy);
   out.fault = std::move(*fault);
+  out.route_fault = std::move(*wider);
   return {};
 }
 
+Result<void> PolicyTables::give(const v1::RouteRule& in, model::RouteRule& out) const {
+  return give_any(in, out);
+}
+
 Result<void> PolicyTables::give(const v1::TcpRule& in, model::TcpRule& out) const {
-  auto policy = at_place(policies_, in.policy(), "rule.policy");
-  if (!policy) return std::unexpected(std::move(policy.error()));
-  out.policy = std::move(*policy);
-  return {};
+  return give_any(in, out);
 }
 
 Result<model::Inbound> decode_inbound(const v1::Inbound& in) {

@@ -37,6 +37,9 @@ class PolicyTables {
   Result<void> give(const v1::TcpRule& in, model::TcpRule& out) const;
 
  private:
+  template <typename From, typename To>
+  Result<void> give_any(const From& in, To& out) const;
+
   std::vector<model::BackendPolicyPtr> policies_;
   std::vector<model::FaultPtr> faults_;
 };

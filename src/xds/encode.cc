@@ -25,6 +25,7 @@ constexpr uint32_t kPolicyLevel = 4;
 constexpr uint32_t kTrafficPolicyLevel = 5;
 constexpr uint32_t kPartsLevel = 5;
 constexpr uint32_t kOutsideLevel = 5;
+constexpr uint32_t kNarrowFaultLevel = 5;
 
 // A part ends behind one rule of so many.
 constexpr uint64_t kPartEnds = 32;
@@ -113,6 +114,7 @@ uint32_t level_of(const model::RouteRule& rule) {
   const bool by_backend = std::ranges::any_of(rule.backends, [](const model::Backend& backend) {
     return !backend.rewrite.empty() || !backend.mirrors.empty();
   });
+  if (rule.route_fault) return kNarrowFaultLevel;
   if (by_backend || !rule.mirrors.empty() || rule.cors || rule.persistence) return kPolicyLevel;
   const bool steers =
       !rule.match.host.empty() || rule.match.grpc || rule.redirect || !rule.rewrite.empty();
@@ -240,6 +242,7 @@ void fill(v1::RouteRule& out, const model::RouteRule& in, PolicyTable& policies)
   fill(out, in);
   out.set_policy(policies.place(in.policy));
   out.set_fault(policies.place(in.fault));
+  out.set_route_fault(policies.place(in.route_fault));
 }
 
 bool ends_part(const model::RouteRule& rule) {
@@ -309,6 +312,9 @@ EncodedService encode(const model::Service& service, size_t inline_rules) {
       auto& message = *port->add_tcp_rules();
       fill(message, rule);
       message.set_policy(policies.place(rule.policy));
+      message.set_fault(policies.place(rule.fault));
+      message.set_route_fault(policies.place(rule.route_fault));
+      if (rule.fault || rule.route_fault) needs(kNarrowFaultLevel);
     }
     if (!in.tcp_rules.empty()) needs(kTcpRulesLevel);
   }

@@ -199,6 +199,9 @@ TEST(Policies, WhateverAServiceSaysComesBackOnItsRules) {
     for (size_t i = 0; i < 4; ++i) {
       service.ports[0].rules[i].policy = some[draw.number(0, 2)];
       service.ports[0].rules[i].fault = faults[draw.number(0, 2)];
+      service.ports[0].rules[i].route_fault = faults[draw.number(0, 2)];
+      service.ports[1].tcp_rules[i].fault = faults[draw.number(0, 2)];
+      service.ports[1].tcp_rules[i].route_fault = faults[draw.number(0, 2)];
       service.ports[1].tcp_rules[i].policy = some[draw.number(0, 2)];
     }
     const auto back = decode_service(encode_service(service));
@@ -211,6 +214,9 @@ TEST(Policies, WhateverAServiceSaysComesBackOnItsRules) {
     for (size_t i = 0; i < 4; ++i) {
       same(back->ports[0].rules[i].policy, service.ports[0].rules[i].policy);
       same(back->ports[0].rules[i].fault, service.ports[0].rules[i].fault);
+      same(back->ports[0].rules[i].route_fault, service.ports[0].rules[i].route_fault);
+      same(back->ports[1].tcp_rules[i].fault, service.ports[1].tcp_rules[i].fault);
+      same(back->ports[1].tcp_rules[i].route_fault, service.ports[1].tcp_rules[i].route_fault);
       same(back->ports[1].tcp_rules[i].policy, service.ports[1].tcp_rules[i].policy);
     }
   }
@@ -355,6 +361,22 @@ TEST(Policies, OutOfBoundsAreRefusedByTheNameOfTheField) {
   }
 }
 
+TEST(Policies, FaultsThatAnOlderProxyWouldNotActOutNeedTheFifthLevel) {
+  const model::FaultPtr fault = shared(model::Fault{});
+  const auto needs_fifth = [](const model::Service& service) {
+    return !decode_service(encode_service(service), 4) &&
+           decode_service(encode_service(service), 5);
+  };
+  model::Service service = service_with_rules(1);
+  service.fault = service.ports[0].rules[0].fault = fault;
+  EXPECT_FALSE(needs_fifth(service));
+  service.ports[0].rules[0].route_fault = fault;
+  EXPECT_TRUE(needs_fifth(service));
+  service = service_with_rules(1);
+  service.ports[1].tcp_rules[0].fault = fault;
+  EXPECT_TRUE(needs_fifth(service));
+}
+
 TEST(Policies, FaultsAndPlacesOutOfBoundsAreRefused) {
   using S = v1::Service;
   const Spoil<S> rows[] = {
@@ -364,6 +386,10 @@ TEST(Policies, FaultsAndPlacesOutOfBoundsAreRefused) {
        [](S& s) { s.mutable_ports(1)->mutable_tcp_rules(0)->set_policy(3); }},
       {"rule.fault: 2 of a table of 1",
        [](S& s) { s.mutable_ports(0)->mutable_rules(0)->set_fault(2); }},
+      {"rule.fault: 2 of a table of 1",
+       [](S& s) { s.mutable_ports(1)->mutable_tcp_rules(0)->set_fault(2); }},
+      {"rule.route_fault: 2 of a table of 1",
+       [](S& s) { s.mutable_ports(0)->mutable_rules(0)->set_route_fault(2); }},
       {"fault: 4294967295 of a table of 1", [](S& s) { s.set_fault(UINT32_MAX); }},
       {"fault.delay_share", [](S& s) { s.mutable_faults(0)->set_delay_share(1'000'001); }},
       {"fault.delay", [](S& s) { s.mutable_faults(0)->set_delay_ns(-1); }},

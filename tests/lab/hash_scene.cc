@@ -1,9 +1,12 @@
 // Sessions by a hash, over real sidecars: who belongs to an instance stays there while others come and go,
 // and a client without a cookie gets one that keeps it where it was.
+#include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "http/simple_client.h"
 #include "lab/scene.h"
+#include "steer/binomial_test_support.h"
 
 namespace weft::lab {
 namespace {
@@ -65,6 +68,81 @@ TEST_P(HashScene, UsersStayWhereTheyAreThroughChurnOfOthers) {
   lab.mesh().world().run_for(Duration::seconds(40));  // its rest is over
   owners();
   EXPECT_EQ(owners(), before);
+}
+
+// How evenly keys lie over five instances, and how few move when a sixth comes: a sixth of them, and to it alone.
+TEST_P(HashScene, KeysAreSpreadEvenlyAndOnlyItsShareMovesToANewcomer) {
+  constexpr uint64_t kKeys = 600;
+  const auto places = [this] {
+    std::vector<std::string> owners;
+    for (uint64_t key = 0; key < kKeys; ++key)
+      owners.push_back(ask("x-user", "key-" + std::to_string(key)).body);
+    return owners;
+  };
+  const auto before = places();
+  // A ring's members have places of different length (512 points each: 4 % deviation), Maglev's a percent.
+  const double apart = std::string(GetParam()) == "RingHash" ? 0.2 : 0.01;
+  for (int i = 0; i < 5; ++i) {
+    const auto count = static_cast<uint64_t>(
+        std::count(before.begin(), before.end(), "cart-" + std::to_string(i)));
+    EXPECT_GE(count, steer::binomial_bounds(kKeys, 0.2 * (1 - apart), 1e-9).least) << i;
+    EXPECT_LE(count, steer::binomial_bounds(kKeys, 0.2 * (1 + apart), 1e-9).most) << i;
+  }
+  lab.endpoint("cart", "cart-5");
+  lab.mesh().world().run_for(Duration::seconds(2));
+  const auto after = places();
+  uint64_t moved = 0, elsewhere = 0;
+  for (size_t key = 0; key < kKeys; ++key) {
+    moved += after[key] != before[key] ? 1 : 0;
+    elsewhere += after[key] != before[key] && after[key] != "cart-5" ? 1 : 0;
+  }
+  EXPECT_GE(moved, steer::binomial_bounds(kKeys, (1 - apart) / 6, 1e-9).least);
+  EXPECT_LE(moved, steer::binomial_bounds(kKeys, (1 + apart) / 6 + 0.02, 1e-9).most);
+  EXPECT_LE(elsewhere, kKeys / 50);
+}
+
+// One user asks for more than one instance may carry: the others take what is beyond the bound.
+TEST(BoundedLoadScene, NobodyGetsMoreThanTheBoundOfTheMean) {
+  for (const char* algorithm : {"RingHash", "Maglev"}) {
+    const auto play = [&](const std::string& bound) {
+      Lab lab(22);
+      for (int i = 0; i < 5; ++i)
+        lab.endpoint("cart", "cart-" + std::to_string(i), {.service = Duration::millis(200)});
+      lab.caller("web");
+      lab.apply(backend_policy("cart", std::string("loadBalancing: {algorithm: ") + algorithm +
+                                           ", hashBy: [{type: Header, name: x-user}]" + bound +
+                                           "}"));
+      lab.load(
+          {.from = "web",
+           .to = "cart",
+           .per_second = 100,
+           .length = Duration::seconds(10),
+           .head = [](uint64_t, wire::RequestHead& head) { head.fields.add("x-user", "ada"); }});
+      lab.play();
+      return lab.samples();
+    };
+    const auto unbounded = play(""), bounded = play(", boundedLoadPercent: 125");
+    EXPECT_EQ(share(unbounded, answered_by(unbounded.front().endpoint)), 1) << algorithm;
+    EXPECT_EQ(share(bounded, kOk), 1);
+    double most = 0;
+    for (int i = 0; i < 5; ++i)
+      most = std::max(most, share(bounded, answered_by("cart-" + std::to_string(i))));
+    // A quarter more than the fifth each, and what rounding up to whole requests gives of some twenty in flight.
+    EXPECT_LE(most, 0.25 + 1 / 20.0) << algorithm;
+    EXPECT_GE(most, 0.22) << algorithm << ": its own instance has the most";
+    // At the moment of each request: those in flight at its instance, itself among them.
+    for (const Sample& one : bounded) {
+      const Pick under_way = [&](const Sample& other) {
+        return other.at <= one.at && other.at + other.latency > one.at;
+      };
+      const auto all = std::count_if(bounded.begin(), bounded.end(), under_way);
+      const auto here = std::count_if(bounded.begin(), bounded.end(), [&](const Sample& other) {
+        return other.endpoint == one.endpoint && under_way(other);
+      });
+      // What the caller has not read to its end yet has ended for its sidecar: one more at most.
+      EXPECT_LE(static_cast<double>(here), std::ceil(1.25 * static_cast<double>(all) / 5) + 1);
+    }
+  }
 }
 
 TEST_P(HashScene, AClientWithoutACookieGetsOneThatKeepsItWhereItWas) {

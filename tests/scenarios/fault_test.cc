@@ -160,6 +160,9 @@ TEST_F(Faults, OfARuleActInPlaceOfTheServices) {
   narrow.abort_http_status = 418;
   narrow.policy = "default/teapot";
   narrow.expires = world().wall_now() + Duration::seconds(30);
+  model::Fault between = narrow;
+  between.abort_http_status = 410;
+  between.expires = world().wall_now() + Duration::seconds(60);
   inject(wide);
   change(kCart, [&](model::Service& service) {
     model::RouteRule rule;
@@ -171,10 +174,13 @@ TEST_F(Faults, OfARuleActInPlaceOfTheServices) {
     service.ports[0].rules[0].rule = "0";
     service.ports[0].rules[0].match.path.value = "/tea";
     service.ports[0].rules[0].fault = std::make_shared<const model::Fault>(narrow);
+    service.ports[0].rules[0].route_fault = std::make_shared<const model::Fault>(between);
   });
   EXPECT_TRUE(ask("GET /tea HTTP/1.1\r\nHost: cart\r\n\r\n").starts_with("HTTP/1.1 418 "));
   EXPECT_TRUE(ask(get()).starts_with("HTTP/1.1 503 "));
-  world().run_for(Duration::seconds(31));  // the narrower one is over
+  world().run_for(Duration::seconds(31));  // the rule's is over: its route's
+  EXPECT_TRUE(ask("GET /tea HTTP/1.1\r\nHost: cart\r\n\r\n").starts_with("HTTP/1.1 410 "));
+  world().run_for(Duration::seconds(30));  // and that
   EXPECT_TRUE(ask("GET /tea HTTP/1.1\r\nHost: cart\r\n\r\n").starts_with("HTTP/1.1 503 "));
 }
 

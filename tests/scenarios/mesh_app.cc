@@ -60,11 +60,16 @@ io::Task<void> SimApp::answer_with(http::ServerStream& stream, AppAnswer answer)
   wire::ResponseHead head;
   head.status = answer.status;
   head.fields = std::move(answer.fields);
-  head.fields.set("content-length", std::to_string(answer.says.size()));
-  head.length = {.kind = wire::BodyLength::kSized, .size = answer.says.size()};
-  stream.send_response(head, answer.says.empty());
-  if (answer.says.empty()) co_return;
-  if (co_await stream.send_body(Buffer(answer.says))) stream.finish();
+  if (answer.trailers.empty()) {
+    head.fields.set("content-length", std::to_string(answer.says.size()));
+    head.length = {.kind = wire::BodyLength::kSized, .size = answer.says.size()};
+  } else {
+    head.length.kind = wire::BodyLength::kStreamed;
+  }
+  const bool end = answer.says.empty() && answer.trailers.empty();
+  stream.send_response(head, end);
+  if (end) co_return;
+  if (co_await stream.send_body(Buffer(answer.says))) stream.finish(std::move(answer.trailers));
 }
 
 io::Task<void> SimApp::converse(io::StreamPtr stream) {

@@ -27,7 +27,8 @@ struct AppAnswer {
   std::string says;
   Duration delay{};
   wire::Fields fields = {};
-  bool reset = false;  // no answer: the connection is cut after the delay
+  bool reset = false;          // no answer: the connection is cut after the delay
+  wire::Fields trailers = {};  // after what it says, which then has no length
 };
 
 struct AppBehaviour {

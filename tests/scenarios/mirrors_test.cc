@@ -152,5 +152,33 @@ TEST_F(MirrorScenario, MoreCopiesThanTheBoundAreDroppedNotQueued) {
   EXPECT_EQ(dropped(), 20u);
 }
 
+// The service that gets the copies is protected from them as from requests; the app's own never pays for them.
+TEST_F(MirrorScenario, CopiesCountForTheBreakerOfTheServiceThatGetsThem) {
+  start({kOk}, nlohmann::json::array({{{"never", true}}}));
+  const auto bounded = [&](const char* service, int most) {
+    const CallResult applied =
+        mesh.apply(std::string("apiVersion: weft.dev/v1\nkind: BackendPolicy\nmetadata: {name: ") +
+                   service + "}\nspec:\n  targetRefs: [{kind: Service, name: " + service +
+                   "}]\n  circuitBreaker: {maxRequests: " + std::to_string(most) + "}\n");
+    ASSERT_EQ(applied.status, 200) << applied.body;
+  };
+  bounded("copy", 3);
+  bounded("weft", 1);
+  world().run_for(Duration::seconds(1));
+  auto peer = dial();
+  for (int i = 0; i < 10; ++i) {
+    peer->in.clear();
+    peer->write(kGet);
+    ASSERT_TRUE(until([&] { return peer->in.ends_with("ok"); }, Duration::seconds(2))) << i;
+  }
+  const auto& snapshot = *mesh.instance("client").worker->worker.snapshot;
+  const steer::Breaker& breaker = snapshot.group({"default", "copy"})->state->breaker;
+  EXPECT_EQ(breaker.now(steer::Breaker::kRequests), 3u);
+  EXPECT_EQ(breaker.refused(steer::Breaker::kRequests), 7u);
+  EXPECT_EQ(dropped(), 7u);
+  EXPECT_EQ(snapshot.group({"default", "weft"})->state->breaker.refused(steer::Breaker::kRequests),
+            0u);
+}
+
 }  // namespace
 }  // namespace weft::scenarios

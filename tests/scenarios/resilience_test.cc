@@ -12,6 +12,9 @@ using model::Retries;
 bool says(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
+std::string replaced(std::string text, std::string_view what, std::string_view by) {
+  return text.replace(text.find(what), what.size(), by);
+}
 
 class Resilience : public PolicyMesh {
  protected:
@@ -143,8 +146,8 @@ TEST_F(Resilience, TheBudgetEndsAStormOfRetries) {
   all(status(503));
   const uint64_t before = seen_by_apps();
   for (int i = 0; i < 50; ++i) ask(get());
-  // 50, a fifth of them again, and one for each of ten seconds.
-  EXPECT_EQ(seen_by_apps(), before + 50 + 10 + 10);
+  // 50, nine tenths of a fifth of them again, and one for each of ten seconds.
+  EXPECT_EQ(seen_by_apps(), before + 50 + 9 + 10);
   const std::string log = drain(outbound_log);
   EXPECT_TRUE(says(log, R"("flags":"UO","why":"not tried again: the retry budget is spent")"));
   EXPECT_TRUE(says(metrics("client"), R"(weft_retries_refused_total{service="cart.default"})"));
@@ -282,6 +285,209 @@ TEST_F(Resilience, AnInstanceThatOnlyFailsIsThrownOutAndComesBack) {
   for (int i = 0; i < 50; ++i) ask(get());
   EXPECT_GT(mesh.instance("two").record.requests, at_two);
   EXPECT_TRUE(says(mesh.log_text(), "instance is back"));
+}
+
+// A gRPC status that comes behind messages is a failure like any other: for outlier detection and for the
+// latency that endpoints are chosen by.
+TEST_F(Resilience, AFailureInGrpcTrailersIsOneForOutliersAndLatency) {
+  protect({.load_balancing = {{{.algorithm = model::LoadBalancing::kRoundRobin}, kOrigin}},
+           .outlier_detection = {{{}, kOrigin}}});
+  const std::string call =
+      "POST /p.S/M HTTP/1.1\r\nHost: cart\r\nTE: trailers\r\nContent-Type: application/grpc\r\n"
+      "Content-Length: 0\r\n\r\n";
+  const auto ends_with = [](const char* status) {
+    AppAnswer answer{.says = "a message"};
+    answer.fields.add("content-type", "application/grpc");
+    answer.trailers.add("grpc-status", status);
+    return answer;
+  };
+  // Of how many instances the answers seem slow.
+  const auto slow = [&] {
+    const auto group = mesh.instance("client").worker->worker.snapshot->group(kCart);
+    return std::count_if(group->endpoints.begin(), group->endpoints.end(),
+                         [&](const proxy::LiveEndpoint& live) {
+                           return live.health->latency.cost(world().now()) > 4;
+                         });
+  };
+  const auto call_all = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      auto peer = dial(cart);
+      peer->write(call);
+      world().run_until([&] { return peer->ended || says(peer->in, "0\r\ngrpc-status"); },
+                        Duration::seconds(2));
+    }
+  };
+  all(ends_with("0"));
+  call_all(30);
+  EXPECT_EQ(slow(), 0);
+  behave("two", ends_with("5"));  // NOT_FOUND blames the caller
+  call_all(30);
+  EXPECT_EQ(slow(), 0);
+  EXPECT_EQ(state().outliers.ejections(steer::Outliers::kErrors), 0u);
+  behave("two", ends_with("14"));
+  call_all(3);
+  EXPECT_EQ(slow(), 1);
+  call_all(27);
+  EXPECT_EQ(state().outliers.ejections(steer::Outliers::kErrors), 1u);
+}
+
+// A try that was given up costs what was waited for it; one that failed five seconds at least.
+TEST_F(Resilience, ATryThatFailsIsALongLatencyOnce) {
+  const auto cost = [&] {
+    const auto group = mesh.instance("client").worker->worker.snapshot->group(kCart);
+    double most = 0;
+    for (const proxy::LiveEndpoint& live : group->endpoints)
+      most = std::max(most, live.health->latency.cost(world().now()));
+    return most;
+  };
+  all({.says = "late", .delay = Duration::minutes(1)});
+  protect(Retries{.attempts = 0, .per_try_timeout = Duration::seconds(3)});
+  ask(post());
+  EXPECT_NEAR(cost(), 3, 0.1);
+  protect(Retries{.attempts = 0});
+  auto peers = send(1, post());
+  world().run_for(Duration::seconds(8));
+  for (const std::string& name : kInstances) mesh.kill_sidecar(name);
+  answered(peers);
+  EXPECT_NEAR(cost(), 8, 0.3);
+}
+
+TEST_F(Resilience, AnIntervalWithoutFurtherTrafficEndsAllTheSame) {
+  model::OutlierDetection outliers{.consecutive_errors = 0};
+  outliers.failure_percentage = {.threshold = 50, .min_instances = 3, .min_requests = 5};
+  protect({.load_balancing = {{{.algorithm = model::LoadBalancing::kRoundRobin}, kOrigin}},
+           .outlier_detection = {{outliers, kOrigin}}});
+  behave("two", status(500));
+  for (int i = 0; i < 30; ++i) ask(get());
+  world().run_for(Duration::seconds(11));
+  // The very next request finds it closed: none goes to the instance.
+  const uint64_t at_two = mesh.instance("two").record.requests;
+  for (int i = 0; i < 9; ++i) EXPECT_TRUE(ask(get()).starts_with("HTTP/1.1 200 "));
+  EXPECT_EQ(mesh.instance("two").record.requests, at_two);
+  EXPECT_EQ(state().outliers.ejections(steer::Outliers::kFailurePercentage), 1u);
+}
+
+TEST_F(Resilience, ABreakerOfARuleShowsItsBound) {
+  const std::string policy =
+      "apiVersion: weft.dev/v1\nkind: BackendPolicy\nmetadata: {name: NAME}\nspec: {targetRefs: "
+      "[{kind: "
+      "KIND, name: cart}], circuitBreaker: {maxRequests: MOST}}\n";
+  const auto of = [&](const char* name, const char* kind, const char* most) {
+    return replaced(replaced(replaced(policy, "NAME", name), "KIND", kind), "MOST", most);
+  };
+  const CallResult applied = mesh.apply(
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: cart}\nspec:\n"
+      "  parentRefs: [{group: \"\", kind: Service, name: cart}]\n"
+      "  rules: [{backendRefs: [{name: cart, port: 80}]}]\n---\n" +
+      of("narrow", "HTTPRoute", "7"));
+  ASSERT_EQ(applied.status, 200) << applied.body;
+  world().run_for(Duration::seconds(1));
+  const std::string bound = R"(weft_breaker_bound{service="cart.default",bound="requests",policy=)";
+  EXPECT_TRUE(says(metrics("client"), bound + R"("BackendPolicy default/narrow"} 7)"))
+      << metrics("client");
+  ASSERT_EQ(mesh.apply(of("wide", "Service", "9")).status, 200);
+  world().run_for(Duration::seconds(1));
+  EXPECT_TRUE(says(metrics("client"), bound + R"("BackendPolicy default/narrow"} 7)"));
+  EXPECT_TRUE(says(metrics("client"), bound + R"("BackendPolicy default/wide"} 9)"));
+}
+
+// What is thrown out for one service still serves the other: each judges by its own answers.
+TEST_F(Resilience, AnInstanceBehindTwoServicesIsJudgedByEachAlone) {
+  const auto group = mesh.instance("client").worker->worker.snapshot->group(kCart);
+  proxy::HealthRegistry registry;
+  const model::ServiceName other{"default", "other"};
+  const model::Endpoint& one = group->endpoints.front().endpoint;
+  const auto of_cart = registry.of(kCart, one), of_other = registry.of(other, one);
+  EXPECT_EQ(registry.of(kCart, one), of_cart);
+  EXPECT_NE(of_cart, of_other);
+  EXPECT_EQ(registry.of(one), registry.of(one)) << "what it holds is one";
+  steer::Outliers outliers;
+  steer::Ejection second;
+  for (int i = 0; i < 5; ++i) {
+    outliers.report(*of_cart, steer::Outliers::kError, {}, world().now(), [&] {
+      return steer::Outliers::Members{{of_cart.get(), "one"}, {&second, "two"}};
+    });
+  }
+  EXPECT_TRUE(of_cart->out(world().now()));
+  EXPECT_FALSE(of_other->out(world().now()));
+}
+
+// --- opaque connections ---
+
+TEST_F(Resilience, AnOpaqueConnectionIsOpenedAgainAsOftenAsThePolicySays) {
+  // Nobody answers until the instance is back, a second later.
+  protect({.retries = {{{.attempts = 10,
+                         .conditions = Retries::kConnectFailure,
+                         .base_backoff = Duration::millis(400),
+                         .max_backoff = Duration::millis(400)},
+                        kOrigin}}},
+          kDb);
+  mesh.kill_sidecar("db");
+  drain(outbound_log);
+  auto peer = dial(db);
+  peer->write("hello\n");
+  world().run_for(Duration::seconds(1));
+  EXPECT_FALSE(peer->ended);
+  mesh.restart_sidecar("db");
+  EXPECT_TRUE(world().run_until([&] { return !peer->in.empty(); }, Duration::seconds(10)));
+  EXPECT_TRUE(says(peer->in, "hello"));
+  EXPECT_GE(state(kDb).retry_budget.requests(world().now()), 1u);
+  peer->close(world());
+  world().run_for(Duration::seconds(1));
+  EXPECT_TRUE(says(drain(outbound_log), R"("attempts":)"));
+}
+
+TEST_F(Resilience, AnOpaqueConnectionThatCannotBeOpenedSaysWhatItWasAllowed) {
+  mesh.kill_sidecar("db");
+  world().run_for(Duration::seconds(1));
+  drain(outbound_log);
+  const auto opened = [&] {
+    auto peer = dial(db);
+    peer->write("hello\n");
+    EXPECT_TRUE(world().run_until([&] { return peer->ended; }, Duration::seconds(30)));
+    return drain(outbound_log);
+  };
+  EXPECT_TRUE(says(opened(), R"("flags":"UF")"));
+  model::Retries retries{.attempts = 2, .conditions = Retries::kConnectFailure};
+  protect({.retries = {{retries, kOrigin}}}, kDb);
+  const std::string tried = opened();
+  EXPECT_TRUE(says(tried, R"("flags":"URX")")) << tried;
+  EXPECT_TRUE(says(tried, "(not tried again: no attempt is left)")) << tried;
+  EXPECT_TRUE(says(tried, R"("attempts":3)")) << tried;
+  retries.budget_percent = retries.budget_min_per_second = 0;
+  protect({.retries = {{retries, kOrigin}}}, kDb);
+  const std::string refused = opened();
+  EXPECT_TRUE(says(refused, R"("flags":"UO")")) << refused;
+  EXPECT_TRUE(says(refused, "(not tried again: the retry budget is spent)")) << refused;
+  retries.conditions = Retries::kReset;
+  protect({.retries = {{retries, kOrigin}}}, kDb);
+  EXPECT_TRUE(says(opened(), R"("flags":"UF")"));
+}
+
+TEST_F(Resilience, AnOpaqueConnectionCountsAtItsInstanceFromTheChoiceOn) {
+  const auto active = [&] {
+    return mesh.instance("client")
+        .worker->worker.snapshot->group(kDb)
+        ->endpoints[0]
+        .health->active();
+  };
+  world().run_for(Duration::seconds(1));  // what was open has ended
+  const uint32_t before = active();
+  auto first = dial(db);
+  first->write("hello\n");
+  ASSERT_TRUE(world().run_until([&] { return !first->in.empty(); }, Duration::seconds(5)));
+  EXPECT_EQ(active(), before + 1);
+  first->close(world());
+  world().run_for(Duration::seconds(1));
+  EXPECT_EQ(active(), before);
+  world().partition(*mesh.instance("client").side, *mesh.instance("db").side);
+  auto second = dial(db);
+  second->write("hello\n");
+  world().run_for(Duration::millis(100));
+  EXPECT_EQ(active(), before + 1) << "its handshake goes on";
+  second.reset();
+  world().run_for(Duration::seconds(10));
+  EXPECT_LE(active(), before);
 }
 
 TEST_F(Resilience, WhenAllFailOnlyOneIsThrownOut) {

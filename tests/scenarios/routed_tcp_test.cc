@@ -2,7 +2,9 @@
 // client that none of them fits.
 #include <gtest/gtest.h>
 
+#include "proxy/router.h"
 #include "scenarios/raw_mesh.h"
+#include "telemetry/access_log.h"
 #include "wire/proxy_protocol.h"
 #include "wire/tls_test_support.h"
 
@@ -124,6 +126,52 @@ TEST_F(RoutedTcp, ConnectionsAreSharedByWeight) {
   std::map<std::string, int> count;
   for (int i = 0; i < 8; ++i) ++count[ask("PING\n")];
   EXPECT_EQ(count, (std::map<std::string, int>{{"a", 6}, {"b", 2}}));
+}
+
+// A route's fault is what its connections suffer, the service's what the others do; a fault that is over makes room
+// for the wider one: the rule's for the route's, that for the service's.
+TEST_F(RoutedTcp, FaultsOfARuleItsRouteAndItsServiceActTheNarrowestThatIsNotOver) {
+  by_name();
+  ASSERT_EQ(ask(hello("a.test")), "a");
+  const auto fault = [&](const char* policy, int64_t ends) {
+    auto made = std::make_shared<model::Fault>();
+    made->policy = policy;
+    made->expires = world().wall_now() + Duration::seconds(ends);
+    return made;
+  };
+  auto rule = fault("default/rule", 60), route = fault("default/route", 120),
+       service = fault("default/service", 3600);
+  rule->abort_share = route->delay_share = service->abort_share = model::Fault::kAll;
+  rule->abort_reset = service->abort_reset = true;
+  route->delay = Duration::seconds(1);
+  proxy::WorkerSide& side = *mesh.instance("client").worker;
+  telemetry::LineQueue log;
+  side.worker.access = &log;
+  auto next = std::make_shared<proxy::Snapshot>(*side.worker.snapshot);
+  model::Service front = next->services.at({"default", "front"}).model();
+  front.fault = service;
+  for (model::TcpRule& one : front.ports[0].tcp_rules) {
+    if (one.route != "default/exact") continue;
+    one.fault = rule;
+    one.route_fault = route;
+  }
+  next->services.at(front.name).compiled = *proxy::CompiledService::compile(front);
+  side.use_snapshot(std::move(next));
+
+  EXPECT_EQ(ask(hello("a.test")), "reset");
+  std::string lines;
+  log.drain(lines);
+  EXPECT_NE(lines.find(R"("flags":"FI")"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("fault policy default/rule resets this connection"), std::string::npos);
+  world().run_for(Duration::seconds(61));  // the rule's is over
+  const Instant start = world().now();
+  EXPECT_EQ(ask(hello("a.test"), "front", 443, Duration::seconds(5)), "a");
+  EXPECT_GE(world().now() - start, Duration::seconds(1));
+  EXPECT_LT(world().now() - start, Duration::seconds(2));
+  EXPECT_EQ(ask(hello("more.test")), "reset") << "of the other route: the service's";
+  world().run_for(Duration::seconds(61));  // the route's is over
+  EXPECT_EQ(ask(hello("a.test")), "reset");
+  side.worker.access = nullptr;
 }
 
 TEST_F(RoutedTcp, ABoundOfTheRouteHoldsForItsConnections) {
