@@ -62,7 +62,9 @@ Result<CompiledPort> compile_port(model::ServicePort& port, const CompiledServic
   out.by_host = std::ranges::any_of(out.rules, [](const auto& r) { return r->place().by_host; });
   if (out.rules.size() > kWalked) out.index = std::make_unique<const RouteIndex>(out.rules);
   for (const model::TcpRule& rule : port.tcp_rules) add_targets(rule.backends, dependencies);
-  out.tcp_rules = TcpRules::compile(port.tcp_rules);
+  auto tcp_rules = TcpRules::compile(port.tcp_rules);
+  if (!tcp_rules) return std::unexpected(std::move(tcp_rules.error()));
+  out.tcp_rules = std::move(*tcp_rules);
   out.port = port;
   return out;
 }
