@@ -75,15 +75,7 @@ def service(name, *ports, protocol="http"):
     slices = "".join(f"""
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata: {
-  {
-  name: { name }
-    -{port}, labels : {
-      {
-        kubernetes.io / service - name : { name }
-      }
-    }
-  }}
+metadata: {{name: {name}-{port}, labels: {{kubernetes.io/service-name: {name}}}}}
 addressType: IPv4
 endpoints: [{{addresses: [127.0.0.{1 + number}]}}]
 ports: [{{port: {port}}}]
@@ -91,17 +83,9 @@ ports: [{{port: {port}}}]
     return f"""
 apiVersion: v1
 kind: Service
-metadata: {
-  {
-  name: { name }
-  }}
-spec: {
-  {
-  ports:
-    [{{port : 80, appProtocol : {protocol}}}]
-  }}
----{
-  slices}
+metadata: {{name: {name}}}
+spec: {{ports: [{{port: 80, appProtocol: {protocol}}}]}}
+---{slices}
 """
 
 
@@ -114,17 +98,13 @@ def policy(name, hostname="api.example", more="", ca="ca"):
     return f"""
 apiVersion: gateway.networking.k8s.io/v1
 kind: BackendTLSPolicy
-metadata: {
-  {
-  name: { name }
-  }}
+metadata: {{name: {name}}}
 spec:
   targetRefs: [{{group: "", kind: Service, name: {name}}}]
   validation:
     hostname: {hostname}
     caCertificateRefs: [{{group: "", kind: ConfigMap, name: {ca}}}]
-{
-  more}
+{more}
 ---
 """
 
@@ -149,12 +129,7 @@ spec:
   parentRefs: [{kind: Service, group: "", name: bank}]
   rules:
   - filters:
-    - {
-type:
-  RequestHeaderModifier, requestHeaderModifier : {
-  add:
-    [{name : x - route, value : taken}]
-  }}
+    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: x-route, value: taken}]}}
     backendRefs: [{name: bank, port: 80}]
 ---
 """)
