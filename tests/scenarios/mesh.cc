@@ -233,7 +233,9 @@ void Mesh::start_sidecar(Instance& instance) {
               },
           .forward_dns = nullptr,
           .listen =
-              [&instance](const std::set<uint16_t>& ports) { open_gateway(instance, ports); }},
+              [&instance](const std::set<uint16_t>& ports, const std::vector<IpAddress>&) {
+                open_gateway(instance, ports);  // a node has one address
+              }},
       log);
   auto started = instance.sidecar->start();
   WEFT_ASSERT(started);
