@@ -5,6 +5,7 @@
 
 #include "control/compile.h"
 #include "control/kinds.h"
+#include "trust/certificate_for_test.h"
 
 namespace weft::control {
 namespace {
@@ -29,24 +30,10 @@ endpoints:
 ports: [{name: api, port: 8443}, {name: raw, port: 9443}]
 ---
 )";
-constexpr const char* kConfigMap = R"(apiVersion: v1
-kind: ConfigMap
-metadata: {name: bank-ca}
-data:
-  ca.crt: |
-    -----BEGIN CERTIFICATE-----
-    MIIBkzCCATigAwIBAgIUBe/xQGblv8X1Gq9AO5uomIuVm0EwCgYIKoZIzj0EAwIw
-    DDEKMAgGA1UEAwwBYTAgFw0yNjExMjMxODA2MjFaGA8yMTI2MTAzMDE4MDYyMVow
-    DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOR7gMjLE4oi
-    Ge4ZCTUNIfBf1GKUPhPjiuyYLC4YiLYFVq67rH3I++fL0X5ppK0lLD1XA3ZLeP1a
-    pOkT1J2z5rKjdjB0MB0GA1UdDgQWBBQZNrCQXsiaw0LiztWv9h272b+nkjAfBgNV
-    HSMEGDAWgBQZNrCQXsiaw0LiztWv9h272b+nkjAPBgNVHRMBAf8EBTADAQH/MCEG
-    A1UdEQQaMBiCCUEuZXhhbXBsZYILKi5iLmV4YW1wbGUwCgYIKoZIzj0EAwIDSQAw
-    RgIhAK4nID6iLk3JG/T75AGdwAq8b+oDnu1uolYAUjsjWY10AiEA3bZ3hwIZwXw+
-    ChYw5B45nfaFZQNyTxlf6LSyrTZSCpM=
-    -----END CERTIFICATE-----
----
-)";
+std::string config_map() {
+  return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bank-ca}\ndata:\n  ca.crt: |\n" +
+         trust::yaml_block(trust::kTestCertificate, 4) + "---\n";
+}
 
 std::string policy(const std::string& name, const std::string& more,
                    const std::string& section = "") {
@@ -123,7 +110,7 @@ TEST_F(OutsideTest, ASliceThatIsOfNoUseSaysWhy) {
 }
 
 TEST_F(OutsideTest, APolicyAsksForTlsAndAChangedConfigMapConcernsItsServices) {
-  put(std::string(kService) + kSlice + kConfigMap + policy("tls", kRefs));
+  put(std::string(kService) + kSlice + config_map() + policy("tls", kRefs));
   const model::OutsideTls tls = *endpoints().outside_tls.at(80);
   EXPECT_EQ(tls.origin, "BackendTLSPolicy default/tls");
   EXPECT_EQ(tls.problem, "");
@@ -133,13 +120,13 @@ TEST_F(OutsideTest, APolicyAsksForTlsAndAChangedConfigMapConcernsItsServices) {
   EXPECT_TRUE(endpoints().outside_tls.contains(81));
   EXPECT_THAT(conditions("BackendTLSPolicy", "tls"),
               ElementsAre("Accepted=True/Accepted: ", "ResolvedRefs=True/ResolvedRefs: "));
-  EXPECT_THAT(put(kConfigMap), ElementsAre(model::ServiceName{"default", "bank"}));
+  EXPECT_THAT(put(config_map()), ElementsAre(model::ServiceName{"default", "bank"}));
   EXPECT_THAT(compiler_.policies_on({"Service", "default", "bank"}),
               ElementsAre("BackendTLSPolicy default/tls"));
 }
 
 TEST_F(OutsideTest, HttpsIsOpaqueUntilAPolicyMakesTheTlsInItsPlace) {
-  put(std::string(kService) + kSlice + kConfigMap);
+  put(std::string(kService) + kSlice + config_map());
   EXPECT_EQ(compiler_.compile({"default", "bank"})->service.ports[1].protocol,
             model::Protocol::kTcp);
   put(policy("tls", kRefs, "raw"));
@@ -172,7 +159,7 @@ TEST_F(OutsideTest, WhatCannotBeVerifiedIsNotSentInPlain) {
 }
 
 TEST_F(OutsideTest, TheOlderOfTwoPoliciesWinsEvenIfItCannotBeCarriedOutAndAPortsBeatsTheServices) {
-  put(std::string(kService) + kSlice + kConfigMap);
+  put(std::string(kService) + kSlice + config_map());
   put(policy("younger", "wellKnownCACertificates: System"), 2);
   put(policy("older", "wellKnownCACertificates: a.example/mine"), 1);
   put(policy("port", kRefs, "raw"), 3);

@@ -1,5 +1,6 @@
 // Who may connect: tls.frontend of a Gateway, the authorities it names and what is said when they are not there.
 #include "control/gateway_test_support.h"
+#include "trust/certificate_for_test.h"
 
 namespace weft::control {
 namespace {
@@ -8,51 +9,20 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
-// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=a
-constexpr const char* kSecret = R"(apiVersion: v1
-kind: Secret
-metadata: {name: c}
-type: kubernetes.io/tls
-stringData:
-  tls.crt: |
-    -----BEGIN CERTIFICATE-----
-    MIIBkzCCATigAwIBAgIUBe/xQGblv8X1Gq9AO5uomIuVm0EwCgYIKoZIzj0EAwIw
-    DDEKMAgGA1UEAwwBYTAgFw0yNjExMjMxODA2MjFaGA8yMTI2MTAzMDE4MDYyMVow
-    DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOR7gMjLE4oi
-    Ge4ZCTUNIfBf1GKUPhPjiuyYLC4YiLYFVq67rH3I++fL0X5ppK0lLD1XA3ZLeP1a
-    pOkT1J2z5rKjdjB0MB0GA1UdDgQWBBQZNrCQXsiaw0LiztWv9h272b+nkjAfBgNV
-    HSMEGDAWgBQZNrCQXsiaw0LiztWv9h272b+nkjAPBgNVHRMBAf8EBTADAQH/MCEG
-    A1UdEQQaMBiCCUEuZXhhbXBsZYILKi5iLmV4YW1wbGUwCgYIKoZIzj0EAwIDSQAw
-    RgIhAK4nID6iLk3JG/T75AGdwAq8b+oDnu1uolYAUjsjWY10AiEA3bZ3hwIZwXw+
-    ChYw5B45nfaFZQNyTxlf6LSyrTZSCpM=
-    -----END CERTIFICATE-----
-  tls.key: |
-    -----BEGIN PRIVATE KEY-----
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgG9CdRrsJFmE0fv+K
-    ZxI3/QtIz66rW41mox/dII4b6dyhRANCAATke4DIyxOKIhnuGQk1DSHwX9RilD4T
-    44rsmCwuGIi2BVauu6x9yPvny9F+aaStJSw9VwN2S3j9WqTpE9Sds+ay
-    -----END PRIVATE KEY-----
-)";
-constexpr const char* kAuthority = R"(
-data:
-  ca.crt: |
-    -----BEGIN CERTIFICATE-----
-    MIIBkzCCATigAwIBAgIUBe/xQGblv8X1Gq9AO5uomIuVm0EwCgYIKoZIzj0EAwIw
-    DDEKMAgGA1UEAwwBYTAgFw0yNjExMjMxODA2MjFaGA8yMTI2MTAzMDE4MDYyMVow
-    DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOR7gMjLE4oi
-    Ge4ZCTUNIfBf1GKUPhPjiuyYLC4YiLYFVq67rH3I++fL0X5ppK0lLD1XA3ZLeP1a
-    pOkT1J2z5rKjdjB0MB0GA1UdDgQWBBQZNrCQXsiaw0LiztWv9h272b+nkjAfBgNV
-    HSMEGDAWgBQZNrCQXsiaw0LiztWv9h272b+nkjAPBgNVHRMBAf8EBTADAQH/MCEG
-    A1UdEQQaMBiCCUEuZXhhbXBsZYILKi5iLmV4YW1wbGUwCgYIKoZIzj0EAwIDSQAw
-    RgIhAK4nID6iLk3JG/T75AGdwAq8b+oDnu1uolYAUjsjWY10AiEA3bZ3hwIZwXw+
-    ChYw5B45nfaFZQNyTxlf6LSyrTZSCpM=
-    -----END CERTIFICATE-----
-)";
+std::string secret() {
+  return "apiVersion: v1\nkind: Secret\nmetadata: {name: c}\ntype: "
+         "kubernetes.io/tls\nstringData:\n  tls.crt: |\n" +
+         trust::yaml_block(trust::kTestCertificate, 4) + "  tls.key: |\n" +
+         trust::yaml_block(trust::kTestKey, 4);
+}
+std::string authority() {
+  return "\ndata:\n  ca.crt: |\n" + trust::yaml_block(trust::kTestCertificate, 4);
+}
 
 class GatewayClientsTest : public GatewayTest {
  protected:
   void put_edge(const std::string& frontend) {
-    put(kSecret);
+    put(secret());
     put("{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: "
         "{gatewayClassName: weft, tls: {frontend: {" +
         frontend +
@@ -61,7 +31,7 @@ class GatewayClientsTest : public GatewayTest {
         "{name: plain, port: 80, protocol: HTTP}]}}");
   }
   void put_authority(const std::string& name, const std::string& ns = "default",
-                     const std::string& data = kAuthority) {
+                     const std::string& data = authority()) {
     put("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + ", namespace: " + ns + "}" +
         data);
   }

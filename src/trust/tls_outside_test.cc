@@ -4,31 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "trust/certificate_for_test.h"
 #include "trust/tls.h"
 
 namespace weft::trust {
 namespace {
-
-// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 -subj /CN=a
-//   -addext subjectAltName=DNS:A.example,DNS:*.b.example
-constexpr const char* kCertificate = R"(-----BEGIN CERTIFICATE-----
-MIIBkzCCATigAwIBAgIUBe/xQGblv8X1Gq9AO5uomIuVm0EwCgYIKoZIzj0EAwIw
-DDEKMAgGA1UEAwwBYTAgFw0yNjExMjMxODA2MjFaGA8yMTI2MTAzMDE4MDYyMVow
-DDEKMAgGA1UEAwwBYTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOR7gMjLE4oi
-Ge4ZCTUNIfBf1GKUPhPjiuyYLC4YiLYFVq67rH3I++fL0X5ppK0lLD1XA3ZLeP1a
-pOkT1J2z5rKjdjB0MB0GA1UdDgQWBBQZNrCQXsiaw0LiztWv9h272b+nkjAfBgNV
-HSMEGDAWgBQZNrCQXsiaw0LiztWv9h272b+nkjAPBgNVHRMBAf8EBTADAQH/MCEG
-A1UdEQQaMBiCCUEuZXhhbXBsZYILKi5iLmV4YW1wbGUwCgYIKoZIzj0EAwIDSQAw
-RgIhAK4nID6iLk3JG/T75AGdwAq8b+oDnu1uolYAUjsjWY10AiEA3bZ3hwIZwXw+
-ChYw5B45nfaFZQNyTxlf6LSyrTZSCpM=
------END CERTIFICATE-----
-)";
-constexpr const char* kKey = R"(-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgG9CdRrsJFmE0fv+K
-ZxI3/QtIz66rW41mox/dII4b6dyhRANCAATke4DIyxOKIhnuGQk1DSHwX9RilD4T
-44rsmCwuGIi2BVauu6x9yPvny9F+aaStJSw9VwN2S3j9WqTpE9Sds+ay
------END PRIVATE KEY-----
-)";
 
 const WallTime kNow{1'800'000'000'000'000'000};  // 2027-01-15
 
@@ -50,7 +30,7 @@ struct Pair {
 
 // What a client of this configuration makes of the server; one more receive tells its error.
 Pair connect(OutsideClientConfig config, WallTime now = kNow) {
-  auto server = make_public_server(kCertificate, kKey, {"h2", "http/1.1"});
+  auto server = make_public_server(kTestCertificate, kTestKey, {"h2", "http/1.1"});
   auto context = make_outside_client_context(config);
   EXPECT_TRUE(server && context) << (context ? "" : context.error().message());
   Pair pair{make_client_session(*context, "api.example", "", now),
@@ -64,7 +44,7 @@ Pair connect(OutsideClientConfig config, WallTime now = kNow) {
 }
 
 OutsideClientConfig config(std::vector<OutsideName> names) {
-  return {.authorities_pem = kCertificate,
+  return {.authorities_pem = kTestCertificate,
           .names = std::move(names),
           .alpn = {"h2", "http/1.1"},
           .chain_pem = "",
