@@ -1,7 +1,6 @@
 // What the tests of Gateways share: a compiler, a Gateway `edge` and its words.
 #pragma once
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,16 +30,13 @@ class GatewayTest : public testing::Test {
   }
   void put_route(const std::string& kind, const std::string& name, const std::string& parent,
                  const std::string& spec, const std::string& ns = "default") {
-    put(fmt::format(
-        "{{apiVersion: gateway.networking.k8s.io/v1, kind: {}, metadata: {{name: {}, "
-        "namespace: {}}}, spec: {{parentRefs: [{{name: edge, namespace: default, {}}}], {}}}}}",
-        kind, name, ns, parent, spec));
+    put("{apiVersion: gateway.networking.k8s.io/v1, kind: " + kind + ", metadata: {name: " + name +
+        ", namespace: " + ns + "}, spec: {parentRefs: [{name: edge, namespace: default, " + parent +
+        "}], " + spec + "}}");
   }
   void put_service(const std::string& name, const std::string& ns = "default") {
-    put(
-        fmt::format("{{apiVersion: v1, kind: Service, metadata: {{name: {}, namespace: {}}}, spec: "
-                    "{{ports: [{{port: 80}}]}}}}",
-                    name, ns));
+    put("{apiVersion: v1, kind: Service, metadata: {name: " + name + ", namespace: " + ns +
+        "}, spec: {ports: [{port: 80}]}}");
   }
   // `ready`: what it says of listener ports.
   void serve(std::map<uint16_t, bool> ready = {}) {
