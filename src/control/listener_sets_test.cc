@@ -1,4 +1,6 @@
 // ListenerSets: whom a Gateway takes, who comes first, and whose routes their listeners have.
+#include <fmt/format.h>
+
 #include "control/gateway_test_support.h"
 
 namespace weft::control {
