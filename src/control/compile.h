@@ -105,7 +105,8 @@ class Compiler {
   // --- results ---
   // Nothing when there is no such Gateway, or it is not carried out.
   std::optional<model::Gateway> compile_gateway(const model::GatewayName& name) const;
-  GatewayState gateway_state(const Object& gateway_or_set) const;
+  // Of a Gateway or a ListenerSet.
+  GatewayState gateway_state(const Object& object) const;
   // Nothing when there is no such service, or when it has no address yet (and is not headless).
   std::optional<CompiledService> compile(const model::ServiceName& name) const;
   // All services there are, explicit or implicit, with or without an address.

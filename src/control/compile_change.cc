@@ -1,6 +1,8 @@
 // Changes keep four small indexes up to date: routes by parent and by backend, instances by claim and by
 // namespace. A change costs what it touches; a new instance is matched against the Service objects of its
 // namespace, which is a handful of comparisons each.
+#include <utility>
+
 #include "control/compile_gateway.h"
 #include "control/compile_listener_sets.h"
 #include "control/compile_outside.h"
@@ -134,7 +136,7 @@ Affected Compiler::put(const Object& object) {
   mark_inbounds(*state_, object);
   add_affected(*state_, object, affected);
   mark_gateways(*state_, object);
-  return state_->changed(affected);
+  return state_->changed(std::move(affected));
 }
 
 Affected Compiler::remove(const ObjectKey& key) {
@@ -151,7 +153,7 @@ Affected Compiler::remove(const ObjectKey& key) {
   // Who was selected by labels may be here by its claims now.
   mark_inbounds(*state_, removed);
   index_policy(*state_, removed, false);
-  return state_->changed(affected);
+  return state_->changed(std::move(affected));
 }
 
 Affected Compiler::put_instance(Instance instance) {
@@ -161,7 +163,7 @@ Affected Compiler::put_instance(Instance instance) {
   add_services_of(*state_, stored, affected);
   state_->changed_inbounds.insert(stored.id);
   mark_gateways_of_claims(*state_, stored);
-  return state_->changed(affected);
+  return state_->changed(std::move(affected));
 }
 
 Affected Compiler::remove_instance(const std::string& id) {
@@ -173,7 +175,7 @@ Affected Compiler::remove_instance(const std::string& id) {
   mark_gateways_of_claims(*state_, it->second);
   index_instance(*state_, it->second, false);
   state_->instances.erase(it);
-  return state_->changed(affected);
+  return state_->changed(std::move(affected));
 }
 
 Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<ImplicitPort> ports) {
@@ -185,7 +187,7 @@ Affected Compiler::put_implicit(const model::ServiceName& name, std::vector<Impl
   Affected affected;
   add_with_referrers(*state_, name, affected);
   mark_gateways_of_backend(*state_, name);
-  return state_->changed(affected);
+  return state_->changed(std::move(affected));
 }
 
 Affected Compiler::set_address(const model::ServiceName& name, IpAddress vip4, IpAddress vip6) {

@@ -88,8 +88,7 @@ model::OutsideTlsPtr compile_tls(const Compiler::State& state, const model::Serv
   out->problem = tls_problem(state, *policy, target_of(*policy, place)).message;
   out->server_name = spec.hostname;
   out->authorities = std::move(authorities.pem);
-  out->authorities_origin =
-      spec.authorities.empty() ? spec.well_known : std::move(authorities.origin);
+  out->authorities_origin = spec.authorities.empty() ? spec.well_known : authorities.origin;
   out->names = spec.names;
   return out;
 }

@@ -44,7 +44,7 @@ struct Compiler::State {
 
   // By port; worked out when asked for, forgotten when something of the service changes.
   mutable std::map<model::ServiceName, std::map<uint16_t, RoutesLeftOut>> left_out;
-  const Affected& changed(const Affected& services) const {
+  Affected changed(Affected services) const {
     for (const model::ServiceName& name : services) left_out.erase(name);
     return services;
   }

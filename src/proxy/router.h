@@ -42,7 +42,7 @@ struct RuleMiss {
 
 class CompiledRule {
  public:
-  static Result<std::shared_ptr<const CompiledRule>> compile(model::RouteRule rule);
+  static Result<std::shared_ptr<const CompiledRule>> compile(model::RouteRule taken);
   CompiledRule();
   ~CompiledRule();
   CompiledRule(const CompiledRule&) = delete;

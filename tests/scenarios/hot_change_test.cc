@@ -134,7 +134,8 @@ TEST_F(HotChanges, OneEditAmongFiveThousandRoutesMovesKilobytes) {
   // The observer outlives the test.
   const auto bytes = std::make_shared<size_t>(0);
   world().observe([bytes](const sim::Segment& segment) {
-    if (segment.from_host == "server" && segment.to_host == "client") *bytes += segment.bytes.size();
+    if (segment.from_host == "server" && segment.to_host == "client")
+      *bytes += segment.bytes.size();
   });
   for (const int number : {0, kRoutes / 2, kRoutes - 1}) {
     *bytes = 0;
