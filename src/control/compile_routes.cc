@@ -115,6 +115,7 @@ void add_candidates(const model::ServiceName& service, const Object& route,
       for (size_t h = 0; h < hosts.size(); ++h) {
         const bool last = m + 1 == matches.size() && h + 1 == hosts.size();
         Candidate& made = out.emplace_back();
+        // NOLINTNEXTLINE(bugprone-use-after-move): only the last turn moves it.
         made.rule = last ? std::move(rule) : rule;
         made.rule.match = matches[m];
         made.rule.match.host = hosts[h];
