@@ -33,7 +33,7 @@ class HttpPath {
   bool admit(Request& request);
   bool route(Request& request);
   io::Task<bool> known_again(const Destination& destination);
-  void draw_fault(Request& request, const LiveService& service);
+  void draw_fault(Request& request, const LiveService* service);
   void mirror(Request& request);
   void budget(Request& request);
   io::Task<bool> inject(Request& request);

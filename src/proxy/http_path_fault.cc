@@ -27,9 +27,10 @@ LocalReply abort_reply(const model::Fault& fault) {
 }  // namespace
 
 // A fault that is over is none: the wider one counts again.
-void HttpPath::draw_fault(Request& request, const LiveService& service) {
+void HttpPath::draw_fault(Request& request, const LiveService* service) {
+  static const steer::FaultRulePtr kNone;  // what a Gateway has beside its rules'
   const steer::RuleFaults* narrow = request.rule ? &request.rule->faults() : nullptr;
-  const steer::FaultRulePtr& wide = service.compiled->fault;
+  const steer::FaultRulePtr& wide = service ? service->compiled->fault : kNone;
   if (!(narrow && narrow->own) && !wide) return;
   const WallTime now = worker_.loop.wall_now();
   request.injection = steer::draw_fault(steer::in_force(narrow, wide, now), request.log.source,

@@ -20,7 +20,7 @@ bool HttpPath::route(Request& request) {
   request.forgotten = request.destination.kind == Destination::kService && !choice.service;
   request.rule = std::move(choice.rule);
   if (request.rule) request.log.route = name_of(request.rule->rule());
-  if (choice.service) draw_fault(request, *choice.service);
+  draw_fault(request, choice.service);
   if (choice.refused) {
     request.reply = std::move(choice.refused);
     return false;

@@ -73,6 +73,21 @@ TEST_F(GatewayScene, HostsDecideAndChangesTakeEffectWithoutARestart) {
   EXPECT_EQ(get("a.test", 80), "refused");
 }
 
+TEST_F(GatewayScene, AFaultOfARouteActsAtTheGatewayToo) {
+  listeners("{name: web, port: 80, protocol: HTTP}");
+  route("a", "a.example", "a");
+  route("b", "b.example", "b");
+  EXPECT_EQ(get("a.example"), "200 a");
+  const CallResult result = mesh.apply(
+      "{apiVersion: weft.dev/v1, kind: FaultPolicy, metadata: {name: broken}, spec: {targetRefs: "
+      "[{kind: "
+      "HTTPRoute, name: a}], duration: 1h, abort: {percentage: 100, httpStatus: 418}}}");
+  ASSERT_EQ(result.status, 200) << result.body << result.error;
+  mesh.world().run_for(Duration::millis(500));
+  EXPECT_EQ(get("a.example").substr(0, 3), "418");
+  EXPECT_EQ(get("b.example"), "200 b");
+}
+
 TEST_F(GatewayScene, ItsCertificatesAreForWhoServesItAlone) {
   listeners("{name: http, port: 80, protocol: HTTP}");
   // Another instance of the mesh asks for it by name.
