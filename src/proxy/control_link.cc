@@ -5,8 +5,6 @@
 #include "proxy/control_link.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <utility>
 
@@ -16,6 +14,7 @@
 #include "model/identity.h"
 #include "proxy/explain_codec.h"
 #include "xds/resource_type.h"
+#include "xds/serialize.h"
 
 namespace weft::proxy {
 
@@ -49,17 +48,6 @@ void put_edge(const telemetry::EdgeTotals& edge, v1::EdgeReport& out) {
   out.set_bytes_sent(edge.bytes_sent);
   out.set_bytes_received(edge.bytes_received);
   for (const auto& [bucket, count] : edge.latency.buckets) (*out.mutable_latency())[bucket] = count;
-}
-
-// Maps have no order of their own in protobuf; a simulation wants one.
-std::string serialize(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
 }
 
 }  // namespace
@@ -268,7 +256,7 @@ io::Task<Result<void>> ControlLink::report() {
 
   auto answer =
       co_await http::grpc_unary(loop_, *connection_, std::string(xds::kReportPath),
-                                std::string(kAuthority), serialize(request), kCallTimeout);
+                                std::string(kAuthority), xds::serialize(request), kCallTimeout);
   if (!answer) co_return std::unexpected(std::move(answer.error()).context("reporting"));
   v1::ReportResponse response;
   if (!response.ParseFromString(*answer)) {

@@ -4,29 +4,16 @@
 // hashes.
 #include "xds/delta_client.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "discovery.pb.h"
+#include "xds/serialize.h"
 
 namespace weft::xds {
 namespace {
-
-// Maps have no order of their own in protobuf; a simulation wants one.
-std::string serialize(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream out(&stream);
-  out.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&out);
-  out.Trim();
-  return bytes;
-}
 
 namespace discovery = envoy::service::discovery::v3;
 

@@ -1,9 +1,6 @@
 // model → bytes. Written field by field: the wire shape and the model may drift apart without one
 // noticing the other. Serialization is deterministic (maps in key order), because a resource's
 // version is the hash of these bytes.
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +9,7 @@
 #include "resources.pb.h"
 #include "xds/convert.h"
 #include "xds/encode_policies.h"
+#include "xds/serialize.h"
 
 namespace weft::xds {
 namespace {
@@ -29,16 +27,6 @@ constexpr uint32_t kNarrowFaultLevel = 5;
 
 // A part ends behind one rule of so many.
 constexpr uint64_t kPartEnds = 32;
-
-std::string serialize(const google::protobuf::Message& message) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream out(&stream);
-  out.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&out);
-  out.Trim();
-  return bytes;
-}
 
 std::string optional_ip(const IpAddress& ip) { return ip.is_unspecified() ? "" : ip.to_bytes(); }
 
