@@ -7,9 +7,9 @@
 #include "proxy/staging.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "base/hash.h"
+#include "proxy/staging_change.h"
 #include "xds/convert.h"
 #include "xds/convert_gateway.h"
 
@@ -17,8 +17,6 @@ namespace weft::proxy {
 namespace {
 
 using xds::ResourceType;
-
-constexpr size_t index_of(ResourceType type) { return static_cast<size_t>(type); }
 
 std::string absent_key(ResourceType type, const std::string& name) {
   return std::string(xds::short_name(type)) + "/" + name;
@@ -34,28 +32,6 @@ void keep_equal(const EndpointGroup* before, std::map<uint16_t, model::OutsideTl
 }
 
 }  // namespace
-
-struct Staging::Change {
-  ResourceType type;
-  std::string name;
-  Held held;
-  bool removed = false;
-  uint64_t update = 0;  // that it came with
-  std::shared_ptr<const CompiledService> service;
-  std::optional<model::Service> parted = {};  // in place of `service` until its parts are here
-  CompiledPartPtr part = {};
-  std::shared_ptr<const model::EndpointSet> endpoints;
-  std::shared_ptr<const model::WorkloadAddress> workload;
-  std::shared_ptr<const model::NameEntry> entry;
-  std::shared_ptr<const model::Inbound> inbound;
-  std::shared_ptr<const LiveGateway> gateway;
-
-  // Services that must be known before it can be in use.
-  std::vector<model::ServiceName> dependencies() const {
-    if (service) return service->dependencies();
-    return gateway ? gateway->dependencies() : std::vector<model::ServiceName>();
-  }
-};
 
 Staging::~Staging() = default;
 Staging::Staging(steer::Place own)
@@ -194,71 +170,6 @@ Staging::Outcome Staging::receive(xds::Update update) {
   swap_in(outcome);
   sweep_parts();
   return outcome;
-}
-
-CompiledService::Parts Staging::parts_of(const std::string& service) const {
-  auto name = model::ServiceName::parse(service);
-  return [this, name = name ? *name : model::ServiceName()](uint64_t id) -> CompiledPartPtr {
-    const auto part = parts_.find(xds::part_name(name, id));
-    return part == parts_.end() ? nullptr : part->second.compiled;
-  };
-}
-
-// Compiles what is staged and has all its parts now; returns what lacks some.
-std::vector<model::ServiceName> Staging::assemble() {
-  std::vector<model::ServiceName> lacking;
-  for (Generation& generation : pending_) {
-    if (!generation.complete) continue;
-    std::erase_if(generation.changes, [&](Change& change) {
-      if (!change.parted) return false;
-      auto compiled = CompiledService::compile(*change.parted, parts_of(change.name));
-      if (compiled) {
-        change.service = std::move(*compiled);
-        change.parted.reset();
-        return false;
-      }
-      if (compiled.error().kind() == ErrorKind::kNotFound) {
-        lacking.push_back(change.parted->name);
-        return false;
-      }
-      for (Acknowledgement& update : generation.updates) {
-        if (update.update != change.update) continue;
-        update.rejections.push_back({change.name, compiled.error().message()});
-      }
-      return true;
-    });
-  }
-  return lacking;
-}
-
-void Staging::sweep_parts() {
-  if (std::ranges::none_of(parts_, [](const auto& entry) { return entry.second.gone; })) return;
-  std::set<std::string> named;
-  const auto name_parts = [&](const model::Service& service) {
-    for (const model::ServicePort& port : service.ports) {
-      for (const uint64_t id : port.parts) named.insert(xds::part_name(service.name, id));
-    }
-  };
-  for (const auto& [name, live] : snapshot_->services) name_parts(live.model());
-  for (const Generation& generation : pending_) {
-    for (const Change& change : generation.changes) {
-      if (change.parted) name_parts(*change.parted);
-      if (change.service) name_parts(change.service->service);
-    }
-  }
-  std::erase_if(parts_, [&](const auto& entry) {
-    if (!entry.second.gone || named.contains(entry.first)) return false;
-    held_[index_of(ResourceType::kRules)].erase(entry.first);
-    return true;
-  });
-}
-
-void Staging::forget_parts(const std::string& service) {
-  const auto of_it = [&](const auto& entry) {
-    return xds::subscription_of(ResourceType::kRules, entry.first) == service;
-  };
-  std::erase_if(parts_, of_it);
-  std::erase_if(held_[index_of(ResourceType::kRules)], of_it);
 }
 
 bool Staging::will_have(ResourceType type, const std::string& name,
