@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "control/kinds.h"
 
@@ -155,15 +156,30 @@ Result<ApplyOutcome> ObjectCatalog::apply(const std::vector<SourceText>& files, 
   for (const Object* object : changed) touched.merge(compiler_.put(*object));
   take_effect(given, touched);
   tidy(touched, outcome);
-  for (const Object* object : changed) {
-    for (const Condition& condition : compiler_.conditions(*object)) {
-      if (condition.ok) continue;
-      outcome.warnings.push_back(fmt::format("{}: {}: {}", object->key().to_string(),
-                                             condition.reason, condition.message));
-    }
-  }
+  for (const Object* object : changed) warn_of(*object, outcome);
   if (publish_) publish_(touched, version_);
   return outcome;
+}
+
+// What is not as it should be with an object just applied, each message once: a Gateway and its listeners mostly
+// suffer from the same.
+void ObjectCatalog::warn_of(const Object& object, ApplyOutcome& outcome) const {
+  std::set<std::string> said;
+  const auto look = [&](const std::string& part, const Condition& condition) {
+    if (condition.ok || condition.type == "Conflicted" || !said.insert(condition.message).second) {
+      return;
+    }
+    outcome.warnings.push_back(fmt::format("{}{}: {}: {}", object.key().to_string(), part,
+                                           condition.reason, condition.message));
+  };
+  for (const Condition& one : compiler_.conditions(object)) look("", one);
+  if (!std::holds_alternative<GatewaySpec>(object.spec) &&
+      !std::holds_alternative<ListenerSetSpec>(object.spec)) {
+    return;
+  }
+  for (const GatewayState::Listener& listener : compiler_.gateway_state(object).listeners) {
+    for (const Condition& one : listener.conditions) look(", listener " + listener.name, one);
+  }
 }
 
 Result<ApplyOutcome> ObjectCatalog::remove(const std::vector<ObjectKey>& keys) {

@@ -77,6 +77,7 @@ class ObjectCatalog {
   Result<void> give(const std::vector<model::ServiceName>& names, Given& given);
   void take_effect(const Given& given, Affected& touched);
   void tidy(Affected& touched, ApplyOutcome& outcome);
+  void warn_of(const Object& object, ApplyOutcome& outcome) const;
   Result<void> store_batch(const std::vector<Object*>& changed, Given& given);
 
   Store& store_;

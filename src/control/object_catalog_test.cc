@@ -181,6 +181,21 @@ TEST_F(CatalogTest, WarnsOfWhatIsAcceptedButNotInForce) {
             "HTTPRoute/default/r: NoMatchingParent: there is no Service nobody.default");
 }
 
+TEST_F(CatalogTest, WarnsOfAGatewaysListenersEachMessageOnce) {
+  const auto outcome = catalog_->apply(
+      {{"f",
+        "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: "
+        "{gatewayClassName: weft, listeners: [{name: plain, port: 80, protocol: HTTP}, "
+        "{name: tls, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: c}]}}]}}"}},
+      false);
+  ASSERT_TRUE(outcome);
+  EXPECT_THAT(outcome->warnings,
+              testing::ElementsAre(
+                  "Gateway/default/edge: Pending: nobody serves it: run `weft gateway edge`",
+                  "Gateway/default/edge, listener tls: InvalidCertificateRef: there is no "
+                  "Secret default/c"));
+}
+
 TEST_F(CatalogTest, RemovesAllOrNone) {
   apply(kCart);
   const auto outcome =

@@ -97,6 +97,31 @@ spec:
     t.end_load(load)
 
 
+def test_the_loser_of_a_conflict_is_described_with_who_won(t):
+    mesh = t.mesh()
+    for name in ("first", "second"):
+        mesh.apply(f"""
+apiVersion: weft.dev/v1
+kind: BackendPolicy
+metadata: {{name: {name}}}
+spec:
+  targetRefs: [{{kind: Service, name: web}}]
+  retries: {{attempts: 2}}
+""" + ("""---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+""" if name == "first" else ""))
+    described = mesh.cli("describe", "backendpolicy", "second").stdout
+    for words in ("default/second", "Service web.default", "Conflicted",
+                  "BackendPolicy default/first is older and has the same target Service web", "attempts: 2"):
+        holds(words in described, f"no word of {words}: {described}")
+    equal(mesh.cli("describe", "backendpolicy", "third", check=False).returncode, 4)
+    refused = mesh.cli("describe", "nonsense", "x", check=False)
+    equal((refused.returncode, "backendpolicies" in refused.stderr), (2, True), refused.stderr)
+
+
 def test_each_verb_has_a_manual(t):
     mesh = t.mesh(server=False)
     for verb in ("server", "run", "apply", "get", "describe", "delete", "status", "token"):

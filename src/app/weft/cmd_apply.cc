@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "app/weft/cli.h"
+#include "app/weft/kinds_text.h"
 
 namespace weft::app {
 namespace {
@@ -33,9 +34,10 @@ OPTIONS
       --socket PATH     the server's socket (default: $WEFT_SOCKET, or where `weft server` puts it)
 
 KINDS
-  Service     v1                              ports, selection of workloads by label, headless
-  HTTPRoute   gateway.networking.k8s.io/v1    matches, weights, header changes, timeouts, retries;
-                                              attached to a Service: parentRefs: - kind: Service
+)";
+
+constexpr std::string_view kManualEnd = R"(
+  Every field with its default: docs/reference.
 
 EXAMPLES
   weft apply -f split.yaml
@@ -117,7 +119,10 @@ int verb_apply(std::span<char* const> args) {
   const Option options[] = {kFile, kDryRun, kOutput, kSocket, kHelp};
   auto line = CommandLine::parse(args, options);
   if (!line) return usage_error("apply", line.error().message());
-  if (line->has("help")) return print(kManual), kExitOk;
+  if (line->has("help")) {
+    print(fmt::format("{}{}{}", kManual, kinds_manual(), kManualEnd));
+    return kExitOk;
+  }
   auto form = output_form(*line);
   if (!form) return usage_error("apply", form.error().message());
   if (!line->words().empty()) {

@@ -11,7 +11,7 @@ constexpr std::string_view kManual = R"(weft delete - take objects away
 
   weft delete KIND NAME... [-n NAMESPACE]
 
-KIND is service, route or workload. Deleting a Service that workloads claim (`weft run --service NAME`)
+KIND is workload or a kind of object (`weft apply --help` lists them). Deleting a Service that workloads claim (`weft run --service NAME`)
 leaves it in being, made from their claims; without instances it is forgotten, and its address rests for
 a day before another service may get it.
 

@@ -6,8 +6,11 @@
 #include <iterator>
 
 #include "app/weft/cli.h"
+#include "app/weft/kinds_text.h"
+#include "app/weft/object_status.h"
 #include "app/weft/views.h"
 #include "base/text.h"
+#include "control/kinds.h"
 
 namespace weft::app {
 namespace {
@@ -16,10 +19,11 @@ using control::Node;
 
 constexpr std::string_view kManual = R"(weft describe - all about one object or workload
 
-  weft describe service|route|workload NAME [-n NAMESPACE]
+  weft describe KIND NAME [-n NAMESPACE]
 
-Shows what it is, whether it is in force and why not, which sidecars hold its present version, who is
-behind it, and the calls it takes part in.
+KIND is workload or a kind of object (`weft apply --help` lists them). Shows what it is, whether it is in
+force and why not, which sidecars hold its present version, who is behind it, and the calls it takes part
+in.
 
 OPTIONS
   -n, --namespace NAME  its namespace (default: default)
@@ -28,6 +32,7 @@ OPTIONS
 EXAMPLES
   weft describe service cart
   weft describe workload cart-7f3a9c
+  weft describe gateway edge
 
 EXIT STATUS
   0 shown   2 wrong usage   3 no server answers   4 it does not exist   5 this user may not
@@ -72,23 +77,9 @@ void policies(const Node& row) {
   for (const Node& one : list->items) field("policy", one.text);
 }
 
-// What each parent of a route says of it.
-void parents(const Node& row) {
-  Table table({"PARENT", "CONDITION", "HOLDS", "REASON", "MESSAGE"});
-  const Node* list = row.find_path({"status", "parents"});
-  if (!list) return;
-  for (const Node& parent : list->items) {
-    const Node* ref = parent.find("parentRef");
-    const Node* all = parent.find("conditions");
-    if (!ref || !all) continue;
-    const std::string port = text(*ref, "port");
-    const std::string name = fmt::format("{}.{}{}{}", text(*ref, "name"), text(*ref, "namespace"),
-                                         port.empty() ? "" : ":", port);
-    for (const Node& one : all->items) {
-      table.add({name, text(one, "type"), text(one, "status"), text(one, "reason"),
-                 text(one, "message")});
-    }
-  }
+// What each parent of a route, target of a policy or listener says of it.
+void object_conditions(const Node& object) {
+  const Table table = conditions_table(object);
   if (!table.empty()) print("\n" + table.to_string());
 }
 
@@ -146,7 +137,7 @@ void describe_route(const Node&, const Node& row) {
     for (const Node& rule : rules->items) field("rule", rule.text);
   }
   policies(row);
-  parents(row);
+  object_conditions(row);
 }
 
 void describe_workload(const Node& status, const Node& row) {
@@ -178,6 +169,22 @@ void describe_workload(const Node& status, const Node& row) {
   });
 }
 
+// Of the kinds that have no row in the status: the object as it is stored, then what is said of it.
+void describe_object(const Node& object) {
+  const Node* metadata = object.find("metadata");
+  if (!metadata) return;
+  const std::string ns = text(*metadata, "namespace");
+  field("kind", text(object, "kind"));
+  field("name", (ns.empty() ? "" : ns + "/") + text(*metadata, "name"));
+  field("applied", fmt::format("{}, generation {}", text(*metadata, "creationTimestamp"),
+                               text(*metadata, "generation")));
+  if (const Node* served = object.find_path({"status", "served"})) {
+    field("served by", served_text(served));
+  }
+  object_conditions(object);
+  if (const Node* spec = object.find("spec")) print("\nspec\n" + control::to_yaml(*spec));
+}
+
 struct Describable {
   std::string_view kind;
   std::string_view list;
@@ -196,6 +203,22 @@ const Describable* find_describable(std::string_view word) {
   return it == std::end(kAll) ? nullptr : &*it;
 }
 
+int no_such(std::string_view kind, std::string_view name, std::string_view ns) {
+  fmt::print(stderr, "weft describe: there is no {} '{}' in the namespace '{}'\n", kind, name, ns);
+  return kExitNotFound;
+}
+
+int describe_stored(const CommandLine& line, const std::string& kind, const std::string& name,
+                    const std::string& ns) {
+  auto reply =
+      ask(line, "GET", fmt::format("/v1/objects/{}/{}/{}", kind, path_step(ns), path_step(name)));
+  if (!reply) return report("describe", reply.error());
+  if (reply->status == 404) return no_such(kind, name, ns);
+  if (reply->status != 200) return report("describe", *reply);
+  describe_object(reply->body);
+  return kExitOk;
+}
+
 }  // namespace
 
 int verb_describe(std::span<char* const> args) {
@@ -203,22 +226,21 @@ int verb_describe(std::span<char* const> args) {
   auto line = CommandLine::parse(args, options);
   if (!line) return usage_error("describe", line.error().message());
   if (line->has("help")) return print(kManual), kExitOk;
-  if (line->words().size() != 2)
-    return usage_error("describe", "what? service, route or workload, NAME");
+  if (line->words().size() != 2) return usage_error("describe", "what? KIND NAME");
   const std::string &word = line->words()[0], &name = line->words()[1];
+  const std::string ns = line->value("namespace", "default");
   const Describable* kind = find_describable(word);
-  if (!kind)
-    return usage_error("describe", fmt::format("'{}' is not service, route or workload", word));
+  if (!kind) {
+    if (const auto stored = control::parse_kind(word))
+      return describe_stored(*line, *stored, name, ns);
+    return usage_error("describe", fmt::format("'{}' is no kind of object: workloads, {}", word,
+                                               fmt::join(kind_plurals(), ", ")));
+  }
   auto reply = ask(*line, "GET", "/v1/status");
   if (!reply) return report("describe", reply.error());
   if (reply->status != 200) return report("describe", *reply);
-  const std::string ns = line->value("namespace", "default");
   const Node* row = find_row(reply->body, kind->list, name, ns);
-  if (!row) {
-    fmt::print(stderr, "weft describe: there is no {} '{}' in the namespace '{}'\n", kind->kind,
-               name, ns);
-    return kExitNotFound;
-  }
+  if (!row) return no_such(kind->kind, name, ns);
   kind->describe(reply->body, *row);
   return kExitOk;
 }

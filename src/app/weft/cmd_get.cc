@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "app/weft/cli.h"
+#include "app/weft/kinds_text.h"
 #include "app/weft/views.h"
 #include "base/text.h"
 #include "control/kinds.h"
@@ -25,10 +26,10 @@ KINDS
   tokens                join tokens (never their secrets)
   backendpolicies (bp), faultpolicies (fault), ratelimitpolicies (rlp)
                         policies, their targets, and why one does not act
-  tlsroutes, gateways…  any other kind of object: whether it is accepted
+  tlsroutes, gateways…  any other kind of object (`weft apply --help` lists them): whether it is in force
   all                   services, routes and workloads
 
-With -o yaml or json services and routes are whole objects, status included; `weft apply -f -` takes
+With -o yaml or json objects are whole, status included; `weft apply -f -` takes
 them back. "Served by N of M" counts the sidecars that use an object and hold its present version.
 
 OPTIONS
@@ -169,8 +170,7 @@ int verb_get(std::span<char* const> args) {
   auto form = output_form(*line);
   if (!form) return usage_error("get", form.error().message());
   if (line->words().empty()) {
-    return usage_error("get",
-                       "of which kind? services, routes, workloads, edges, certificates, tokens");
+    return usage_error("get", "of which kind?");
   }
   const std::string word = line->words().front();
   const Filter filter{{line->words().begin() + 1, line->words().end()}, line->value("namespace")};
@@ -188,6 +188,9 @@ int verb_get(std::span<char* const> args) {
   if (!kind) {
     std::vector<std::string_view> names;
     for (const Kind& one : table_of_kinds()) names.emplace_back(one.name);
+    for (const std::string_view one : kind_plurals()) {
+      if (std::ranges::find(names, one) == names.end()) names.push_back(one);
+    }
     const auto near = nearest(word, names);
     return usage_error("get",
                        fmt::format("Weft knows no kind '{}': {}", word,

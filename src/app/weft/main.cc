@@ -39,9 +39,9 @@ VERBS
   server     run the control plane
   run        run a program inside the mesh
   gateway    let traffic from outside in, as a Gateway object says
-  apply      create or change objects (Services, HTTPRoutes) from YAML or JSON
-  get        list services, routes, workloads, edges, certificates, tokens
-  describe   all about one service, route or workload
+  apply      create or change objects (Services, routes, policies, Gateways) from YAML or JSON
+  get        list workloads, edges, certificates, tokens and any kind of object
+  describe   all about one object or workload
   explain    what a sidecar would do with a request, and why
   delete     take objects away
   status     the mesh on one screen

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "app/weft/object_status.h"
 #include "base/text.h"
 
 namespace weft::app {
@@ -169,22 +170,16 @@ Table certificates_table(const Node* rows, std::string_view now) {
 }
 
 Table objects_table(const Node* objects) {
-  Table table({"NAMESPACE", "NAME", "ACCEPTED"});
+  Table table({"NAME", "NAMESPACE", "STATE", "WHY"});
   for (const Node& object : items(objects)) {
-    std::string accepted = "yes";
-    const auto look = [&accepted](const Node& status) {
-      for (const Node& condition : items(status.find("conditions"))) {
-        if (text(condition, "type") != "Accepted" || text(condition, "status") == "True") continue;
-        accepted = "no: " + text(condition, "message");
-      }
-    };
-    if (const Node* status = object.find("status")) {
-      look(*status);
-      for (const Node& parent : items(status->find("parents"))) look(parent);
-      for (const Node& ancestor : items(status->find("ancestors"))) look(ancestor);
-    }
+    std::string state = "in force", why;
+    each_condition(object, [&](std::string_view of, const Node& condition) {
+      if (!why.empty() || is_well(condition)) return;
+      state = condition.text_of("reason");
+      why = fmt::format("{}{}{}", of, of.empty() ? "" : ": ", condition.text_of("message"));
+    });
     const Node* metadata = object.find("metadata");
-    if (metadata) table.add({text(*metadata, "namespace"), text(*metadata, "name"), accepted});
+    if (metadata) table.add({text(*metadata, "name"), text(*metadata, "namespace"), state, why});
   }
   return table;
 }

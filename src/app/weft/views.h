@@ -15,7 +15,7 @@ Table routes_table(const control::Node* rows);
 Table edges_table(const control::Node* rows);
 Table certificates_table(const control::Node* rows, std::string_view now);
 Table tokens_table(const control::Node* rows);
-// Of whole objects, of whatever kind: whether they are accepted, and if not, why.
+// Of whole objects, of whatever kind: the first condition that is not as it should be, and why.
 Table objects_table(const control::Node* objects);
 
 // Of policies as whole objects: their targets, who carries them out, and why one does not act.

@@ -104,5 +104,25 @@ TEST(Views, APolicysRowShowsItsTargetsAndWhyItDoesNotAct) {
       "expired\n");
 }
 
+TEST(Views, AnObjectIsInForceOrSaysFirstWhatIsWrongAndOfWhat) {
+  const Node objects = read(R"([
+    {metadata: {name: fine, namespace: shop}, status: {listeners: [
+      {name: http, conditions: [{type: Accepted, status: "True"}, {type: Conflicted, status: "False"}]}]}},
+    {metadata: {name: edge, namespace: shop}, status: {conditions: [{type: Accepted, status: "True"}],
+      listeners: [{name: https, conditions: [
+        {type: ResolvedRefs, status: "False", reason: InvalidCertificateRef, message: no Secret c}]}]}},
+    {metadata: {name: twice, namespace: shop}, status: {listeners: [
+      {name: a, conditions: [{type: Conflicted, status: "True", reason: HostnameConflict, message: as b}]}]}},
+    {metadata: {name: late, namespace: shop}, status: {parents: [
+      {parentRef: {kind: Service, name: cart, namespace: shop, port: 80, sectionName: x},
+       conditions: [{type: Accepted, status: "False", reason: Conflicted, message: r is older}]}]}}])");
+  EXPECT_EQ(objects_table(&objects).to_string(),
+            "NAME    NAMESPACE   STATE                   WHY\n"
+            "fine    shop        in force                -\n"
+            "edge    shop        InvalidCertificateRef   listener https: no Secret c\n"
+            "twice   shop        HostnameConflict        listener a: as b\n"
+            "late    shop        Conflicted              Service cart.shop:80/x: r is older\n");
+}
+
 }  // namespace
 }  // namespace weft::app
