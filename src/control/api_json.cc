@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "control/object_summaries.h"
 #include "control/secrets.h"
 
 namespace weft::control {
@@ -128,6 +129,19 @@ Node route_map(const RouteRow& row) {
   return out;
 }
 
+Node object_map(const ObjectSummary& row) {
+  Node out = Node::map();
+  out.add("kind", row.key.kind);
+  out.add("name", row.key.name);
+  out.add("namespace", row.key.ns);
+  out.add("of", strings(row.of));
+  out.add("served", served_map(row.served));
+  out.add("state", row.state);
+  if (!row.why.empty()) out.add("why", row.why);
+  if (row.expires.unix_ns != 0) out.add("expires", json_time(row.expires));
+  return out;
+}
+
 Node instance_map(const InstanceStatus& row) {
   Node out = Node::map();
   out.add("name", row.id);
@@ -222,9 +236,7 @@ void add_policy_state(Node& status, const Object& policy, std::vector<AncestorSt
   }
   status.add("ancestors", ancestors_list(ancestors, policy.meta.ns));
   if (const auto* fault = std::get_if<FaultPolicySpec>(&policy.spec)) {
-    const WallTime given = fault->fault.expires;
-    status.add("expires",
-               json_time(given.unix_ns != 0 ? given : policy.meta.created + fault->lasts));
+    status.add("expires", json_time(fault->ends(policy.meta.created)));
   }
 }
 
@@ -362,9 +374,14 @@ Node json_status(const StatusView& view, const Compiler& compiler, uint64_t vers
   server.add("statusPage", view.status_page);
   server.add("proxies", number(view.proxies));
   server.add("configurationVersion", number(version));
-  out.add("warnings", strings(view.warnings));
+  const std::vector<ObjectSummary> objects = object_summaries(compiler, served, view.now);
+  Node& warnings = out.add("warnings", strings(view.warnings));
+  for (std::string& fault : faults_in_force(objects)) {
+    warnings.items.push_back(Node::string(std::move(fault)));
+  }
   out.add("services", list_of(service_rows(compiler, served), service_map));
   out.add("routes", list_of(route_rows(compiler, served), route_map));
+  out.add("objects", list_of(objects, object_map));
   out.add("instances", list_of(view.instances, instance_map));
   out.add("edges", list_of(view.edges, edge_map));
   out.add("certificates", list_of(view.certificates, certificate_map));

@@ -229,6 +229,13 @@ TEST_F(ApiTest, APolicySaysWhatEachTargetSaysAndATargetNamesItsPolicies) {
   EXPECT_THAT(text_, HasSubstr(R"("policies":["FaultPolicy default/slow"])"));
   EXPECT_EQ(ask("GET", "/v1/status"), 200);
   EXPECT_THAT(text_, HasSubstr(R"("policies":["FaultPolicy default/slow"])"));
+  EXPECT_THAT(text_, HasSubstr(R"({"kind":"FaultPolicy","name":"slow","namespace":"default","of":)"
+                               R"(["Service cart.default","HTTPRoute no.default"],"served":)"
+                               R"({"current":2,"users":3},"state":"TargetNotFound","why":)"
+                               R"("HTTPRoute no.default: there is no HTTPRoute default/no",)"
+                               R"("expires":)"));
+  EXPECT_THAT(text_, HasSubstr("FaultPolicy default/slow breaks calls of Service cart.default on "
+                               "purpose until "));
   EXPECT_EQ(ask("DELETE", "/v1/objects/faults/default/slow"), 200);
   EXPECT_EQ(ask("GET", "/v1/objects/svc/default/cart"), 200);
   EXPECT_THAT(text_, testing::Not(HasSubstr("policies")));

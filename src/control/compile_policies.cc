@@ -234,7 +234,7 @@ model::BackendPolicyPtr with_traffic(const model::BackendPolicyPtr& policy, cons
 model::FaultPtr compiled_fault(const Compiler::State& state, const Object& policy) {
   const auto& spec = std::get<FaultPolicySpec>(policy.spec);
   auto out = std::make_shared<model::Fault>(spec.fault);
-  if (out->expires.unix_ns == 0) out->expires = policy.meta.created + spec.lasts;
+  out->expires = spec.ends(policy.meta.created);
   for (std::string& caller : out->callers) caller = full_identity(state, caller);
   return out;
 }

@@ -30,6 +30,11 @@ struct FaultPolicySpec {
   PolicyTargets targets;
   model::Fault fault;  // `expires` 0: so long after the policy was made
   Duration lasts{};
+
+  // Of a policy made at `made`.
+  WallTime ends(WallTime made) const {
+    return fault.expires.unix_ns != 0 ? fault.expires : made + lasts;
+  }
 };
 
 // XBackendTrafficPolicy.

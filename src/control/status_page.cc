@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "control/api_json.h"
+#include "control/object_summaries.h"
 
 namespace weft::control {
 namespace {
@@ -221,6 +222,23 @@ void routes(Page& page, const std::vector<RouteRow>& rows) {
   page.end_table(!rows.empty(), "none: every service goes to its own instances");
 }
 
+void objects(Page& page, const std::vector<ObjectSummary>& rows, WallTime now) {
+  page.table("Gateways, policies, other objects",
+             {"Kind", "Name", "Of", "#Served by", "State", "#Ends in"});
+  for (const ObjectSummary& row : rows) {
+    Cell served = served_cell(row.served);
+    const bool well = row.state == "in force";
+    page.row({{row.key.kind},
+              {row.key.ns.empty() ? row.key.name : row.key.ns + "/" + row.key.name, "name"},
+              {join_texts(row.of, ", ")},
+              {served.text, "n", served.title},
+              {well ? row.state : row.state + (row.why.empty() ? "" : ": ") + row.why,
+               well ? "good" : "bad"},
+              {row.expires.unix_ns == 0 ? "" : span_text(row.expires - now), "n"}});
+  }
+  page.end_table(!rows.empty(), "none");
+}
+
 void certificates(Page& page, const StatusView& view) {
   page.table("Certificates", {"Which", "From", "Until", "#Left", ""});
   for (const CertificateStatus& row : view.certificates) {
@@ -267,11 +285,14 @@ std::string render_status_page(const StatusView& view, const Compiler& compiler,
                 {std::to_string(view.proxies), "sidecars connected"},
                 {fmt::format("{:.1f}", rate), "requests a second"},
                 {rate > 0 ? fmt::format("{:.2f} %", 100 * succeeded / rate) : "–", "successful"}});
+  const std::vector<ObjectSummary> object_list = object_summaries(compiler, served, view.now);
   for (const std::string& warning : view.warnings) page.note(warning);
+  for (const std::string& fault : faults_in_force(object_list)) page.note(fault);
   services(page, service_list);
   instances(page, view);
   edges(page, view);
   routes(page, route_rows(compiler, served));
+  objects(page, object_list, view.now);
   certificates(page, view);
   return page.finish(fmt::format("Weft {} · discovery on {} · running since {} · as of {}",
                                  view.version, view.discovery, json_time(view.started),

@@ -14,7 +14,8 @@ constexpr std::string_view kManual = R"(weft status - the mesh on one screen
 
 Shows services and how many of their instances are ready; instances, and why one gets no traffic; the
 calls of the last minute with rate, success and latency as the callers' sidecars saw them; routes and
-how many sidecars hold their present version ("served by N of M"); certificates and when they expire.
+how many sidecars hold their present version ("served by N of M"); Gateways and policies, whether they
+are in force and until when; certificates and when they expire.
 
 OPTIONS
   -o, --output FORM     table (default), json or yaml
@@ -51,11 +52,13 @@ void print_status(const control::Node& status) {
   }
   print(problems_text(status.find("services"), "Service"));
   print(problems_text(status.find("routes"), "HTTPRoute"));
+  print(object_problems_text(status.find("objects")));
   const std::string now = text("now");
   section("SERVICES", services_table(status.find("services")));
   section("INSTANCES", workloads_table(status.find("instances"), now));
   section("CALLS IN THE LAST MINUTE", edges_table(status.find("edges")));
   section("ROUTES", routes_table(status.find("routes")));
+  section("GATEWAYS, POLICIES, OTHER OBJECTS", object_summaries_table(status.find("objects"), now));
   section("CERTIFICATES", certificates_table(status.find("certificates"), now));
 }
 

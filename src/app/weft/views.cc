@@ -184,6 +184,28 @@ Table objects_table(const Node* objects) {
   return table;
 }
 
+Table object_summaries_table(const Node* rows, std::string_view now) {
+  Table table({"KIND", "NAME", "NAMESPACE", "OF", "SERVED BY", "STATE", "ENDS IN"});
+  for (const Node& row : items(rows)) {
+    table.add({text(row, "kind"), text(row, "name"), text(row, "namespace"),
+               joined(row.find("of"), ","), served_text(row.find("served")), text(row, "state"),
+               time_left(now, row.text_of("expires"))});
+  }
+  return table;
+}
+
+std::string object_problems_text(const Node* rows) {
+  std::string out;
+  for (const Node& row : items(rows)) {
+    if (!row.find("why")) continue;
+    out += "! ";
+    append_escaped(out, fmt::format("{} {}/{}: {}: {}", text(row, "kind"), text(row, "namespace"),
+                                    text(row, "name"), text(row, "state"), text(row, "why")));
+    out += "\n";
+  }
+  return out;
+}
+
 Table policies_table(const Node* objects, std::string_view now) {
   Table table({"NAME", "NAMESPACE", "TARGETS", "SERVED BY", "STATE", "ENDS IN"});
   for (const Node& object : items(objects)) {

@@ -18,6 +18,11 @@ Table tokens_table(const control::Node* rows);
 // Of whole objects, of whatever kind: the first condition that is not as it should be, and why.
 Table objects_table(const control::Node* objects);
 
+// Of the objects that are neither Services nor HTTPRoutes, as the status has them; and a line for each that has
+// something wrong.
+Table object_summaries_table(const control::Node* rows, std::string_view now);
+std::string object_problems_text(const control::Node* rows);
+
 // Of policies as whole objects: their targets, who carries them out, and why one does not act.
 Table policies_table(const control::Node* objects, std::string_view now);
 
