@@ -1,5 +1,8 @@
-// grpc_app.js PORT: the service weft.test.Echo in grpc-js; what its methods do stands in grpc_app.py.
+// grpc_app.js PORT [FILE]: the service weft.test.Echo in grpc-js; what its methods do stands in grpc_app.py. The health of the
+// server and of weft.test.Echo is what FILE says at the time: "serving", "not serving" or "late" (an
+// answer after 5 s); no other service is known, and each unary call is printed. Without FILE all is well.
 'use strict';
+const fs = require('fs');
 const grpc = require('@grpc/grpc-js');
 
 const raw = (bytes) => bytes;
@@ -31,6 +34,7 @@ const handlers = {
   unary(call, callback) {
     const data = call.metadata.get('x-data-bin')[0] || bytes('none');
     const head = new grpc.Metadata(), trailers = new grpc.Metadata();
+    if (process.argv[3]) console.log('unary');
     head.set('echo-data-bin', data);
     trailers.set('trail-data-bin', data);
     call.sendMetadata(head);
@@ -79,7 +83,15 @@ const service = {
   deadline: echo('Deadline', false, false), hang: echo('Hang', false, false), ticks: echo('Ticks', false, true),
   fail: echo('Fail', false, false), cancelled: echo('Cancelled', false, false),
 };
-const serving = Buffer.from([8, 1]);  // HealthCheckResponse{status: SERVING}
+const serving = Buffer.from([8, 1]), notServing = Buffer.from([8, 2]);  // HealthCheckResponse{status}
+function check(call, callback) {
+  if (!process.argv[3]) return callback(null, serving);
+  const name = call.request.toString().slice(2);  // HealthCheckRequest{service}
+  if (!['', 'weft.test.Echo'].includes(name)) return callback(failure(grpc.status.NOT_FOUND, `no service ${name}`));
+  const word = fs.readFileSync(process.argv[3], 'utf8').trim();
+  const answer = () => callback(null, word === 'not serving' ? notServing : serving);
+  word === 'late' ? setTimeout(answer, 5000) : answer();
+}
 const health = {
   check: method('grpc.health.v1.Health', 'Check', false, false),
   watch: method('grpc.health.v1.Health', 'Watch', false, true),
@@ -90,7 +102,7 @@ module.exports = {grpc, service, health, bytes};
 if (require.main === module) {
   const server = new grpc.Server({'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1});
   server.addService(service, handlers);
-  server.addService(health, {check: (call, callback) => callback(null, serving), watch: (call) => { call.write(serving); }});
+  server.addService(health, {check, watch: (call) => { call.write(serving); }});
   server.bindAsync(`0.0.0.0:${process.argv[2]}`, grpc.ServerCredentials.createInsecure(), (error) => {
     if (error) throw error;
   });
