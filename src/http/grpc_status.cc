@@ -86,6 +86,12 @@ ErrorKind kind_of(GrpcStatus status) {
   }
 }
 
+constexpr const char* kNames[] = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -97,7 +103,8 @@ int hex_value(char c) {
 
 Error error_of_grpc(GrpcStatus status, std::string_view message) {
   std::string text(message);
-  if (text.empty()) text = "gRPC status " + std::to_string(static_cast<int>(status));
+  if (const auto number = static_cast<size_t>(status); text.empty())
+    text = "gRPC status " + std::to_string(number) + " (" + kNames[number] + ")";
   return Error(kind_of(status), std::move(text), ErrorSource::kUpstream);
 }
 

@@ -20,19 +20,25 @@ std::string vfs_name() {
 // Reaches the app at its node; it "really listens" on 127.0.0.1.
 class SimAppSide final : public proxy::AppSide {
  public:
-  SimAppSide(io::Network& network, IpAddress app) : network_(network), app_(app) {}
+  SimAppSide(io::Network& network, const Instance& instance)
+      : network_(network), instance_(instance) {}
   io::Task<Result<io::StreamPtr>> connect(SocketAddress to, std::optional<IpAddress>,
                                           Duration timeout) override {
     if (to.ip != IpAddress::v4(0x7f000001)) {
       co_return fail(ErrorKind::kRefused, "connection refused", ErrorSource::kUpstream,
                      Retry::kYes);
     }
-    co_return co_await network_.connect({app_, to.port}, timeout);
+    co_return co_await network_.connect({instance_.app->ip(), to.port}, timeout);
+  }
+  std::vector<IpAddress> listening(uint16_t port) override {
+    if (!instance_.spec.listed || !instance_.program || !instance_.program->listens(port))
+      return {};
+    return {IpAddress::v4(0x7f000001)};
   }
 
  private:
   io::Network& network_;
-  IpAddress app_;
+  const Instance& instance_;
 };
 
 std::string registration_of(const InstanceSpec& spec, const xds::Registered& registered) {
@@ -211,7 +217,7 @@ void Mesh::start_sidecar(Instance& instance) {
   options.version = "scenario";
   if (!instance.spec.serves.empty()) options.gateway = {instance.spec.ns, instance.spec.serves};
 
-  instance.app_side = std::make_unique<SimAppSide>(thread.network, instance.app->ip());
+  instance.app_side = std::make_unique<SimAppSide>(thread.network, instance);
   instance.worker = std::make_unique<proxy::WorkerSide>(
       thread.loop, thread.network, *instance.app_side, node.random(), self, log, nullptr,
       proxy::WorkerSide::Options{.probes = std::move(probes),

@@ -39,6 +39,7 @@ struct InstanceSpec {
   // "edge": it serves this Gateway, at its node's address. Its name has to be the account's, gateway-edge.
   std::string serves = {};
   std::map<std::string, std::string> labels = {};
+  bool listed = false;  // its sidecar sees the listeners of its SimApp, as the kernel shows them
 };
 
 struct Instance {

@@ -21,6 +21,7 @@ SimApp::SimApp(sim::Node& node, AppBehaviour& behaviour, AppRecord& record,
                                            });
     WEFT_ASSERT(listener);
     listeners_.push_back(std::move(*listener));
+    ports_.insert(port.port);
   }
 }
 
@@ -42,6 +43,7 @@ io::Task<void> SimApp::answer(http::ServerStreamPtr stream) {
   if (auto call = stream->request().fields.get("x-call")) ++record_.calls[std::string(*call)];
   auto body = co_await http::read_all(*stream, 64 * 1024 * 1024);
   if (!body) co_return;
+  record_.content = std::move(*body);
   if (behaviour_.script) {
     AppAnswer scripted = behaviour_.script(stream->request());
     co_await answer_with(*stream, std::move(scripted));

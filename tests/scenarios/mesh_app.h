@@ -44,6 +44,7 @@ struct AppBehaviour {
 struct AppRecord {
   uint64_t requests = 0;
   std::string target, authority;     // of the last request
+  std::string content;               // its body, before a script is asked
   std::map<std::string, int> calls;  // x-call of requests → how often
 };
 
@@ -53,6 +54,7 @@ class SimApp {
   SimApp(sim::Node& node, AppBehaviour& behaviour, AppRecord& record,
          const std::vector<AppPort>& ports);
   ~SimApp();
+  bool listens(uint16_t port) const { return ports_.contains(port); }
 
  private:
   void serve_http(io::StreamPtr stream);
@@ -63,6 +65,7 @@ class SimApp {
   sim::Node& node_;
   AppBehaviour& behaviour_;
   AppRecord& record_;
+  std::set<uint16_t> ports_;
   std::vector<std::unique_ptr<io::Listener>> listeners_;
   std::list<std::unique_ptr<http::ServerConnection>> served_;
   io::TaskScope conversations_;

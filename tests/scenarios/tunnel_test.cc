@@ -75,11 +75,11 @@ class TunnelApp {
         co_return;
       }
       tunnel.got += piece->data.view();
-      if (piece->data.view() == "reset!") {
+      if (tunnel.got.ends_with("reset!")) {
         stream->reset();
         co_return;
       }
-      if (piece->data.view() == "end!") {
+      if (tunnel.got.ends_with("end!")) {
         stream->finish();
         over = true;
       }
