@@ -285,7 +285,7 @@ io::Task<Result<http::TlsConnection>> UpstreamPool::connect_outside(UpstreamTarg
   }
   auto connection =
       co_await http::tls_connect(worker_.loop, std::move(*transport), context,
-                                 target.tls->server_name, /*expected_peer=*/"", timeout);
+                                 target.tls->server_name, target.address.to_string(), timeout);
   if (!connection) {
     co_return std::unexpected(std::move(connection.error())
                                   .context(where)

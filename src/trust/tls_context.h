@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "trust/openssl.h"
+#include "trust/outside_sessions.h"
 #include "trust/tls.h"
 #include "trust/tls_outside.h"
 #include "trust/tls_resume.h"
@@ -33,6 +34,7 @@ class TlsContext {
   bool fallback = false;                        // who has none that holds is let in as nobody
   std::shared_ptr<ResumptionCache> resumption;  // null: every handshake is a full one
   std::vector<OutsideName> outside_names;       // not empty: towards servers of no mesh
+  std::shared_ptr<OutsideSessions> outside_sessions;
 };
 
 // What all contexts have in common: TLS 1.3, the credential if there is one, the roots, ALPN names.
@@ -76,8 +78,9 @@ struct TlsWire {
 };
 Owned<BIO_METHOD> make_bio_method();
 
-// tls_outside.cc: for a context of make_outside_client_context().
+// tls_outside.cc: for a context of make_outside_client_context(). `server`: as `expected_peer` there.
 std::unique_ptr<TlsSession> make_outside_session(const TlsContextPtr& context,
-                                                 std::string_view server_name, WallTime wall_now);
+                                                 std::string_view server_name,
+                                                 std::string_view server, WallTime wall_now);
 
 }  // namespace weft::trust

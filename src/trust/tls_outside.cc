@@ -60,7 +60,8 @@ Error unauthenticated(std::string why) {
 
 class OutsideSession final : public TlsSession, public TlsCallbacks {
  public:
-  OutsideSession(TlsContextPtr context, std::string_view server_name, WallTime wall_now);
+  OutsideSession(TlsContextPtr context, std::string_view server_name, std::string_view server,
+                 WallTime wall_now);
 
   Result<void> receive(Buffer& ciphertext) override;
   Buffer& output() override { return wire_.output; }
@@ -71,7 +72,7 @@ class OutsideSession final : public TlsSession, public TlsCallbacks {
   bool established() const override { return established_; }
   bool peer_closed() const override { return peer_closed_; }
   const PeerIdentity& peer() const override { return peer_; }
-  bool resumed() const override { return false; }
+  bool resumed() const override { return resumed_; }
   std::string alpn() const override { return alpn_; }
   std::string server_name() const override { return server_name_; }
 
@@ -80,10 +81,14 @@ class OutsideSession final : public TlsSession, public TlsCallbacks {
   void on_secret(std::string_view, std::string_view) override {}
   const ResumptionKey* key_to_offer() override { return nullptr; }
   const ResumptionKey* key_offered(std::string_view) override { return nullptr; }
+  void keep(SSL_SESSION* session) {
+    context_->outside_sessions->keep(kept_under_, session, resumable_until_);
+  }
 
  private:
   Result<void> fail_with(Error error);
   Result<void> handshake();
+  void shaken();
   Result<void> read_records();
   Result<void> seal(std::string_view plaintext);
 
@@ -91,20 +96,26 @@ class OutsideSession final : public TlsSession, public TlsCallbacks {
   TlsWire wire_;
   Owned<SSL> ssl_;
   std::string server_name_;
+  const std::string kept_under_;  // in the context's sessions
   WallTime wall_now_;
+  WallTime resumable_until_;
   Buffer plaintext_;
   Buffer unsent_;
   PeerIdentity peer_;
   std::optional<Error> error_, refused_;
   std::string alpn_;
   bool established_ = false;
+  bool offered_ = false, resumed_ = false;
   bool peer_closed_ = false;
   bool closed_ = false;
 };
 
 OutsideSession::OutsideSession(TlsContextPtr context, std::string_view server_name,
-                               WallTime wall_now)
-    : context_(std::move(context)), server_name_(server_name), wall_now_(wall_now) {
+                               std::string_view server, WallTime wall_now)
+    : context_(std::move(context)),
+      server_name_(server_name),
+      kept_under_(std::string(server_name) + " " + std::string(server)),
+      wall_now_(wall_now) {
   ERR_clear_error();
   ssl_.reset(SSL_new(context_->ssl_context.get()));
   BIO* bio = BIO_new(context_->bio_method.get());
@@ -114,10 +125,18 @@ OutsideSession::OutsideSession(TlsContextPtr context, std::string_view server_na
   SSL_set_app_data(ssl_.get(), static_cast<TlsCallbacks*>(this));
   SSL_set_connect_state(ssl_.get());
   if (!server_name_.empty()) SSL_set_tlsext_host_name(ssl_.get(), server_name_.c_str());
+  const OutsideSessions::Kept kept = context_->outside_sessions->take(kept_under_, wall_now);
+  offered_ = kept.session && SSL_set_session(ssl_.get(), kept.session.get()) == 1;
+  if (offered_) resumable_until_ = kept.ends;
 }
 
 Result<void> OutsideSession::fail_with(Error error) {
   ERR_clear_error();
+  if (offered_ && !established_) {
+    context_->outside_sessions->give_up(kept_under_);
+  } else {
+    context_->outside_sessions->forget(kept_under_);
+  }
   error_ = std::move(error);
   return std::unexpected(*error_);
 }
@@ -153,14 +172,7 @@ Result<void> OutsideSession::handshake() {
   ERR_clear_error();
   const int outcome = SSL_do_handshake(ssl_.get());
   if (outcome == 1) {
-    const unsigned char* protocol = nullptr;
-    unsigned int size = 0;
-    SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
-    alpn_.assign(reinterpret_cast<const char*>(protocol), size);
-    const X509* leaf = SSL_get0_peer_certificate(ssl_.get());
-    peer_.not_after =
-        leaf != nullptr ? to_wall_time(X509_get0_notAfter(leaf)) : WallTime{INT64_MAX};
-    established_ = true;
+    shaken();
     if (unsent_.empty()) return {};
     const Buffer unsent = std::move(unsent_);
     return seal(unsent.view());
@@ -169,6 +181,22 @@ Result<void> OutsideSession::handshake() {
   if (refused_) return fail_with(std::move(*refused_));
   return fail_with(Error(ErrorKind::kProtocol, "TLS handshake: " + openssl_reason(),
                          ErrorSource::kUpstream, Retry::kYes));
+}
+
+void OutsideSession::shaken() {
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
+  alpn_.assign(reinterpret_cast<const char*>(protocol), size);
+  const X509* leaf = SSL_get0_peer_certificate(ssl_.get());  // a session holds it, too
+  peer_.not_after = leaf != nullptr ? to_wall_time(X509_get0_notAfter(leaf)) : WallTime{INT64_MAX};
+  established_ = true;
+  resumed_ = SSL_session_reused(ssl_.get()) == 1;
+  if (!resumed_)
+    resumable_until_ = std::min(peer_.not_after, wall_now_ + OutsideSessions::kMostAge);
+  // Tickets of TLS 1.3 come later (keep_ticket), a session of TLS 1.2 is whole now.
+  if (SSL_version(ssl_.get()) < TLS1_3_VERSION && SSL_get_extms_support(ssl_.get()) == 1)
+    keep(SSL_get_session(ssl_.get()));
 }
 
 Result<void> OutsideSession::receive(Buffer& ciphertext) {
@@ -240,10 +268,18 @@ int verify_callback(X509_STORE_CTX* store, void*) {
   return session->on_verify(store) ? 1 : 0;
 }
 
+// A ticket has come.
+int keep_ticket(SSL* ssl, SSL_SESSION* session) {
+  auto* owner = static_cast<OutsideSession*>(static_cast<TlsCallbacks*>(SSL_get_app_data(ssl)));
+  if (SSL_version(ssl) >= TLS1_3_VERSION) owner->keep(session);
+  return 0;  // the session stays OpenSSL's
+}
+
 Result<void> use_protocols(SSL_CTX* ssl) {
   SSL_CTX_set_security_level(ssl, 2);
-  SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(ssl, keep_ticket);
   SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_max_cert_list(ssl, kMostPeerChainBytes);
   if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1 ||
@@ -311,6 +347,7 @@ Result<TlsContextPtr> make_outside_client_context(const OutsideClientConfig& con
   context->bio_method = make_bio_method();
   if (!context->ssl_context || !context->bio_method) return openssl_failure("TLS context");
   context->outside_names = config.names;
+  context->outside_sessions = std::make_shared<OutsideSessions>();
   SSL_CTX* ssl = context->ssl_context.get();
   if (auto done = use_protocols(ssl); !done) return std::unexpected(std::move(done.error()));
   if (auto done = use_authorities(ssl, config.authorities_pem); !done)
@@ -324,8 +361,9 @@ Result<TlsContextPtr> make_outside_client_context(const OutsideClientConfig& con
 }
 
 std::unique_ptr<TlsSession> make_outside_session(const TlsContextPtr& context,
-                                                 std::string_view server_name, WallTime wall_now) {
-  return std::make_unique<OutsideSession>(context, server_name, wall_now);
+                                                 std::string_view server_name,
+                                                 std::string_view server, WallTime wall_now) {
+  return std::make_unique<OutsideSession>(context, server_name, server, wall_now);
 }
 
 }  // namespace weft::trust

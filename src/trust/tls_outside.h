@@ -1,6 +1,8 @@
 // TLS towards servers of no mesh: they show a certificate of any authority the caller names, under a host name or a
 // URI, and may ask for one of ours. TLS 1.2 (ECDHE with AEAD only) and 1.3; OpenSSL carries the records. Contexts are
-// immutable and may be shared between threads; sessions are made by make_client_session (tls.h).
+// immutable and may be shared between threads; sessions are made by make_client_session (tls.h), whose `expected_peer`
+// here only tells servers apart, as their addresses do: a context keeps what each gave for resumption
+// (outside_sessions.h). So whatever a connection is verified by needs a context of its own.
 #pragma once
 
 #include <string>

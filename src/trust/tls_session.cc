@@ -350,7 +350,8 @@ std::unique_ptr<TlsSession> make_client_session(const TlsContextPtr& context,
                                                 std::string_view server_name,
                                                 std::string_view expected_peer, WallTime wall_now) {
   WEFT_ASSERT(!context->server);
-  if (!context->outside_names.empty()) return make_outside_session(context, server_name, wall_now);
+  if (!context->outside_names.empty())
+    return make_outside_session(context, server_name, expected_peer, wall_now);
   return std::make_unique<Session>(context, server_name, expected_peer, wall_now);
 }
 
