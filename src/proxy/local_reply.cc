@@ -77,6 +77,10 @@ LocalReply reply_for(const Error& error, std::string_view what) {
     case ErrorKind::kReset:
     case ErrorKind::kClosed: return {502, "weft: " + where + " broke off before it answered", "UC"};
     case ErrorKind::kProtocol:
+      // Of the handshake: nothing was sent.
+      if (error.retry() == Retry::kYes)
+        return {503, "weft: " + where + " does not speak the TLS or the protocol it should", "UF"};
+      [[fallthrough]];
     case ErrorKind::kInvalid:
       return {502, "weft: " + where + " sent an answer that is not valid HTTP", "UPE"};
     case ErrorKind::kLimit:

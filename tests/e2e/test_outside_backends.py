@@ -37,11 +37,14 @@ class Answer(http.server.BaseHTTPRequestHandler):
         version = self.connection.version() if isinstance(self.connection, ssl.SSLSocket) else "plain"
         shown = self.connection.getpeercert() if version != "plain" else None
         body = json.dumps({"version": version, "line": self.requestline, "fields": self.headers.items(),
-                           "client": dict(one[0] for one in shown["subject"]) if shown else None}).encode()
+                           "client": dict(one[0] for one in shown["subject"]) if shown else None,
+                           "resumed": version != "plain" and self.connection.session_reused}).encode()
         status = 503 if self.path == "/fails" else 200
         self.send_response(status, "As It Likes")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Mixed-Case", "kept")
+        if self.path == "/close":
+            self.send_header("Connection", "close")  # which sets close_connection
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

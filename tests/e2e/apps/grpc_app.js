@@ -1,6 +1,7 @@
 // grpc_app.js PORT [FILE]: the service weft.test.Echo in grpc-js; what its methods do stands in grpc_app.py. The health of the
 // server and of weft.test.Echo is what FILE says at the time: "serving", "not serving" or "late" (an
 // answer after 5 s); no other service is known, and each unary call is printed. Without FILE all is well.
+// With files CERTIFICATE and KEY in the environment it speaks TLS.
 'use strict';
 const fs = require('fs');
 const grpc = require('@grpc/grpc-js');
@@ -103,7 +104,11 @@ if (require.main === module) {
   const server = new grpc.Server({'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1});
   server.addService(service, handlers);
   server.addService(health, {check, watch: (call) => { call.write(serving); }});
-  server.bindAsync(`0.0.0.0:${process.argv[2]}`, grpc.ServerCredentials.createInsecure(), (error) => {
+  const {CERTIFICATE, KEY} = process.env;
+  const credentials = CERTIFICATE
+    ? grpc.ServerCredentials.createSsl(null, [{cert_chain: fs.readFileSync(CERTIFICATE), private_key: fs.readFileSync(KEY)}])
+    : grpc.ServerCredentials.createInsecure();
+  server.bindAsync(`0.0.0.0:${process.argv[2]}`, credentials, (error) => {
     if (error) throw error;
   });
 }

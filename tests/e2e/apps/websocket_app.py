@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""websocket_app.py PORT: echoes over python3-websockets of Debian; "close CODE" is answered by closing so, a path of
+"""websocket_app.py PORT [CERTIFICATE KEY]: echoes over python3-websockets of Debian; "close CODE" is answered by closing so, a path of
 /closed by 403. How each connection was closed is printed: "ended CODE REASON"."""
 
 import asyncio
 import http
+import ssl
 import sys
 
 import websockets
@@ -27,8 +28,12 @@ async def refuse(path, headers):
 
 
 async def main():
+    tls = None
+    if sys.argv[2:]:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*sys.argv[2:4])
     async with websockets.serve(serve, "0.0.0.0", int(sys.argv[1]), subprotocols=["shop.v1"], process_request=refuse,
-                                ping_interval=None, max_size=None):
+                                ping_interval=None, max_size=None, ssl=tls):
         await asyncio.Future()
 
 
