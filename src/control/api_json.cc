@@ -118,6 +118,7 @@ Node service_map(const ServiceRow& row) {
 
 Node route_map(const RouteRow& row) {
   Node out = Node::map();
+  out.add("kind", row.key.kind);
   out.add("name", row.key.name);
   out.add("namespace", row.key.ns);
   out.add("parents", strings(row.parents));

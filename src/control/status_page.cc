@@ -210,10 +210,11 @@ void edges(Page& page, const StatusView& view) {
 }
 
 void routes(Page& page, const std::vector<RouteRow>& rows) {
-  page.table("Routes", {"Name", "Of", "Rules", "#Served by", "State"});
+  page.table("Routes", {"Kind", "Name", "Of", "Rules", "#Served by", "State"});
   for (const RouteRow& row : rows) {
     Cell served = served_cell(row.served);
-    page.row({{row.key.ns + "/" + row.key.name, "name"},
+    page.row({{row.key.kind},
+              {row.key.ns + "/" + row.key.name, "name"},
               {join_texts(row.parents, ", ")},
               {join_texts(row.rules, " · ")},
               {served.text, "n", served.title},

@@ -32,6 +32,7 @@ struct ServiceRow {
 };
 std::vector<ServiceRow> service_rows(const Compiler& compiler, const ServedFn& served);
 
+// Of HTTPRoutes and GRPCRoutes.
 struct RouteRow {
   ObjectKey key;
   std::vector<std::string> parents;  // "cart.default:80", "cart.default"

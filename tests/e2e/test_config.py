@@ -122,6 +122,25 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
     equal((refused.returncode, "backendpolicies" in refused.stderr), (2, True), refused.stderr)
 
 
+def test_routes_of_two_kinds_may_share_a_name(t):
+    mesh = t.mesh()
+    for kind in ("HTTPRoute", "GRPCRoute"):
+        mesh.apply(f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: {kind}
+metadata: {{name: web}}
+spec: {{parentRefs: [{{group: "", kind: Service, name: no-{kind.lower()}}}]}}
+""")
+    for words, no in (("routes", "no-grpcroute"), ("grpcroutes", "no-httproute")):
+        shown = mesh.cli("get", words, "web").stdout
+        holds(no not in shown and len(shown.splitlines()) == 2, shown)
+        described = mesh.cli("describe", words, "web").stdout
+        holds(no not in described and "there is no Service no-" in described, described)
+    status = mesh.cli("status").stdout
+    for kind in ("HTTPRoute", "GRPCRoute"):
+        holds(f"! {kind} default/web: NoMatchingParent: there is no Service no-{kind.lower()}.default" in status, status)
+
+
 def test_each_verb_has_a_manual(t):
     mesh = t.mesh(server=False)
     for verb in ("server", "run", "apply", "get", "describe", "delete", "status", "token"):

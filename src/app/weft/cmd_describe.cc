@@ -49,13 +49,14 @@ std::string text(const Node& node, std::string_view name) {
   return value ? value->text : "";
 }
 
-// The row of a list in the status that has this name and namespace.
+// The row of a list in the status that has this name and namespace; a route may share both with a GRPCRoute.
 const Node* find_row(const Node& status, std::string_view list, std::string_view name,
                      std::string_view ns) {
   const Node* rows = status.find(list);
   if (!rows) return nullptr;
   const auto it = std::ranges::find_if(rows->items, [&](const Node& row) {
-    return row.text_of("name") == name && row.text_of("namespace") == ns;
+    return row.text_of("name") == name && row.text_of("namespace") == ns &&
+           row.text_of("kind") != "GRPCRoute";
   });
   return it == rows->items.end() ? nullptr : &*it;
 }

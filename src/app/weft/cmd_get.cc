@@ -57,6 +57,7 @@ const std::vector<Kind>& table_of_kinds() {
   static const std::vector<Kind> kKinds = {
       {"services", {"services", "service", "svc"}, "services", "Service"},
       {"routes", {"routes", "route", "httproutes", "httproute"}, "routes", "HTTPRoute"},
+      {"grpcroutes", {"grpcroutes", "grpcroute"}, "routes", "GRPCRoute"},
       {"workloads", {"workloads", "workload", "wl", "instances", "instance"}, "instances", ""},
       {"edges", {"edges", "edge"}, "edges", ""},
       {"certificates", {"certificates", "certificate", "certs", "cert"}, "certificates", ""},
@@ -75,14 +76,16 @@ std::optional<Kind> find_kind(std::string_view word) {
   return Kind{kind->plural, {}, "", kind->kind};
 }
 
-// Does the row or object have this name and namespace? Empty = any.
+// Does the row or object have this name, namespace and kind? Empty = any.
 struct Filter {
   std::vector<std::string> names;
   std::string ns;
+  std::string kind = "";
 
   bool matches(const control::Node& item) const {
     const control::Node* metadata = item.find("metadata");
     const control::Node& at = metadata ? *metadata : item;
+    if (!kind.empty() && item.find("kind") && item.text_of("kind") != kind) return false;
     const std::string_view name = at.find("name") ? at.text_of("name") : at.text_of("id");
     if (!ns.empty() && at.find("namespace") && at.text_of("namespace") != ns) return false;
     return names.empty() || std::ranges::find(names, name) != names.end();
@@ -127,7 +130,7 @@ bool is_policy(const Kind& kind) {
 Table table_for(const Kind& kind, const control::Node& list, std::string_view now) {
   const std::string_view name = kind.name;
   if (name == "services") return services_table(&list);
-  if (name == "routes") return routes_table(&list);
+  if (kind.list == std::string_view("routes")) return routes_table(&list);
   if (name == "workloads") return workloads_table(&list, now);
   if (name == "edges") return edges_table(&list);
   if (name == "certificates") return certificates_table(&list, now);
@@ -147,7 +150,9 @@ int get_one(const CommandLine& line, const Kind& kind, const Filter& filter, Out
   if (reply->status != 200) return report("get", *reply);
   const control::Node* found = reply->body.find(objects || tokens ? "items" : kind.list);
   control::Node list = found ? *found : control::Node::list();
-  const bool all = filter_items(list, filter, kind.name);
+  Filter of_kind = filter;
+  of_kind.kind = kind.object;
+  const bool all = filter_items(list, of_kind, kind.name);
   if (form != OutputForm::kTable) {
     print_items(std::move(list), form, filter.names.size() == 1);
   } else {

@@ -85,9 +85,10 @@ std::string problems_text(const Node* rows, std::string_view kind) {
     for (const Node& condition : items(row.find("conditions"))) {
       if (condition.text_of("status") == "True") continue;
       out += "! ";
-      append_escaped(
-          out, fmt::format("{} {}/{}: {}: {}", kind, text(row, "namespace"), text(row, "name"),
-                           text(condition, "reason"), text(condition, "message")));
+      const std::string_view own = row.text_of("kind");
+      append_escaped(out, fmt::format("{} {}/{}: {}: {}", own.empty() ? kind : own,
+                                      text(row, "namespace"), text(row, "name"),
+                                      text(condition, "reason"), text(condition, "message")));
       out += "\n";
     }
   }
@@ -137,11 +138,11 @@ Table workloads_table(const Node* rows, std::string_view now) {
 }
 
 Table routes_table(const Node* rows) {
-  Table table({"NAME", "NAMESPACE", "OF", "SERVED BY", "STATE", "RULES"});
+  Table table({"KIND", "NAME", "NAMESPACE", "OF", "SERVED BY", "STATE", "RULES"});
   for (const Node& row : items(rows)) {
-    table.add({text(row, "name"), text(row, "namespace"), joined(row.find("parents"), ","),
-               served_text(row.find("served")), conditions_text(row.find("conditions")),
-               joined(row.find("rules"), " · ")});
+    table.add({text(row, "kind"), text(row, "name"), text(row, "namespace"),
+               joined(row.find("parents"), ","), served_text(row.find("served")),
+               conditions_text(row.find("conditions")), joined(row.find("rules"), " · ")});
   }
   return table;
 }

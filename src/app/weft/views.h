@@ -30,7 +30,8 @@ Table policies_table(const control::Node* objects, std::string_view now);
 std::string served_text(const control::Node* served);
 // The reason of the first condition that does not hold, else "in force".
 std::string conditions_text(const control::Node* conditions);
-// "! KIND NAMESPACE/NAME: REASON: message" for each condition of the rows that does not hold.
+// "! KIND NAMESPACE/NAME: REASON: message" for each condition of the rows that does not hold; `kind` when a row
+// does not say its own.
 std::string problems_text(const control::Node* rows, std::string_view kind);
 // "3 h" from one RFC 3339 time to another; "expired" when it has passed, "" when unknown.
 std::string time_left(std::string_view now, std::string_view then);
