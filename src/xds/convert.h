@@ -36,15 +36,21 @@ inline constexpr size_t kInlineRules = 64;
 inline constexpr size_t kPartRules = 64;
 inline constexpr size_t kPartBytes = 32 * 1024;  // more only when one rule alone is larger
 inline constexpr size_t kPortRules = 8192;
+// What one resource holds: rules of each kind of a port that has them in it, endpoints, bytes.
+inline constexpr size_t kRulesInOne = 1024;
+inline constexpr size_t kMostEndpoints = 10'000;
+inline constexpr size_t kResourceBytes = 1024 * 1024;
 
 struct EncodedService {
   struct Part {
     std::string name;  // of the resource
     std::string payload;
+    std::string last_rule;  // for messages: "default/cart rule 0"
   };
   std::string service;
   std::vector<Part> parts;  // each once
 };
+// In parts where there are many rules, or so large ones that one resource cannot hold them.
 EncodedService encode_in_parts(const model::Service& service);
 // "cart.default/0123456789abcdef".
 std::string part_name(const model::ServiceName& service, uint64_t part);

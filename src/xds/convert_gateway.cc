@@ -7,14 +7,11 @@
 #include "gateway.pb.h"
 #include "xds/convert.h"
 #include "xds/decode_checks.h"
+#include "xds/proxy_level.h"
 
 namespace weft::xds {
 namespace {
 
-constexpr uint32_t kGatewayLevel = 4;
-constexpr uint32_t kFrontendLevel = 5;  // addresses, clients' certificates, more than 64 listeners
-constexpr uint32_t kOutsideLevel = 5;
-constexpr size_t kResourceBytes = 1024 * 1024;
 constexpr int kListeners = model::Gateway::kMostListeners;
 constexpr size_t kListenersBefore = 64;
 constexpr int kAddresses = 16;
@@ -94,9 +91,12 @@ Result<void> decode_front(const v1::Gateway& in, model::Gateway& out) {
 
 std::string encode_gateway(const model::Gateway& gateway) {
   v1::Gateway out;
-  const bool front = !gateway.addresses.empty() || !gateway.clients.empty() ||
-                     gateway.listeners.size() > kListenersBefore;
-  out.set_min_proxy(front ? kFrontendLevel : kGatewayLevel);
+  Level level;
+  level.needs(Needs::kGateway);
+  if (!gateway.addresses.empty() || !gateway.clients.empty() ||
+      gateway.listeners.size() > kListenersBefore) {
+    level.needs(Needs::kGatewayFront);
+  }
   for (const IpAddress& address : gateway.addresses) out.add_addresses(address.to_string());
   for (const auto& [port, clients] : gateway.clients) {
     v1::ClientValidation& one = *out.add_clients();
@@ -123,10 +123,11 @@ std::string encode_gateway(const model::Gateway& gateway) {
                                                           .ports = {listener.port}}));
   }
   if (gateway.backend_certificate) {
-    out.set_min_proxy(kOutsideLevel);
+    level.needs(Needs::kOutside);
     out.mutable_backend_certificate()->set_chain_pem(gateway.backend_certificate->chain_pem);
     out.mutable_backend_certificate()->set_key_pem(gateway.backend_certificate->key_pem);
   }
+  out.set_min_proxy(level.value());
   return out.SerializeAsString();
 }
 

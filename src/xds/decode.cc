@@ -12,10 +12,9 @@
 namespace weft::xds {
 namespace {
 
-constexpr size_t kResourceBytes = 1024 * 1024;
-constexpr int kEndpoints = 10'000;
+constexpr int kEndpoints = static_cast<int>(kMostEndpoints);
 constexpr int kPorts = 256;
-constexpr int kInlineAtMost = 1024;
+constexpr int kInlineAtMost = static_cast<int>(kRulesInOne);
 constexpr int kParts = static_cast<int>(kPortRules);
 constexpr size_t kLabels = 128;
 constexpr int kNames = 16;

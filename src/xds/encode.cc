@@ -9,21 +9,11 @@
 #include "resources.pb.h"
 #include "xds/convert.h"
 #include "xds/encode_policies.h"
+#include "xds/proxy_level.h"
 #include "xds/serialize.h"
 
 namespace weft::xds {
 namespace {
-
-// The level that everything of this version needs; a field that older proxies would misread by
-// leaving it out raises it for the resources that use the field.
-constexpr uint32_t kBaseLevel = 1;
-constexpr uint32_t kTcpRulesLevel = 2;
-constexpr uint32_t kSteeringLevel = 3;
-constexpr uint32_t kPolicyLevel = 4;
-constexpr uint32_t kTrafficPolicyLevel = 5;
-constexpr uint32_t kPartsLevel = 5;
-constexpr uint32_t kOutsideLevel = 5;
-constexpr uint32_t kNarrowFaultLevel = 5;
 
 // A part ends behind one rule of so many.
 constexpr uint64_t kPartEnds = 32;
@@ -98,15 +88,16 @@ void fill(v1::Redirect& out, const model::Redirect& in) {
 }
 
 // What an older proxy would leave out and then do something else.
-uint32_t level_of(const model::RouteRule& rule) {
+void add_needs(const model::RouteRule& rule, Level& level) {
   const bool by_backend = std::ranges::any_of(rule.backends, [](const model::Backend& backend) {
     return !backend.rewrite.empty() || !backend.mirrors.empty();
   });
-  if (rule.route_fault) return kNarrowFaultLevel;
-  if (by_backend || !rule.mirrors.empty() || rule.cors || rule.persistence) return kPolicyLevel;
+  if (rule.route_fault) level.needs(Needs::kNarrowFault);
+  if (by_backend || !rule.mirrors.empty() || rule.cors || rule.persistence)
+    level.needs(Needs::kFilters);
   const bool steers =
       !rule.match.host.empty() || rule.match.grpc || rule.redirect || !rule.rewrite.empty();
-  return steers ? kSteeringLevel : kBaseLevel;
+  if (steers) level.needs(Needs::kSteering);
 }
 
 void fill(v1::UrlRewrite& out, const model::UrlRewrite& in) {
@@ -215,7 +206,7 @@ void fill(v1::Endpoints& out, const std::map<uint16_t, model::OutsideTlsPtr>& tl
 
 std::string encode_name(const model::NameEntry& entry) {
   v1::Name out;
-  out.set_min_proxy(kBaseLevel);
+  out.set_min_proxy(Level().value());
   out.set_service(entry.service.to_string());
   out.set_vip4(optional_ip(entry.vip4));
   out.set_vip6(optional_ip(entry.vip6));
@@ -247,7 +238,7 @@ void encode_parts(const model::Service& service, const std::vector<model::RouteR
                   v1::ServicePort& port, EncodedService& out) {
   for (auto first = rules.begin(); first != rules.end();) {
     v1::Rules message;
-    message.set_min_proxy(kPartsLevel);
+    message.set_min_proxy(level_of(Needs::kParts));
     PolicyTable policies(*message.mutable_policies(), *message.mutable_faults());
     size_t bytes = 0;
     for (bool end = false; first != rules.end() && !end; ++first) {
@@ -262,7 +253,8 @@ void encode_parts(const model::Service& service, const std::vector<model::RouteR
     port.add_parts(id);
     std::string name = part_name(service.name, id);
     if (std::ranges::find(out.parts, name, &EncodedService::Part::name) == out.parts.end()) {
-      out.parts.push_back({std::move(name), std::move(payload)});
+      const model::RouteRule& last = *std::prev(first);
+      out.parts.push_back({std::move(name), std::move(payload), last.route + " rule " + last.rule});
     }
   }
 }
@@ -271,8 +263,7 @@ void encode_parts(const model::Service& service, const std::vector<model::RouteR
 EncodedService encode(const model::Service& service, size_t inline_rules) {
   EncodedService encoded;
   v1::Service out;
-  out.set_min_proxy(kBaseLevel);
-  const auto needs = [&](uint32_t level) { out.set_min_proxy(std::max(out.min_proxy(), level)); };
+  Level level;
   out.set_service(service.name.to_string());
   out.set_vip4(optional_ip(service.vip4));
   out.set_vip6(optional_ip(service.vip6));
@@ -288,13 +279,13 @@ EncodedService encode(const model::Service& service, size_t inline_rules) {
     const bool apart = in.rules.size() > inline_rules;
     if (apart) {
       encode_parts(service, in.rules, *port, encoded);
-      needs(kPartsLevel);
+      level.needs(Needs::kParts);
     }
     for (uint64_t part : in.parts) port->add_parts(part);
-    if (!in.parts.empty()) needs(kPartsLevel);
+    if (!in.parts.empty()) level.needs(Needs::kParts);
     for (size_t i = 0; !apart && i < in.rules.size(); ++i) {
       fill(*port->add_rules(), in.rules[i], policies);
-      needs(level_of(in.rules[i]));
+      add_needs(in.rules[i], level);
     }
     for (const auto& rule : in.tcp_rules) {
       auto& message = *port->add_tcp_rules();
@@ -302,11 +293,12 @@ EncodedService encode(const model::Service& service, size_t inline_rules) {
       message.set_policy(policies.place(rule.policy));
       message.set_fault(policies.place(rule.fault));
       message.set_route_fault(policies.place(rule.route_fault));
-      if (rule.fault || rule.route_fault) needs(kNarrowFaultLevel);
+      if (rule.fault || rule.route_fault) level.needs(Needs::kNarrowFault);
     }
-    if (!in.tcp_rules.empty()) needs(kTcpRulesLevel);
+    if (!in.tcp_rules.empty()) level.needs(Needs::kTcpRules);
   }
-  if (!policies.empty()) needs(kPolicyLevel);
+  if (!policies.empty()) level.needs(Needs::kPolicies);
+  out.set_min_proxy(level.value());
   encoded.service = serialize(out);
   return encoded;
 }
@@ -322,29 +314,32 @@ std::string encode_service(const model::Service& service) {
 }
 
 EncodedService encode_in_parts(const model::Service& service) {
-  return encode(service, kInlineRules);
+  EncodedService out = encode(service, kInlineRules);
+  return out.service.size() <= kResourceBytes ? std::move(out) : encode(service, 0);
 }
 
 std::string encode_endpoints(const model::EndpointSet& set) {
   v1::Endpoints out;
-  out.set_min_proxy(kBaseLevel);
+  Level level;
   out.set_service(set.service.to_string());
   for (const auto& endpoint : set.endpoints) fill(*out.add_endpoints(), endpoint);
   if (set.policy) {
     fill(*out.mutable_policy(), *set.policy);
-    const bool traffic = set.policy->retry_constraint || set.policy->session_persistence;
-    out.set_min_proxy(traffic ? kTrafficPolicyLevel : kPolicyLevel);
+    level.needs(Needs::kPolicies);
+    if (set.policy->retry_constraint || set.policy->session_persistence)
+      level.needs(Needs::kTrafficPolicy);
   }
   if (std::ranges::any_of(set.endpoints, &model::Endpoint::outside)) {
-    out.set_min_proxy(kOutsideLevel);
+    level.needs(Needs::kOutside);
     fill(out, set.outside_tls);
   }
+  out.set_min_proxy(level.value());
   return serialize(out);
 }
 
 std::string encode_workload_address(const model::WorkloadAddress& address) {
   v1::WorkloadAddress out;
-  out.set_min_proxy(kBaseLevel);
+  out.set_min_proxy(Level().value());
   fill(*out.mutable_endpoint(), address.endpoint);
   for (const auto& [port, protocol] : address.ports) {
     (*out.mutable_ports())[port] = to_wire(protocol);

@@ -6,6 +6,7 @@
 #include "policies.pb.h"
 #include "resources.pb.h"
 #include "xds/convert.h"
+#include "xds/proxy_level.h"
 
 namespace weft::xds {
 namespace {
@@ -237,9 +238,8 @@ uint32_t PolicyTable::place(const model::FaultPtr& fault) {
 }
 
 std::string encode_inbound(const model::Inbound& inbound) {
-  constexpr uint32_t kLevel = 4;  // the type came with it
   v1::Inbound out;
-  out.set_min_proxy(kLevel);
+  out.set_min_proxy(level_of(Needs::kInbound));
   out.set_instance(inbound.instance);
   for (const model::RateLimit& limit : inbound.rate_limits) fill(*out.add_rate_limits(), limit);
   for (const model::Inbound::Check& check : inbound.checks) {

@@ -52,6 +52,12 @@ bool ResourceCache::remove(ResourceType type, std::string_view name) {
   return true;
 }
 
+bool ResourceCache::holds(ResourceType type, std::string_view name,
+                          std::string_view payload) const {
+  const CachedResourcePtr resource = find(type, name);
+  return resource && resource->version == version_of(payload);
+}
+
 CachedResourcePtr ResourceCache::find(ResourceType type, std::string_view name) const {
   const auto& resources = all(type);
   auto it = resources.find(name);

@@ -39,6 +39,8 @@ class ResourceCache {
   // next take_changed().
   bool set(ResourceType type, std::string_view name, std::string_view payload);
   bool remove(ResourceType type, std::string_view name);
+  // Is this its content now?
+  bool holds(ResourceType type, std::string_view name, std::string_view payload) const;
 
   CachedResourcePtr find(ResourceType type, std::string_view name) const;
   const ByName& all(ResourceType type) const { return resources_[static_cast<size_t>(type)]; }

@@ -40,11 +40,8 @@ constexpr std::string_view subscription_of(ResourceType type, std::string_view n
 // "Endpoints", for messages to people.
 std::string_view short_name(ResourceType type);
 
-// What a proxy of this build understands. A resource says the lowest level it needs (`min_proxy`).
-// 2: rules for opaque connections. 3: hosts, gRPC matches, redirects, rewrites. 4: mirrors,
-// CORS, session persistence, policies. 5: retry constraints and sessions of a Service, faults of opaque
-// connections by route and of a route beside its rule's; of a Gateway addresses and who may connect; rules that
-// travel apart from their service; endpoints outside the mesh.
+// What a proxy of this build understands. A resource says the lowest level it needs (`min_proxy`); what needs
+// which is in proxy_level.h.
 inline constexpr uint32_t kProxyLevel = 5;
 
 // The gRPC methods of the control plane.
