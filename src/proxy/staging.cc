@@ -117,6 +117,7 @@ void Staging::take(xds::Update& update, Generation& generation) {
   Acknowledgement acknowledgement{update.id, {}};
   auto add = [&](Change change) {
     if (change.part) {
+      refused_parts_.erase(change.name);
       parts_[change.name] = {std::move(change.part)};
       held_[index_of(change.type)][change.name] = std::move(change.held);
       return;
@@ -131,11 +132,14 @@ void Staging::take(xds::Update& update, Generation& generation) {
     if (change) {
       add(std::move(*change));
     } else {
+      if (update.type == ResourceType::kRules)
+        refused_parts_[resource.name] = change.error().message();
       acknowledgement.rejections.push_back({resource.name, change.error().message()});
     }
   }
   for (const std::string& name : update.removed) {
     if (update.type == ResourceType::kRules) {
+      refused_parts_.erase(name);
       if (const auto part = parts_.find(name); part != parts_.end()) part->second.gone = true;
       continue;
     }

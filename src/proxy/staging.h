@@ -6,7 +6,8 @@
 //
 // Parts of a Service's rules never change and nothing follows from them: they are kept from when they
 // come until the control plane takes them back and no Service in use or staged names them. A Service is staged
-// until all parts it names are here, and compiled of them then: a request meets the rules of one version.
+// until all parts it names are here, and compiled of them then: a request meets the rules of one version. One
+// that names a part which was refused is refused for the same reason, at once.
 //
 // An update is to be acknowledged when it is reported in `done`, after every worker uses the snapshot
 // of the same outcome. Objects that cannot be used are refused one by one; what was held stays.
@@ -81,6 +82,7 @@ class Staging {
 
   static Result<Change> decode(xds::ResourceType type, const std::string& name, const Held& held);
   CompiledService::Parts parts_of(const std::string& service) const;
+  std::string refused_part_of(const model::Service& service) const;
   std::vector<model::ServiceName> assemble();
   void sweep_parts();
   void forget_parts(const std::string& service);
@@ -99,6 +101,8 @@ class Staging {
   HealthRegistry health_;
   std::array<HeldByName, xds::kResourceTypes> held_;
   std::map<std::string, Part> parts_;  // by resource name
+  std::map<std::string, std::string>
+      refused_parts_;  // and why, while a staged Service may name them
 };
 
 }  // namespace weft::proxy

@@ -17,6 +17,18 @@ CompiledService::Parts Staging::parts_of(const std::string& service) const {
   };
 }
 
+// Of the parts that a Service names, why the first that was refused was; "" = none was.
+std::string Staging::refused_part_of(const model::Service& service) const {
+  if (refused_parts_.empty()) return "";
+  for (const model::ServicePort& port : service.ports) {
+    for (const uint64_t id : port.parts) {
+      const auto refused = refused_parts_.find(xds::part_name(service.name, id));
+      if (refused != refused_parts_.end()) return refused->second;
+    }
+  }
+  return "";
+}
+
 // Compiles what is staged and has all its parts now; returns what lacks some.
 std::vector<model::ServiceName> Staging::assemble() {
   std::vector<model::ServiceName> lacking;
@@ -30,13 +42,17 @@ std::vector<model::ServiceName> Staging::assemble() {
         change.parted.reset();
         return false;
       }
+      std::string why = compiled.error().message();
       if (compiled.error().kind() == ErrorKind::kNotFound) {
-        lacking.push_back(change.parted->name);
-        return false;
+        why = refused_part_of(*change.parted);
+        if (why.empty()) {
+          lacking.push_back(change.parted->name);
+          return false;
+        }
       }
       for (Acknowledgement& update : generation.updates) {
         if (update.update != change.update) continue;
-        update.rejections.push_back({change.name, compiled.error().message()});
+        update.rejections.push_back({change.name, why});
       }
       return true;
     });
@@ -71,6 +87,7 @@ void Staging::forget_parts(const std::string& service) {
     return xds::subscription_of(ResourceType::kRules, entry.first) == service;
   };
   std::erase_if(parts_, of_it);
+  std::erase_if(refused_parts_, of_it);
   std::erase_if(held_[index_of(ResourceType::kRules)], of_it);
 }
 

@@ -361,6 +361,32 @@ TEST_F(PartsInStaging, RulesThatAreNotWhatTheirNameSaysAreRefused) {
   EXPECT_EQ(outcome.done.at(0).rejections.at(0).why, "these are not the rules of " + name);
 }
 
+TEST_F(PartsInStaging, AServiceOneOfWhosePartsIsRefusedIsRefusedForTheSameReasonAtOnce) {
+  const model::Service one = parted("1"), two = parted("2");
+  staging.receive(parts_of(one, 1, false));
+  staging.receive(service_of(one, 1));
+  xds::Update parts = parts_of(two, 2, false, one);
+  const std::string name = parts.changed[0].name;
+  const std::string good = std::exchange(parts.changed[0].payload, "?");
+  EXPECT_EQ(staging.receive(std::move(parts)).done.size(), 0u) << "the push is not here yet";
+  auto outcome = staging.receive(service_of(two, 2));
+  ASSERT_EQ(outcome.done.size(), 2u) << "nothing is waited for";
+  EXPECT_EQ(outcome.done.at(0).rejections.at(0).name, name);
+  const std::string why = "these are not the rules of " + name;
+  EXPECT_EQ(outcome.done.at(0).rejections.at(0).why, why);
+  ASSERT_EQ(outcome.done.at(1).rejections.size(), 1u);
+  EXPECT_EQ(outcome.done.at(1).rejections.at(0).name, "cart.default");
+  EXPECT_EQ(outcome.done.at(1).rejections.at(0).why, why);
+  EXPECT_EQ(marks(), "1 1");
+
+  // Sent again, as they should be: both are taken.
+  xds::Update again = update(ResourceType::kRules, 3, false);
+  again.changed.push_back({name, "v", good});
+  staging.receive(std::move(again));
+  EXPECT_TRUE(staging.receive(service_of(two, 3)).swapped);
+  EXPECT_EQ(marks(), "2 2");
+}
+
 TEST_F(PartsInStaging, MoreRulesThanAPortTakesAreRefusedAndTheLastGoodStays) {
   const model::Service one = parted("1"), many = parted("2", 8193);
   staging.receive(parts_of(one, 1, false));
