@@ -86,6 +86,7 @@ Node served_map(const Served& served) {
   out.add("current", number(served.current));
   out.add("users", number(served.users));
   if (!served.problem.empty()) out.add("problem", served.problem);
+  if (served.withheld) out.add("withheld", Node::boolean(true));
   return out;
 }
 
@@ -297,7 +298,7 @@ Node json_object(const Object& object, const Compiler& compiler, const ServedFn&
     add_policy_state(status, object, std::move(ancestors), times);
   } else if (parents.empty()) {
     std::vector<Condition> conditions = full_conditions(compiler, object, served);
-    if (service || gateway) conditions.push_back(served_condition(by, object.meta.generation));
+    if (service || gateway) conditions.push_back(served_condition(object, by));
     times.stamp(object.key().to_string(), conditions);
     status.add("conditions", conditions_list(conditions));
   } else {
@@ -339,7 +340,7 @@ Node json_implicit_service(const model::ServiceName& name, const Compiler& compi
   add_service_state(status, name, compiler);
   const std::vector<std::string> policies = compiler.policies_on({"Service", name.ns, name.name});
   if (!policies.empty()) status.add("policies", strings(policies));
-  status.add("served", served_map(served({{name, ""}})));
+  status.add("served", served_map(served_of(name, served)));
   out.add("status", std::move(status));
   return out;
 }

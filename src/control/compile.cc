@@ -262,7 +262,7 @@ std::optional<CompiledService> Compiler::compile(const model::ServiceName& name)
       std::erase_if(with, [&](const Object* route) { return without.contains(route->key()); });
     }
     compile_rules(name, with, usable, port);
-    compile_tcp_rules(name, routes, usable, port);
+    compile_tcp_rules(name, with, usable, port);
     policies.give(port);
   }
   out.service.fault = policies.of_service(name).fault;

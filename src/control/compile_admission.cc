@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include "control/compile_routes.h"
+#include "control/compile_tcp_routes.h"
 
 namespace weft::control {
 namespace {
@@ -108,11 +108,41 @@ class Counting {
   std::map<Place, size_t> places_;
 };
 
+void put_in_order(std::vector<const Object*>& routes) {
+  std::ranges::sort(routes, [](const Object* a, const Object* b) {
+    return std::tie(a->meta.created.unix_ns, a->meta.ns, a->meta.name) <
+           std::tie(b->meta.created.unix_ns, b->meta.ns, b->meta.name);
+  });
+}
+
+// TLSRoutes and TCPRoutes, of one rule each.
+void add_opaque(const model::ServiceName& service, const std::vector<const Object*>& routes,
+                const model::ServicePort& port, RoutesLeftOut& out) {
+  std::vector<const Object*> attached;
+  for (const Object* route : routes) {
+    const auto* spec = std::get_if<TcpRouteSpec>(&route->spec);
+    if (!spec || !route->unsupported.empty()) continue;
+    if (std::ranges::any_of(
+            spec->parents, [&](const ParentRef& p) { return attaches_opaque(p, service, port); })) {
+      attached.push_back(route);
+    }
+  }
+  if (attached.size() <= kOpaqueRules) return;
+  put_in_order(attached);
+  for (size_t i = kOpaqueRules; i < attached.size(); ++i) {
+    out.emplace(attached[i]->key(),
+                fmt::format("port {} of {} takes at most {} rules for opaque connections: the "
+                            "routes before it have {}, this one has 1",
+                            port.port, service.to_string(), kOpaqueRules, kOpaqueRules));
+  }
+}
+
 }  // namespace
 
 RoutesLeftOut left_out(const model::ServiceName& service, const std::vector<const Object*>& routes,
                        const model::ServicePort& port) {
   RoutesLeftOut out;
+  add_opaque(service, routes, port, out);
   std::vector<const Object*> attached;
   size_t rules = 0, looked_at = 0;
   for (const Object* route : routes) {
@@ -128,10 +158,7 @@ RoutesLeftOut left_out(const model::ServiceName& service, const std::vector<cons
     attached.push_back(route);
   }
   if (rules <= kPortRules && looked_at <= kPlaceRules) return out;
-  std::ranges::sort(attached, [](const Object* a, const Object* b) {
-    return std::tie(a->meta.created.unix_ns, a->meta.ns, a->meta.name) <
-           std::tie(b->meta.created.unix_ns, b->meta.ns, b->meta.name);
-  });
+  put_in_order(attached);
   Counting counting(service, port.port);
   for (const Object* route : attached) {
     std::string why = counting.take(*route, std::get<HttpRouteSpec>(route->spec));
@@ -146,6 +173,27 @@ const RoutesLeftOut& left_out(const Compiler::State& state, const model::Service
   const auto [it, fresh] = of_ports.try_emplace(port.port);
   if (fresh) it->second = left_out(service, state.routes(service), port);
   return it->second;
+}
+
+RoutesLeftOut left_out_of_listener(const std::string& where,
+                                   const std::vector<HostedRoute>& routes) {
+  RoutesLeftOut out;
+  size_t rules = 0;
+  for (const HostedRoute& one : routes) {
+    const auto* http = std::get_if<HttpRouteSpec>(&one.route->spec);
+    size_t more = http ? 0 : 1;
+    if (http) {
+      for (const HttpRouteRule& rule : http->rules) more += one.hosts.size() * rule.matches.size();
+    }
+    if (rules + more <= kListenerRules) {
+      rules += more;
+      continue;
+    }
+    out.emplace(one.route->key(), fmt::format("{} takes at most {} rules: the routes before it "
+                                              "have {}, this one has {}",
+                                              where, kListenerRules, rules, more));
+  }
+  return out;
 }
 
 }  // namespace weft::control

@@ -114,5 +114,32 @@ TEST_F(Admission, EightThousandRulesAreTheMostOfAPort) {
   EXPECT_EQ(rules(), 8192u - 64 + 2);
 }
 
+TEST_F(Admission, AThousandAndTwentyFourRulesForOpaqueConnectionsAreTheMostOfAPort) {
+  compiler.put(
+      decode_one("{apiVersion: v1, kind: Service, metadata: {name: cart}, spec: {ports: "
+                 "[{port: 443, appProtocol: tls}]}}"));
+  const auto opaque = [](const std::string& name, int64_t created) {
+    Object out = decode_one(fmt::format(
+        "{{apiVersion: gateway.networking.k8s.io/v1, kind: TLSRoute, metadata: {{name: {0}}}, "
+        "spec: {{parentRefs: [{{kind: Service, group: '', name: cart}}], hostnames: [{0}.test], "
+        "rules: [{{backendRefs: [{{name: cart, port: 443}}]}}]}}}}",
+        name, created));
+    out.meta.created = WallTime::from_unix_seconds(created);
+    return out;
+  };
+  for (int i = 0; i < 1024; ++i) compiler.put(opaque(fmt::format("r{}", i), i));
+  const Object last = opaque("last", 2000);
+  compiler.put(last);
+  const auto count = [&] { return compiler.compile(kCart)->service.ports.at(0).tcp_rules.size(); };
+  EXPECT_EQ(count(), 1024u);
+  EXPECT_EQ(accepted(last),
+            "TooManyRules: port 443 of cart.default takes at most 1024 rules for opaque "
+            "connections: the routes before it have 1024, this one has 1");
+  EXPECT_EQ(compiler.parents(last).at(0).carriers.size(), 0u) << "nobody is waited for";
+  compiler.remove({"TLSRoute", "default", "r0"});
+  EXPECT_EQ(accepted(last), "yes");
+  EXPECT_EQ(count(), 1024u);
+}
+
 }  // namespace
 }  // namespace weft::control

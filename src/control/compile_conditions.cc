@@ -53,7 +53,10 @@ Refusal parent_problem(const Compiler::State& state, const Object& route, const 
                    : attaches(parent, parent.service, p);
       })) {
     for (const model::ServicePort& port : ports) {
-      if (tcp || !attaches(parent, parent.service, port)) continue;
+      if (tcp ? !attaches_opaque(parent, parent.service, port)
+              : !attaches(parent, parent.service, port)) {
+        continue;
+      }
       const RoutesLeftOut& without = left_out(state, parent.service, port);
       if (const auto why = without.find(route.key()); why != without.end()) {
         return {"TooManyRules", why->second};

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "control/compile_admission.h"
 #include "control/compile_listener_sets.h"
 #include "control/compile_listeners.h"
 #include "control/compile_policies.h"
@@ -83,14 +84,9 @@ bool names_listener(const ParentRef& parent, const JudgedListener& listener) {
          (parent.section.empty() || parent.section == listener.spec->name);
 }
 
-struct Attached {
-  const Object* route;
-  std::vector<std::string> hosts;
-};
-
-// Oldest first, each once.
-std::vector<Attached> attached(const Compiler::State& state, const JudgedListener& listener) {
-  std::vector<Attached> out;
+// Routes that the listener would take if it had room: the oldest first, each once.
+std::vector<HostedRoute> fitting(const Compiler::State& state, const JudgedListener& listener) {
+  std::vector<HostedRoute> out;
   const Object& owner = *listener.owner;
   const auto& index =
       owner.kind() == "Gateway" ? state.routes_of_gateway : state.routes_of_listener_set;
@@ -106,21 +102,46 @@ std::vector<Attached> attached(const Compiler::State& state, const JudgedListene
     Fit one = fit(state, listener, route);
     if (!one.hosts.empty()) out.push_back({&route, std::move(one.hosts)});
   }
-  std::ranges::sort(out, {}, [](const Attached& one) {
+  std::ranges::sort(out, {}, [](const HostedRoute& one) {
     return std::tuple(one.route->meta.created.unix_ns,
                       one.route->meta.ns + "/" + one.route->meta.name);
   });
   return out;
 }
 
+// Of those, the ones that it has no room for.
+const RoutesLeftOut& left_out(const Compiler::State& state, const JudgedListener& listener) {
+  const Object& owner = *listener.owner;
+  const model::GatewayName gateway = owner.kind() == "Gateway"
+                                         ? model::GatewayName{owner.meta.ns, owner.meta.name}
+                                         : gateway_of_set(owner);
+  const auto [it, fresh] =
+      state.left_out_of_listener.try_emplace({gateway, listener_name(listener)});
+  if (fresh) {
+    it->second = left_out_of_listener(
+        fmt::format("listener {} of {}/{}", listener.spec->name, owner.meta.ns, owner.meta.name),
+        fitting(state, listener));
+  }
+  return it->second;
+}
+
+std::vector<HostedRoute> attached(const Compiler::State& state, const JudgedListener& listener) {
+  std::vector<HostedRoute> out = fitting(state, listener);
+  const RoutesLeftOut& without = left_out(state, listener);
+  if (!without.empty()) {
+    std::erase_if(out, [&](const HostedRoute& one) { return without.contains(one.route->key()); });
+  }
+  return out;
+}
+
 // The older route that takes all connections of the listener that `route` could get; null: some are left.
-const Object* taken_by(const std::vector<Attached>& attached, const Object& route) {
+const Object* taken_by(const std::vector<HostedRoute>& attached, const Object& route) {
   const Object* taker = nullptr;
   std::set<std::string> left;
-  for (const Attached& one : attached) {
+  for (const HostedRoute& one : attached) {
     if (one.route->key() == route.key()) left.insert(one.hosts.begin(), one.hosts.end());
   }
-  for (const Attached& one : attached) {
+  for (const HostedRoute& one : attached) {
     if (one.route->key() == route.key()) break;
     for (const std::string& host : one.hosts) {
       if (left.erase(host) > 0) taker = one.route;
@@ -139,8 +160,7 @@ GatewayListener compile_listener(const Compiler::State& state, JudgedListener ju
       out.protocol == GatewayListener::kHttp || out.protocol == GatewayListener::kHttps;
   out.port.protocol = http ? model::Protocol::kHttp : model::Protocol::kTcp;
   out.port.routed = http;
-  std::vector<HostedRoute> routes;
-  for (Attached& one : attached(state, judged)) routes.push_back({one.route, std::move(one.hosts)});
+  const std::vector<HostedRoute> routes = attached(state, judged);
   const auto usable = [&](const Object& route, const model::ServiceName&, const BackendRef& ref) {
     return resolve_backend(state, route, {}, ref).reason.empty();
   };
@@ -240,17 +260,24 @@ BackendProblem gateway_parent_problem(const Compiler::State& state, const Object
   }
   BackendProblem first;
   const Object* taker = nullptr;
+  bool taken = false;
   for (const JudgedListener& listener : judge_listeners(state, *gateway)) {
     if (!names_listener(parent, listener)) continue;
     Fit one = fit(state, listener, route);
     if (one.problem.reason.empty()) {
-      if (!std::holds_alternative<TcpRouteSpec>(route.spec)) return {};
-      taker = taken_by(attached(state, listener), route);
-      if (!taker) return {};
+      const RoutesLeftOut& without = left_out(state, listener);
+      if (const auto why = without.find(route.key()); why != without.end())
+        return {"TooManyRules", why->second};
+      const Object* older = std::holds_alternative<TcpRouteSpec>(route.spec)
+                                ? taken_by(attached(state, listener), route)
+                                : nullptr;
+      taken = taken || !older;
+      if (older) taker = older;
     } else if (first.reason.empty()) {
       first = std::move(one.problem);
     }
   }
+  if (taken) return {};
   const std::string resource = model::resource_name(parent.service);
   if (taker) {
     return {"Conflicted", fmt::format("{} {}/{} is older and takes the same connections of {}",
@@ -266,6 +293,7 @@ BackendProblem gateway_parent_problem(const Compiler::State& state, const Object
 }
 
 void mark_gateways(Compiler::State& state, const Object& object) {
+  state.left_out_of_listener.clear();
   const std::string& kind = object.kind();
   if (kind == "Gateway") {
     state.changed_gateways.insert({object.meta.ns, object.meta.name});

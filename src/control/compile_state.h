@@ -44,6 +44,8 @@ struct Compiler::State {
 
   // By port; worked out when asked for, forgotten when something of the service changes.
   mutable std::map<model::ServiceName, std::map<uint16_t, RoutesLeftOut>> left_out;
+  // The same of listeners, by Gateway and listener_name().
+  mutable std::map<std::pair<model::GatewayName, std::string>, RoutesLeftOut> left_out_of_listener;
   Affected changed(Affected services) const {
     for (const model::ServiceName& name : services) left_out.erase(name);
     return services;

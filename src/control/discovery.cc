@@ -21,6 +21,36 @@ std::string namespace_of(const std::string& peer) {
   return std::string(id ? id->workload_namespace() : "");
 }
 
+template <typename Value>
+Result<void> without_value(Result<Value> result) {
+  if (!result) return std::unexpected(std::move(result.error()));
+  return {};
+}
+
+// Can a proxy of this build use it? Asked of the very code with which it reads.
+Result<void> check(ResourceType type, std::string_view payload) {
+  switch (type) {
+    case ResourceType::kEndpoints: return without_value(xds::decode_endpoints(payload));
+    case ResourceType::kService: return without_value(xds::decode_service(payload));
+    case ResourceType::kWorkloadAddress:
+      return without_value(xds::decode_workload_address(payload));
+    case ResourceType::kName: return without_value(xds::decode_name(payload));
+    case ResourceType::kInbound: return without_value(xds::decode_inbound(payload));
+    case ResourceType::kGateway: return without_value(xds::decode_gateway(payload));
+    case ResourceType::kRules: return without_value(xds::decode_rules(payload));
+  }
+  return {};
+}
+
+// "web-1, web-2 and 3 more".
+std::string some_of(const std::vector<std::string>& proxies) {
+  constexpr size_t kShown = 3;
+  const auto shown = std::min(proxies.size(), kShown);
+  std::string out = fmt::format("{}", fmt::join(proxies.begin(), proxies.begin() + shown, ", "));
+  if (proxies.size() > kShown) out += fmt::format(" and {} more", proxies.size() - kShown);
+  return out;
+}
+
 }  // namespace
 
 class Discovery::Push final : public io::Runnable {
@@ -81,12 +111,28 @@ bool Discovery::may_see(const Client& client, ResourceType type, std::string_vie
          it->second.identity.uri() == client.peer;
 }
 
+void Discovery::offer(ResourceType type, const std::string& name, const std::string& payload) {
+  if (!cache_.holds(type, name, payload)) {
+    if (auto fit = check(type, payload); !fit) {
+      withheld_[{type, name}] = fit.error().message();
+      return;
+    }
+    cache_.set(type, name, payload);
+  }
+  withheld_.erase({type, name});
+}
+
+void Discovery::withdraw(ResourceType type, const std::string& name) {
+  cache_.remove(type, name);
+  withheld_.erase({type, name});
+}
+
 void Discovery::publish_inbounds() {
   for (const std::string& id : compiler_.take_changed_inbounds()) {
     if (const auto inbound = compiler_.inbound(id)) {
-      cache_.set(ResourceType::kInbound, id, xds::encode_inbound(*inbound));
+      offer(ResourceType::kInbound, id, xds::encode_inbound(*inbound));
     } else {
-      cache_.remove(ResourceType::kInbound, id);
+      withdraw(ResourceType::kInbound, id);
     }
   }
 }
@@ -94,18 +140,29 @@ void Discovery::publish_inbounds() {
 void Discovery::publish_gateways() {
   for (const model::GatewayName& name : compiler_.take_changed_gateways()) {
     if (const auto gateway = compiler_.compile_gateway(name)) {
-      cache_.set(ResourceType::kGateway, model::resource_name(name), xds::encode_gateway(*gateway));
+      offer(ResourceType::kGateway, model::resource_name(name), xds::encode_gateway(*gateway));
     } else {
-      cache_.remove(ResourceType::kGateway, model::resource_name(name));
+      withdraw(ResourceType::kGateway, model::resource_name(name));
     }
   }
 }
 
 void Discovery::publish_rules(const std::string& name, const model::Service& service) {
   xds::EncodedService encoded = xds::encode_in_parts(service);
+  for (const auto& part : encoded.parts) {
+    if (cache_.holds(ResourceType::kRules, part.name, part.payload)) continue;
+    auto fit = check(ResourceType::kRules, part.payload);
+    if (fit) continue;
+    // A part that is too large is so by its last rule. Without one part all of the Service stays as it is.
+    std::string why = fit.error().message();
+    if (!why.starts_with("route ")) why = "route " + part.last_rule + ": " + why;
+    withheld_[{ResourceType::kService, name}] = std::move(why);
+    return;
+  }
+  offer(ResourceType::kService, name, encoded.service);
+  if (withheld(ResourceType::kService, name)) return;
   for (const auto& part : encoded.parts) cache_.set(ResourceType::kRules, part.name, part.payload);
   keep_parts(name, encoded.parts);
-  cache_.set(ResourceType::kService, name, encoded.service);
 }
 
 void Discovery::keep_parts(const std::string& service,
@@ -127,12 +184,12 @@ void Discovery::publish(const Affected& services) {
     std::string name = service.to_string();
     auto compiled = compiler_.compile(service);
     if (compiled) {
-      cache_.set(ResourceType::kEndpoints, name, xds::encode_endpoints(compiled->endpoints));
+      offer(ResourceType::kEndpoints, name, xds::encode_endpoints(compiled->endpoints));
       publish_rules(name, compiled->service);
-      cache_.set(ResourceType::kName, name, xds::encode_name(compiled->entry));
+      offer(ResourceType::kName, name, xds::encode_name(compiled->entry));
     } else {
       for (auto type : {ResourceType::kEndpoints, ResourceType::kService, ResourceType::kName}) {
-        cache_.remove(type, name);
+        withdraw(type, name);
       }
       keep_parts(name, {});
     }
@@ -223,44 +280,74 @@ io::Task<void> Discovery::serve(std::unique_ptr<http::GrpcServerCall> call) {
 struct Discovery::Part {
   xds::CachedResourcePtr resource;  // null: it is gone
   xds::Standing standing;
+  const std::string* withheld = nullptr;  // why the present one is sent to nobody
 };
+
+const std::string* Discovery::withheld(ResourceType type, const std::string& name) const {
+  const auto it = withheld_.find({type, name});
+  return it == withheld_.end() ? nullptr : &it->second;
+}
+
+std::pair<ResourceType, std::string> Discovery::resource_of(const Carrier& carrier) {
+  switch (carrier.in) {
+    case Carrier::kRules: return {ResourceType::kService, carrier.service.to_string()};
+    case Carrier::kEndpoints: return {ResourceType::kEndpoints, carrier.service.to_string()};
+    case Carrier::kGateway: return {ResourceType::kGateway, model::resource_name(carrier.service)};
+    case Carrier::kInbound: break;
+  }
+  return {ResourceType::kInbound, ""};  // of each instance
+}
 
 std::optional<Discovery::Part> Discovery::part_of(const Client& client,
                                                   const Carrier& carrier) const {
   if (!carrier.callers.empty() && carrier.callers != client.ns) return std::nullopt;
-  ResourceType type = ResourceType::kService;
-  std::string name = carrier.service.to_string();
-  if (carrier.in == Carrier::kEndpoints) type = ResourceType::kEndpoints;
-  if (carrier.in == Carrier::kGateway) {
-    type = ResourceType::kGateway;
-    name = model::resource_name(carrier.service);
-  }
+  auto [type, name] = resource_of(carrier);
   if (carrier.in == Carrier::kInbound) {
-    type = ResourceType::kInbound;
     name = client.stream.node().id;
     if (!compiler_.services_of(name).contains(carrier.service)) return std::nullopt;
   }
-  Part part{cache_.find(type, name), client.stream.standing(type, name)};
+  Part part{cache_.find(type, name), client.stream.standing(type, name), withheld(type, name)};
   if (!part.standing.subscribed) return std::nullopt;
-  if (!part.resource && carrier.in == Carrier::kInbound) return std::nullopt;  // none of its ports
+  // Nothing is asked of any of its ports.
+  if (!part.resource && !part.withheld && carrier.in == Carrier::kInbound) return std::nullopt;
   return part;
 }
 
 Served Discovery::served(const Carriers& carriers) const {
   Served out;
+  std::vector<std::pair<std::string, std::vector<std::string>>> refusals;  // why, and whose
+  const auto refused = [&](const std::string& why, const std::string& proxy) {
+    auto it = std::ranges::find(refusals, why, [](const auto& one) { return one.first; });
+    if (it == refusals.end()) it = refusals.insert(it, {why, {}});
+    if (std::ranges::find(it->second, proxy) == it->second.end()) it->second.push_back(proxy);
+  };
+  const std::string* sent_to_nobody = nullptr;
+  for (const Carrier& carrier : carriers) {
+    const auto [type, name] = resource_of(carrier);
+    if (!sent_to_nobody) sent_to_nobody = withheld(type, name);
+  }
   for (const Client* client : clients_) {
     bool uses = false, current = true;
     for (const Carrier& carrier : carriers) {
       const auto part = part_of(*client, carrier);
       if (!part) continue;
       uses = true;
-      current = current && part->resource && part->standing.serving == part->resource->version;
-      if (!part->standing.refused.empty() && out.problem.empty()) {
-        out.problem = fmt::format("{}: {}", client->stream.node().id, part->standing.refused);
-      }
+      current = current && !part->withheld && part->resource &&
+                part->standing.serving == part->resource->version;
+      if (!part->standing.refused.empty())
+        refused(part->standing.refused, client->stream.node().id);
+      if (!sent_to_nobody) sent_to_nobody = part->withheld;
     }
     out.users += uses;
     out.current += uses && current;
+  }
+  if (sent_to_nobody) {
+    out.problem = *sent_to_nobody;
+    out.withheld = true;
+    return out;
+  }
+  for (const auto& [why, proxies] : refusals) {
+    out.problem += fmt::format("{}{}: {}", out.problem.empty() ? "" : "; ", some_of(proxies), why);
   }
   return out;
 }
@@ -277,6 +364,10 @@ std::vector<std::string> Discovery::refusals() const {
       out.push_back(
           fmt::format("{} cannot use {}: {}", client->stream.node().id, refusal.name, refusal.why));
     }
+  }
+  for (const auto& [resource, why] : withheld_) {
+    out.push_back(fmt::format("{} of {} is sent to nobody, the version before stays in use: {}",
+                              xds::short_name(resource.first), resource.second, why));
   }
   return out;
 }

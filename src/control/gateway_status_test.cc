@@ -36,6 +36,33 @@ TEST_F(GatewayTest, UntilSomebodyServesItItIsPendingAndSaysHow) {
   EXPECT_THAT(compiler_.gateway_state(gateway()).addresses, ElementsAre(IpAddress::v4(0x7f000001)));
 }
 
+TEST_F(GatewayTest, AListenerTakesAThousandAndTwentyFourRulesOfTheOldestRoutes) {
+  put_service("cart");
+  put_gateway(
+      "{name: web, port: 80, protocol: HTTP, hostname: '*.test'}, "
+      "{name: more, port: 81, protocol: HTTP}");
+  const auto of = [](int matches) {
+    std::string out = "hostnames: [a.test, b.test], rules: [{matches: [";
+    for (int i = 0; i < matches; ++i) out += "{path: {value: /m" + std::to_string(i) + "}},";
+    return out + "], backendRefs: [{name: cart, port: 80}]}]";
+  };
+  for (int i = 0; i < 8; ++i) put_route("HTTPRoute", "r" + std::to_string(i), "port: 80", of(64));
+  EXPECT_EQ(rules(0).size(), 1024u);
+  EXPECT_EQ(accepted("HTTPRoute", "r7"), "True/Accepted: ");
+  put_route("HTTPRoute", "last", "port: 80", of(3));
+  EXPECT_EQ(accepted("HTTPRoute", "last"),
+            "False/TooManyRules: listener web of default/edge takes at most 1024 rules: the routes "
+            "before it have 1024, this one has 6");
+  EXPECT_EQ(rules(0).size(), 1024u);
+  EXPECT_EQ(compiler_.gateway_state(gateway()).listeners.at(0).attached_routes, 8u);
+  put_route("HTTPRoute", "elsewhere", "port: 81", of(3));
+  EXPECT_EQ(accepted("HTTPRoute", "elsewhere"), "True/Accepted: ");
+  // An older one that goes makes room.
+  compiler_.remove({"HTTPRoute", "default", "r3"});
+  EXPECT_EQ(accepted("HTTPRoute", "last"), "True/Accepted: ");
+  EXPECT_EQ(rules(0).size(), 1024u - 128 + 6);
+}
+
 TEST_F(GatewayTest, AnotherClassIsNotOurs) {
   put("{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: "
       "{gatewayClassName: other, listeners: [{name: a, port: 80, protocol: HTTP}]}}");

@@ -216,7 +216,9 @@ struct AncestorState {
 struct Served {
   uint32_t current = 0;
   uint32_t users = 0;
-  std::string problem;  // a proxy's NACK, in its words
+  // Why some keep the version before: "web-1, web-2: WHY", in the words of those who refuse this one; "" = nobody.
+  std::string problem = {};
+  bool withheld = false;  // `problem` is the control plane's own: they would all refuse it, so none is sent it
 };
 
 }  // namespace weft::control

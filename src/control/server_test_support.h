@@ -90,13 +90,15 @@ class ServerTest : public testing::Test {
   xds::ServerAccess socket() { return {dir_ / "s", std::nullopt}; }
   Result<xds::Registered> register_as(xds::ServerAccess access,
                                       std::vector<xds::ServiceClaim> claims,
-                                      std::string instance = "", std::string ns = "default") {
+                                      std::string instance = "", std::string ns = "default",
+                                      std::string identity = "") {
     auto key = trust::PrivateKey::generate();
     xds::RegisterParams params;
     params.ns = std::move(ns);
     params.services = std::move(claims);
     params.advertise_port = 20001;
     params.instance = std::move(instance);
+    params.identity_name = std::move(identity);
     return run(xds::register_instance(loop_, network_, std::move(access), *key, params, kPatience));
   }
   Result<xds::MachineCredential> join(const std::string& text) {
@@ -153,6 +155,7 @@ class FakeProxy {
   }
   size_t received() const { return received_; }
   std::string refuse;  // name of a resource to refuse
+  std::string why = "needs proxy level 2";
 
   // server_test.cc
   io::Task<Result<v1::ReportResponse>> report(v1::ReportRequest request);
@@ -204,7 +207,7 @@ class FakeProxy {
     for (const auto& resource : update->changed) {
       ++received_;
       if (resource.name == refuse) {
-        rejections.push_back({resource.name, "needs proxy level 2"});
+        rejections.push_back({resource.name, why});
       } else {
         held_[{update->type, resource.name}] = resource.payload;
       }

@@ -133,7 +133,8 @@ std::string latency_text(Duration d) {
 }
 
 Cell served_cell(const Served& served) {
-  if (!served.problem.empty()) return {"refused", "bad", served.problem};
+  if (!served.problem.empty())
+    return {served.withheld ? "not sent" : "refused", "bad", served.problem};
   if (served.users == 0) return {"no user yet", "dim", ""};
   return {fmt::format("{} of {}", served.current, served.users),
           served.current == served.users ? "good" : "warn", ""};

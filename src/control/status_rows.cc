@@ -42,11 +42,40 @@ std::string backends_text(const std::vector<BackendRef>& backends) {
   return out;
 }
 
+// Does a refusal ("route default/cart rule 0: …") name this route?
+bool names_route(std::string_view refusal, std::string_view route) {
+  const std::string named = fmt::format("route {}", route);
+  for (size_t at = refusal.find(named); at != std::string_view::npos;
+       at = refusal.find(named, at + 1)) {
+    const std::string_view rest = refusal.substr(at + named.size());
+    if (rest.starts_with(' ') || rest.starts_with(':')) return true;
+  }
+  return false;
+}
+
+struct Problem {
+  std::string reason, message;
+};
+
+// What a refusal means for this object.
+Problem problem_of(const Object& object, const Served& served) {
+  const bool whole = std::holds_alternative<ServiceSpec>(object.spec) ||
+                     std::holds_alternative<GatewaySpec>(object.spec);
+  const bool anothers = !whole && served.problem.find("route ") != std::string::npos &&
+                        !names_route(served.problem, object.meta.ns + "/" + object.meta.name);
+  const char* kept = "the version before stays in use: ";
+  if (anothers)
+    return {"HeldBack", fmt::format("what comes with it is refused, {}{}", kept, served.problem)};
+  if (served.withheld)
+    return {"NotSent", fmt::format("every proxy would refuse it, {}{}", kept, served.problem)};
+  return {"Refused", fmt::format("refused, {}{}", kept, served.problem)};
+}
+
 ServiceRow service_row(const Compiler& compiler, const model::ServiceName& name,
                        const ServedFn& served) {
   ServiceRow row;
   row.name = name;
-  row.served = served({{name, ""}});
+  row.served = served_of(name, served);
   const Object* object = compiler.object({"Service", name.ns, name.name});
   row.implicit = object == nullptr;
   row.policies = compiler.policies_on({"Service", name.ns, name.name});
@@ -104,23 +133,34 @@ std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& serve
   return rows;
 }
 
+Served served_of(const model::ServiceName& service, const ServedFn& served) {
+  Served out = served({{service, ""}});
+  if (!out.problem.empty()) return out;
+  Served endpoints = served({{service, "", Carrier::kEndpoints}});
+  out.problem = std::move(endpoints.problem);
+  out.withheld = endpoints.withheld;
+  return out;
+}
+
 Served served_of(const Compiler& compiler, const Object& object, const ServedFn& served) {
+  if (std::holds_alternative<ServiceSpec>(object.spec))
+    return served_of(object.service_name(), served);
   return served(compiler.carriers(object));
 }
 
-Condition served_condition(const Served& served, int64_t generation) {
-  Condition out{.type = "weft.dev/Served", .generation = generation};
+Condition served_condition(const Object& object, const Served& served) {
+  Condition out{.type = "weft.dev/Served", .generation = object.meta.generation};
   out.ok = served.problem.empty() && served.current == served.users;
-  out.reason = !served.problem.empty() ? "Refused"
-               : served.users == 0     ? "NoUser"
-               : out.ok                ? "Served"
-                                       : "Pending";
   out.message = served.users == 0
                     ? "no sidecar uses it now"
                     : fmt::format("served by {} of {} sidecars", served.current, served.users);
   if (!served.problem.empty()) {
-    out.message += "; one keeps the version before: " + served.problem;
+    const Problem problem = problem_of(object, served);
+    out.reason = problem.reason;
+    out.message += "; " + problem.message;
+    return out;
   }
+  out.reason = served.users == 0 ? "NoUser" : out.ok ? "Served" : "Pending";
   return out;
 }
 
@@ -128,7 +168,7 @@ std::vector<ParentState> parent_states(const Compiler& compiler, const Object& r
                                        const ServedFn& served) {
   std::vector<ParentState> out = compiler.parents(route);
   for (ParentState& parent : out) {
-    parent.conditions.push_back(served_condition(served(parent.carriers), route.meta.generation));
+    parent.conditions.push_back(served_condition(route, served(parent.carriers)));
   }
   return out;
 }
@@ -137,8 +177,7 @@ std::vector<AncestorState> ancestor_states(const Compiler& compiler, const Objec
                                            const ServedFn& served) {
   std::vector<AncestorState> out = compiler.ancestors(policy);
   for (AncestorState& ancestor : out) {
-    ancestor.conditions.push_back(
-        served_condition(served(ancestor.carriers), policy.meta.generation));
+    ancestor.conditions.push_back(served_condition(policy, served(ancestor.carriers)));
   }
   return out;
 }
@@ -150,8 +189,9 @@ std::vector<Condition> full_conditions(const Compiler& compiler, const Object& o
   for (Condition& condition : conditions) {
     if (condition.type != "Programmed" || state.problem.empty()) continue;
     condition.ok = false;
-    condition.reason = "Refused";
-    condition.message = "a proxy keeps the version before: " + state.problem;
+    const Problem problem = problem_of(object, state);
+    condition.reason = problem.reason;
+    condition.message = problem.message;
   }
   return conditions;
 }

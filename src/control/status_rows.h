@@ -48,8 +48,12 @@ std::vector<RouteRow> route_rows(const Compiler& compiler, const ServedFn& serve
 std::vector<Condition> full_conditions(const Compiler& compiler, const Object& object,
                                        const ServedFn& served);
 Served served_of(const Compiler& compiler, const Object& object, const ServedFn& served);
-// Weft's own condition beside the standard ones, "weft.dev/Served": "served by 41 of 42 sidecars".
-Condition served_condition(const Served& served, int64_t generation);
+// Of a Service who holds its rules; what is wrong with its endpoints is told here as well.
+Served served_of(const model::ServiceName& service, const ServedFn& served);
+// Weft's own condition of `object` beside the standard ones, "weft.dev/Served": "served by 41 of 42 sidecars".
+// What proxies refuse is False: Refused where it is this object's, or nobody knows whose; HeldBack at what must
+// wait for it, since one change is in force as a whole or not at all; NotSent when no proxy could use it.
+Condition served_condition(const Object& object, const Served& served);
 // The states of a route's parents with that condition added to each.
 std::vector<ParentState> parent_states(const Compiler& compiler, const Object& route,
                                        const ServedFn& served);

@@ -87,7 +87,7 @@ TEST(StatusRows, ARefusalMakesARouteNotProgrammed) {
   Carriers asked;
   const ServedFn refused = [&](const Carriers& carriers) {
     asked = carriers;
-    return Served{1, 2, "web-1: needs level 2"};
+    return Served{.current = 1, .users = 2, .problem = "web-1: needs level 2"};
   };
   const auto rows = route_rows(compiler, refused);
   ASSERT_EQ(rows.size(), 1u);
@@ -96,9 +96,27 @@ TEST(StatusRows, ARefusalMakesARouteNotProgrammed) {
   EXPECT_EQ(programmed.type, "Programmed");
   EXPECT_FALSE(programmed.ok);
   EXPECT_EQ(programmed.reason, "Refused");
-  EXPECT_EQ(programmed.message, "a proxy keeps the version before: web-1: needs level 2");
+  EXPECT_EQ(programmed.message, "refused, the version before stays in use: web-1: needs level 2");
   EXPECT_EQ(rows[0].parent_states.at(0).conditions.back().type, "weft.dev/Served");
   EXPECT_TRUE(route_rows(compiler, nobody)[0].conditions.back().ok);
+}
+
+TEST(StatusRows, WhatIsWrongWithItsEndpointsIsToldAtTheService) {
+  Compiler compiler;
+  put(compiler, kCart);
+  compiler.set_address({"default", "cart"}, IpAddress::v4(0xf0f00001), {});
+  const ServedFn served = [](const Carriers& carriers) {
+    if (carriers.at(0).in != Carrier::kEndpoints) return Served{.current = 2, .users = 2};
+    return Served{.problem = "endpoints: 10001 entries, at most 10000 allowed", .withheld = true};
+  };
+  const ServiceRow row = service_rows(compiler, served).at(0);
+  EXPECT_EQ(row.served.current, 2u);
+  const Condition& programmed = row.conditions.back();
+  EXPECT_EQ(programmed.type, "Programmed");
+  EXPECT_EQ(programmed.reason, "NotSent");
+  EXPECT_EQ(programmed.message,
+            "every proxy would refuse it, the version before stays in use: endpoints: 10001 "
+            "entries, at most 10000 allowed");
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // A Gateway served by a proxy of the mesh, and clients that are not of it.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "scenarios/raw_mesh.h"
 #include "wire/tls_test_support.h"
 
@@ -37,18 +40,30 @@ class GatewayScene : public testing::Test {
           "parentRefs: [{name: edge}], hostnames: [" + hosts +
               "], rules: [{backendRefs: [{name: " + backend + ", port: 80}]}]");
   }
-  // "STATUS BODY", or the error.
-  std::string get(const std::string& host, uint16_t port = 80) {
+  Result<http::FetchResponse> fetch(const std::string& host, uint16_t port,
+                                    const wire::Fields& fields = {}) {
     wire::RequestHead head;
     head.method = "GET";
     head.target = "/";
     head.authority = host;
-    auto answer =
-        mesh.world().run(http::fetch(outside.loop(), outside.network(),
-                                     SocketAddress{mesh.instance("gateway-edge").side->ip(), port},
-                                     head, "", Duration::seconds(10)));
+    head.fields = fields;
+    return mesh.world().run(
+        http::fetch(outside.loop(), outside.network(),
+                    SocketAddress{mesh.instance("gateway-edge").side->ip(), port}, head, "",
+                    Duration::seconds(10)));
+  }
+  // "STATUS BODY", or the error.
+  std::string get(const std::string& host, uint16_t port = 80) {
+    auto answer = fetch(host, port);
     if (!answer) return "refused";
     return std::to_string(answer->status) + " " + answer->body.substr(0, 1);
+  }
+  void more_of_a() {
+    for (const char* name : {"c", "d", "e"}) {
+      mesh.add({.name = name,
+                .services = {{"a", 80, 8080, model::Protocol::kHttp}},
+                .behaviour = {.says = name}});
+    }
   }
 
   Mesh mesh;
@@ -86,6 +101,101 @@ TEST_F(GatewayScene, AFaultOfARouteActsAtTheGatewayToo) {
   mesh.world().run_for(Duration::millis(500));
   EXPECT_EQ(get("a.example").substr(0, 3), "418");
   EXPECT_EQ(get("b.example"), "200 b");
+}
+
+// Who asks is known by what it sends: a client outside has no identity, and its address is the key where
+// that is asked for.
+TEST_F(GatewayScene, TheSameKeyOfARequestGoesToTheSameInstance) {
+  more_of_a();
+  listeners("{name: web, port: 80, protocol: HTTP}");
+  route("a", "a.test", "a");
+  for (const char* algorithm : {"RingHash", "Maglev"}) {
+    const CallResult applied = mesh.apply(
+        std::string("{apiVersion: weft.dev/v1, kind: BackendPolicy, metadata: {name: p}, spec: "
+                    "{targetRefs: [{group: '', kind: Service, name: a}], loadBalancing: "
+                    "{algorithm: ") +
+        algorithm +
+        ", hashBy: [{type: Header, name: x-user}, {type: Cookie, name: key, ttl: 1h}, {type: "
+        "SourceAddress}]}}}");
+    ASSERT_EQ(applied.status, 200) << applied.body;
+    mesh.world().run_for(Duration::millis(500));
+    std::set<std::string> instances;
+    for (int user = 0; user < 40; ++user) {
+      wire::Fields fields;
+      fields.add("x-user", "user-" + std::to_string(user));
+      std::set<std::string> of_user;
+      for (int i = 0; i < 3; ++i) of_user.insert(fetch("a.test", 80, fields)->body);
+      EXPECT_EQ(of_user.size(), 1u) << algorithm << user;
+      instances.merge(of_user);
+    }
+    EXPECT_EQ(instances.size(), 4u) << "all of them serve somebody";
+    // Who has neither gets the cookie, and stays where it was then.
+    const auto first = fetch("a.test", 80);
+    ASSERT_TRUE(first);
+    const std::string told(first->fields.get("set-cookie").value_or(""));
+    ASSERT_TRUE(told.starts_with("key=")) << told;
+    wire::Fields fields;
+    fields.add("cookie", told.substr(0, told.find(';')));
+    for (int i = 0; i < 10; ++i) {
+      const auto again = fetch("a.test", 80, fields);
+      EXPECT_EQ(again->body, first->body);
+      EXPECT_EQ(again->fields.get("set-cookie"), std::nullopt);
+    }
+  }
+}
+
+TEST_F(GatewayScene, AClientOutsideKeepsItsSession) {
+  more_of_a();
+  listeners("{name: web, port: 80, protocol: HTTP}");
+  apply("HTTPRoute", "a",
+        "parentRefs: [{name: edge}], rules: [{sessionPersistence: {cookie: {name: basket}}, "
+        "backendRefs: [{name: a, port: 80}, {name: b, port: 80}]}]");
+  std::map<std::string, std::string> sessions;
+  for (int i = 0; i < 40; ++i) {
+    const auto first = fetch("x.test", 80);
+    const std::string told(first->fields.get("set-cookie").value_or(""));
+    ASSERT_TRUE(told.starts_with("basket=")) << told;
+    sessions[first->body] = told.substr(0, told.find(';'));
+  }
+  EXPECT_EQ(sessions.size(), 5u) << "of both services";
+  for (const auto& [instance, cookie] : sessions) {
+    wire::Fields fields;
+    fields.add("cookie", cookie);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(fetch("x.test", 80, fields)->body, instance);
+  }
+  // The same where the Service says so and the rule does not.
+  route("a", "x.test", "a");
+  const CallResult applied = mesh.apply(
+      "{apiVersion: gateway.networking.x-k8s.io/v1alpha1, kind: XBackendTrafficPolicy, metadata: "
+      "{name: s}, spec: {targetRefs: [{group: '', kind: Service, name: a}], sessionPersistence: "
+      "{cookie: {name: whole}}}}");
+  ASSERT_EQ(applied.status, 200) << applied.body;
+  mesh.world().run_for(Duration::millis(500));
+  const auto first = fetch("x.test", 80);
+  const std::string told(first->fields.get("set-cookie").value_or(""));
+  ASSERT_TRUE(told.starts_with("whole=")) << told;
+  wire::Fields fields;
+  fields.add("cookie", told.substr(0, told.find(';')));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(fetch("x.test", 80, fields)->body, first->body);
+}
+
+// GEP-1713, "Gateway parents and sectionName": only its own listeners, not those of its ListenerSets.
+TEST_F(GatewayScene, ARouteOfAGatewayIsNotOneOfItsListenerSets) {
+  apply("Gateway", "edge",
+        "gatewayClassName: weft, allowedListeners: {namespaces: {from: Same}}, listeners: [{name: "
+        "web, port: 80, protocol: HTTP}, {name: more, port: 82, protocol: HTTP}]");
+  apply("ListenerSet", "set",
+        "parentRef: {name: edge}, listeners: [{name: web, port: 81, protocol: HTTP}]");
+  route("a", "a.test", "a");
+  EXPECT_EQ(get("a.test", 80), "200 a");
+  EXPECT_EQ(get("a.test", 82), "200 a");
+  EXPECT_EQ(get("a.test", 81), "404 w");
+  // Both, where both are named.
+  apply("HTTPRoute", "a",
+        "parentRefs: [{name: edge}, {kind: ListenerSet, name: set}], hostnames: [a.test], rules: "
+        "[{backendRefs: [{name: b, port: 80}]}]");
+  EXPECT_EQ(get("a.test", 80), "200 b");
+  EXPECT_EQ(get("a.test", 81), "200 b");
 }
 
 TEST_F(GatewayScene, ItsCertificatesAreForWhoServesItAlone) {

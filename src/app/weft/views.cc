@@ -67,7 +67,8 @@ std::string joined(const Node* list, std::string_view separator) {
 
 std::string served_text(const Node* served) {
   if (!served) return "";
-  if (const Node* problem = served->find("problem")) return "refused: " + problem->text;
+  if (const Node* problem = served->find("problem"))
+    return (served->find("withheld") ? "not sent: " : "refused: ") + problem->text;
   if (text(*served, "users") == "0") return "no user yet";
   return fmt::format("{} of {}", text(*served, "current"), text(*served, "users"));
 }

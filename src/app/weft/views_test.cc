@@ -33,7 +33,8 @@ TEST(Views, ServedSaysWhoUsesItAndWhoRefuses) {
   const std::pair<const char*, const char*> kCases[] = {
       {R"({"current":0,"users":0})", "no user yet"},
       {R"({"current":1,"users":2})", "1 of 2"},
-      {R"({"current":1,"users":2,"problem":"web-1: too old"})", "refused: web-1: too old"}};
+      {R"({"current":1,"users":2,"problem":"web-1: too old"})", "refused: web-1: too old"},
+      {R"({"current":0,"users":2,"problem":"too large","withheld":true})", "not sent: too large"}};
   for (const auto& [json, text] : kCases) {
     const Node served = read(json);
     EXPECT_EQ(served_text(&served), text);
