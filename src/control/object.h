@@ -218,7 +218,8 @@ struct Served {
   uint32_t users = 0;
   // Why some keep the version before: "web-1, web-2: WHY", in the words of those who refuse this one; "" = nobody.
   std::string problem = {};
-  bool withheld = false;  // `problem` is the control plane's own: they would all refuse it, so none is sent it
+  // `problem` is the control plane's own: they would all refuse it, so none is sent it.
+  bool withheld = false;
 };
 
 }  // namespace weft::control

@@ -60,10 +60,10 @@ void refuse_tls(io::Loop& loop, io::StreamPtr client, wire::TlsAlert alert) {
   io::close_gracefully(loop, std::move(client));
 }
 
-TcpChoice choice_of(const CompiledTcpRule& rule) {
+TcpChoice choice_of(const CompiledTcpRule& rule, Random& random) {
   TcpChoice choice{
       rule.rule().route + "/" + rule.rule().rule, {}, 0, rule.rule().policy, rule.faults()};
-  const model::Backend* backend = rule.next_backend();
+  const model::Backend* backend = rule.next_backend(random);
   if (!backend || backend->invalid) return choice;
   choice.service = backend->service;
   choice.port = backend->port;

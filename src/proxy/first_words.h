@@ -41,6 +41,6 @@ NoHello no_such_name(const wire::ClientHello& hello);
 void refuse_tls(io::Loop& loop, io::StreamPtr client, wire::TlsAlert alert);
 
 // The backend whose turn it is.
-TcpChoice choice_of(const CompiledTcpRule& rule);
+TcpChoice choice_of(const CompiledTcpRule& rule, Random& random);
 
 }  // namespace weft::proxy

@@ -122,7 +122,7 @@ io::Task<void> GatewaySide::carry(io::StreamPtr client, uint16_t port, TcpRulePt
     client->reset();
     co_return;
   }
-  to.chosen = choice_of(*rule);
+  to.chosen = choice_of(*rule, worker_.random);
   to.client = client->peer().ip;
   steer::Injection injection = tcp_.draw_fault(to);
   auto opened = co_await tcp_.open(std::move(to), std::move(injection));

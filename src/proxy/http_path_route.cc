@@ -46,7 +46,7 @@ bool HttpPath::route(Request& request) {
     return false;
   }
   if (rule.persistence) find_session(request);
-  if (!request.backend) request.backend = request.rule->next_backend();
+  if (!request.backend) request.backend = request.rule->next_backend(worker_.random);
   if (!request.backend || request.backend->invalid) {
     request.reply = no_backend(rule);
     return false;

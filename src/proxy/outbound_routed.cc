@@ -48,7 +48,7 @@ io::Task<void> Outbound::carry_routed(io::StreamPtr client, Destination destinat
     co_await carry_by_name(std::move(client), std::move(destination));
     co_return;
   }
-  destination.chosen = choice_of(*rules.any(worker_.self.ns));
+  destination.chosen = choice_of(*rules.any(worker_.self.ns), worker_.random);
   // An HTTPRoute of an undeclared port takes what turns out to be HTTP.
   if (destination.protocol == model::Protocol::kAuto && in_use.port->routed_for(worker_.self.ns)) {
     co_await carry_detected(std::move(client), std::move(destination));
@@ -81,7 +81,7 @@ io::Task<void> Outbound::carry_by_name(io::StreamPtr client, Destination destina
   if (in_use.port && words.hello.kind == ClientHello::kNotTls)
     rule = in_use.port->tcp_rules.any(worker_.self.ns);
   if (rule) {
-    destination.chosen = choice_of(*rule);
+    destination.chosen = choice_of(*rule, worker_.random);
     co_await carry_opaque(std::move(client), std::move(destination));
     co_return;
   }

@@ -168,7 +168,9 @@ std::vector<RuleMiss> CompiledRule::misses(const RequestView& request) const {
   return all;
 }
 
-const model::Backend* CompiledRule::next_backend() const { return turns_->next(rule_.backends); }
+const model::Backend* CompiledRule::next_backend(Random& random) const {
+  return turns_->next(rule_.backends, random);
+}
 
 bool CompiledPort::routed_for(std::string_view caller_namespace) const {
   if (!port.routed) return false;

@@ -52,8 +52,8 @@ class CompiledRule {
   // All it does not meet; none: it matches.
   std::vector<RuleMiss> misses(const RequestView& request) const;
   // The next backend by weight, in a smooth round robin: of 90 and 10 every tenth goes to the second.
-  // Null when the rule has none of positive weight.
-  const model::Backend* next_backend() const;
+  // Null when the rule has none of positive weight. `random`: where the turns begin.
+  const model::Backend* next_backend(Random& random) const;
   const model::RouteRule& rule() const { return rule_; }
   const steer::RuleFaults& faults() const { return faults_; }
   const RoutePlace& place() const { return place_; }

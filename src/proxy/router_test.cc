@@ -163,7 +163,8 @@ TEST(Weights, AreExactOverOneRound) {
   rule.backends = {backend("v1", 90), backend("v2", 10)};
   auto compiled_rule = compiled(rule);
   std::map<std::string, int> count;
-  for (int i = 0; i < 100; ++i) ++count[compiled_rule->next_backend()->service.name];
+  SeededRandom random(1);
+  for (int i = 0; i < 100; ++i) ++count[compiled_rule->next_backend(random)->service.name];
   EXPECT_EQ(count["v1"], 90);
   EXPECT_EQ(count["v2"], 10);
 }

@@ -26,7 +26,9 @@ class CompiledTcpRule {
   const model::TcpRule& rule() const { return rule_; }
   const steer::RuleFaults& faults() const { return faults_; }
   // The next backend by weight; null when the rule has none of positive weight.
-  const model::Backend* next_backend() const { return turns_.next(rule_.backends); }
+  const model::Backend* next_backend(Random& random) const {
+    return turns_.next(rule_.backends, random);
+  }
 
  private:
   model::TcpRule rule_;

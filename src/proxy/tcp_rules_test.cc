@@ -81,8 +81,9 @@ TEST(TcpRules, AllNamesOfARuleShareItsTurns) {
                     {.service = {"default", "y"}, .port = 1, .weight = 1}};
   const auto rules = *TcpRules::compile({split});
   std::map<std::string, int> count;
+  SeededRandom random(1);
   for (int i = 0; i < 4; ++i) {
-    ++count[rules.named("", i % 2 == 0 ? "a.test" : "b.test")->next_backend()->service.name];
+    ++count[rules.named("", i % 2 == 0 ? "a.test" : "b.test")->next_backend(random)->service.name];
   }
   EXPECT_EQ(count, (std::map<std::string, int>{{"x", 3}, {"y", 1}}));
 }

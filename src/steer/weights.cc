@@ -1,5 +1,5 @@
-// A table made once per rule, so that a 90/10 split is exact over any hundred exchanges of a proxy instead of
-// right on average; it costs at most 2 kB and a turn one relaxed increment.
+// A table made once per rule, so that a 90/10 split is exact over any hundred exchanges of a proxy under one version
+// of the rule instead of right on average; it costs at most 2 kB and a turn one relaxed increment.
 #include "steer/weights.h"
 
 #include <algorithm>
@@ -21,9 +21,16 @@ std::vector<uint32_t> weights_of(const std::vector<model::Backend>& backends) {
 Turns::Turns(const std::vector<model::Backend>& backends)
     : schedule_(weighted_schedule(weights_of(backends))) {}
 
-const model::Backend* Turns::next(const std::vector<model::Backend>& backends) const {
+const model::Backend* Turns::next(const std::vector<model::Backend>& backends,
+                                  Random& random) const {
   if (schedule_.empty()) return nullptr;
-  const uint32_t turn = schedule_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed);
+  if (schedule_.size() == 1) return &backends[schedule_.front()];
+  if (turn_.load(std::memory_order_relaxed) == 0) {
+    uint32_t none = 0;
+    const auto begin = static_cast<uint32_t>(1 + (random.next() >> 33));
+    turn_.compare_exchange_strong(none, begin, std::memory_order_relaxed);
+  }
+  const uint32_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
   return &backends[schedule_[turn % schedule_.size()]];
 }
 

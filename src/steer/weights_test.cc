@@ -18,7 +18,8 @@ TEST(Weights, OfZeroGetNothingAndAllZeroIsNoBackend) {
   EXPECT_EQ(weighted_schedule({0, 3}), (std::vector<uint16_t>{1}));
   EXPECT_TRUE(weighted_schedule({0, 0}).empty());
   EXPECT_TRUE(weighted_schedule({}).empty());
-  EXPECT_EQ(Turns(std::vector<model::Backend>()).next({}), nullptr);
+  SeededRandom random(1);
+  EXPECT_EQ(Turns(std::vector<model::Backend>()).next({}, random), nullptr);
 }
 
 TEST(Weights, OfAnySizeKeepTheTableShortAndNobodyOut) {
@@ -44,9 +45,10 @@ TEST(Weights, AreKeptWithinTheBoundsOfAFairDrawAndOfOneTurn) {
       sum += weight;
     }
     const Turns turns(backends);
+    SeededRandom random(2);
     std::vector<uint64_t> counts(backends.size());
     for (uint64_t i = 0; i < c.draws; ++i)
-      ++counts[static_cast<size_t>(turns.next(backends) - backends.data())];
+      ++counts[static_cast<size_t>(turns.next(backends, random) - backends.data())];
     for (size_t i = 0; i < counts.size(); ++i) {
       if (c.weights[i] == 0) {
         EXPECT_EQ(counts[i], 0u);
@@ -62,6 +64,24 @@ TEST(Weights, AreKeptWithinTheBoundsOfAFairDrawAndOfOneTurn) {
         EXPECT_NEAR(static_cast<double>(counts[i]), share * static_cast<double>(c.draws), 1.0) << i;
     }
   }
+}
+
+// Five turns of each of many: as many callers that send little, or rules that change often.
+TEST(Weights, AreKeptByManyThatTakeFewTurnsEach) {
+  const std::vector<model::Backend> backends{
+      {.service = {"default", "s"}, .port = 80, .weight = 90},
+      {.service = {"default", "t"}, .port = 80, .weight = 10}};
+  SeededRandom random(3);
+  constexpr uint64_t kMany = 400, kFew = 5;
+  uint64_t second = 0;
+  for (uint64_t i = 0; i < kMany; ++i) {
+    const Turns turns(backends);
+    for (uint64_t turn = 0; turn < kFew; ++turn)
+      second += turns.next(backends, random) == &backends[1] ? 1 : 0;
+  }
+  const Bounds bounds = binomial_bounds(kMany * kFew, 0.1, 1e-9);
+  EXPECT_GE(second, bounds.least);
+  EXPECT_LE(second, bounds.most);
 }
 
 }  // namespace
