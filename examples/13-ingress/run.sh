@@ -41,6 +41,12 @@ location=$(ask -o /dev/null -w '%{http_code} %{redirect_url}' http://shop.exampl
 echo "http://shop.example/cart/items  $location"
 [ "$location" = "301 https://shop.example/cart/items" ]
 
+# Which listener, which certificate, which rule: the gateway says it.
+weft explain GET https://shop.example/cart/items --from edge >"$state/explained"
+grep -E '^(listener|route|so)  ' "$state/explained"
+grep -q 'Gateway default/edge listener https' "$state/explained"
+grep -q '^so  *the request goes to cart-' "$state/explained"
+
 # The key is nobody's to see.
 weft get secret shop-certificate -o yaml | grep -q "(hidden)"
 ! weft get secret shop-certificate -o yaml | grep -q "$(base64 -w0 <"$state/shop.key")"

@@ -52,6 +52,9 @@ struct Instance {
   bool stale = false;    // silent, served because nobody else is left
 };
 
+// The Gateway that it serves if there is one of that name: its identity says so, and it offers nothing itself.
+std::optional<model::GatewayName> gateway_served(const Instance& instance);
+
 using Affected = std::set<model::ServiceName>;
 
 // What one service compiles to.

@@ -230,16 +230,19 @@ std::optional<model::GatewayName> gateway_behind(const Compiler::State& state,
   return gateway_of_set(it->second);
 }
 
+std::optional<model::GatewayName> gateway_served(const Instance& instance) {
+  const bool offers = std::ranges::any_of(
+      instance.claims, [](const Instance::Claim& claim) { return claim.port != 0; });
+  return offers ? std::nullopt : model::gateway_of(instance.identity);
+}
+
 std::vector<const Instance*> serving(const Compiler::State& state, const model::GatewayName& name) {
   std::vector<const Instance*> out;
   const auto it = state.instances_of_namespace.find(name.ns);
   if (it == state.instances_of_namespace.end()) return out;
   for (const std::string& id : it->second) {
     const Instance& instance = state.instances.at(id);
-    const bool offers = std::ranges::any_of(
-        instance.claims, [](const Instance::Claim& claim) { return claim.port != 0; });
-    if (!offers && !instance.leaving && model::gateway_of(instance.identity) == name)
-      out.push_back(&instance);
+    if (!instance.leaving && gateway_served(instance) == name) out.push_back(&instance);
   }
   return out;
 }

@@ -125,6 +125,11 @@ Node outcome_node(const v1::ExplainedOutcome& outcome) {
   return out;
 }
 
+// A Gateway's proxy begins with the Gateway; an older one takes the question as an app's.
+bool answers_for_gateway(const v1::Explanation& explanation) {
+  return explanation.steps_size() > 0 && explanation.steps(0).stage() == "gateway";
+}
+
 }  // namespace
 
 Error Explaining::unreachable(const InstanceRecord& record) const {
@@ -142,34 +147,48 @@ Error Explaining::unreachable(const InstanceRecord& record) const {
           fmt::format("the sidecar of {} is not connected to this server now", id)};
 }
 
-// By its own id, else the first by id of those that belong to the service and can answer.
+bool Explaining::serves_gateway(const InstanceRecord& record) const {
+  const auto gateway = gateway_served(record.instance);
+  return gateway && compiler_.object({"Gateway", gateway->ns, gateway->name});
+}
+
+// By its own id, else the first by id of those that belong to the service, or serve the Gateway, and can answer.
 Result<Explaining::Chosen> Explaining::choose(const std::string& from,
                                               const std::string& ns) const {
   if (const InstanceRecord* record = registry_.find(from)) {
     if (questions_.reaches(from)) return Chosen{from};
     return std::unexpected(unreachable(*record));
   }
-  std::optional<Chosen> chosen;
-  const InstanceRecord* silent = nullptr;
+  // Of two things of one name the service is meant; a Gateway's clients are asked about where nobody else calls.
+  struct Found {
+    std::optional<Chosen> chosen;
+    const InstanceRecord* silent = nullptr;
+  } of_service, of_gateway;
   std::vector<std::string> names;
   for (const auto& [id, record] : registry_.all()) {
     if (record.instance.ns != ns) continue;
     const std::string& account = record.registration.account();
+    const auto gateway = gateway_served(record.instance);
+    const bool serves_it = from.empty() ? serves_gateway(record) : gateway && gateway->name == from;
     const bool belongs =
         from.empty() || account == from || compiler_.services_of(id).contains({ns, from});
     names.push_back(id);
     names.push_back(account);
-    if (!belongs) continue;
+    if (gateway) names.push_back(gateway->name);
+    if (!belongs && !serves_it) continue;
+    Found& found = serves_it ? of_gateway : of_service;
     if (!questions_.reaches(id)) {
-      silent = &record;
-    } else if (chosen) {
-      ++chosen->of;
+      found.silent = &record;
+    } else if (found.chosen) {
+      ++found.chosen->of;
     } else {
-      chosen = Chosen{id};
+      found.chosen = Chosen{id};
     }
   }
-  if (chosen) return *chosen;
-  if (silent != nullptr) return std::unexpected(unreachable(*silent));
+  for (const Found& found : {of_service, of_gateway}) {
+    if (found.chosen) return *found.chosen;
+    if (found.silent != nullptr) return std::unexpected(unreachable(*found.silent));
+  }
   if (from.empty()) {
     return fail(ErrorKind::kNotFound,
                 fmt::format("no instance of the namespace {} runs, so nobody can be asked", ns));
@@ -198,6 +217,15 @@ io::Task<Result<Node>> Explaining::explain(std::string body) const {
   v1::Explanation explanation;
   if (!explanation.ParseFromString(*answer)) {
     co_return fail(ErrorKind::kProtocol, chosen->instance + " answered what cannot be read");
+  }
+  const InstanceRecord* record = registry_.find(chosen->instance);
+  if (record && serves_gateway(*record) && asked->question.kind() != v1::Question::SERVICE &&
+      !answers_for_gateway(explanation)) {
+    co_return fail(
+        ErrorKind::kUnsupported,
+        fmt::format("the proxy of {} (weft-proxy {}) is too old to answer for a Gateway: "
+                    "`weft upgrade {}` gives it one that does",
+                    chosen->instance, explanation.version(), chosen->instance));
   }
   Node out = Node::map();
   out.add("instance", chosen->instance);

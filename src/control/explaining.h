@@ -3,7 +3,9 @@
 //   POST /v1/explain {"from": INSTANCE or SERVICE, "namespace", "kind": "request", "connection" or "service",
 //                     "host", "port", "method", "target", "authority", "fields": [{"name", "value"}],
 //                     "tls", "serverName"}
-// Without "from" any instance of the namespace that can answer does.
+// "from" may be the name of a Gateway: those who serve it. Without "from" any instance of the namespace that can answer
+// does, one that serves a Gateway only where there is no other: it answers for clients from outside.
+// "method", "target", "authority" and "fields" of a "connection" with "tls" are the request in it.
 // Threading: the server's loop.
 #pragma once
 
@@ -34,6 +36,7 @@ class Explaining {
     size_t of = 1;  // so many could have been asked
   };
   Result<Chosen> choose(const std::string& from, const std::string& ns) const;
+  bool serves_gateway(const InstanceRecord& record) const;
   Error unreachable(const InstanceRecord& record) const;
 
   Questions& questions_;

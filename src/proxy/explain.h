@@ -1,7 +1,7 @@
-// Explainer: what this sidecar would do with a request or a connection of its app, from what it knows and uses at
-// this moment. It asks the functions that the request path asks (route_decision.h, tcp_decision.h, balancer.h, …)
-// in the order of HttpPath::serve() and TcpPath::open(), draws no lots and takes nobody's turn. A stage of the
-// path that decides about requests has its lines here.
+// Explainer: what this proxy would do with a request or a connection of its app, or of a Gateway's client, from what
+// it knows and uses at this moment. It asks the functions that the request path asks (route_decision.h,
+// gateway_decision.h, balancer.h, …) in the order of HttpPath::serve() and TcpPath::open(), draws no lots and takes
+// nobody's turn. A stage of the path that decides about requests has its lines here.
 //
 // Lives for one question, on the worker loop, and holds on to one snapshot.
 #pragma once
@@ -23,17 +23,23 @@
 namespace weft::proxy {
 
 struct SessionChoice;
+struct FirstWords;
 
 class Explainer {
  public:
   explicit Explainer(const Worker& worker);
 
-  // A request made to kService or kWorkload on a connection that carries HTTP.
+  // A request made to kService, kWorkload or kGateway on a connection that carries HTTP.
   Explanation request(const Destination& to, wire::RequestHead head);
   // Opaque bytes to such a destination. `tls`: they begin with a ClientHello that asks for `server_name`.
   Explanation connection(const Destination& to, bool tls, const std::string& server_name);
   // Opaque bytes to a port that is declared to carry HTTP.
   Explanation no_http(const Destination& to);
+  // Of a client from outside, at the Gateway that this proxy serves; not kService. Of a connection that begins TLS,
+  // `head` is the request in it if it has a method.
+  Explanation at_gateway(Question question);
+  // What is in force for that Gateway whatever comes; the snapshot has it.
+  Explanation gateway();
   // What is in force for a service whatever is sent to it; the snapshot has it.
   Explanation service(const model::ServiceName& name);
   // A connect out of the mesh.
@@ -60,7 +66,24 @@ class Explainer {
   };
 
   void destination(const Destination& to);
+  // Who answers and refuses: "sidecar", "gateway".
+  std::string_view us() const;
   static std::vector<Share> shares(const std::vector<model::Backend>& backends);
+
+  // explain_connection.cc; `wide`: the fault of the service called, null at a Gateway
+  Explanation serve_by_tcp_rule(const CompiledTcpRule& chosen, const Destination& to,
+                                const steer::FaultRulePtr& wide);
+
+  // explain_gateway.cc
+  Explanation any_bytes(const Destination& to, const LiveListener& listener);
+  Explanation by_server_name(Destination to, Question question);
+  void certificates(const LiveListener& listener, const std::string& server_name,
+                    Explanation::Step& step) const;
+  void host_of_listener(const Destination& to, const wire::RequestHead& head,
+                        const RuleChoice& choice);
+  void rules_leading_to(const model::ServiceName& name);
+  Explanation no_hello_closes(const FirstWords& words);
+  Explanation closed(std::string says, std::string flags);
 
   // explain_choice.cc: which of those who could serve. A session may leave one backend; `fields` as the app
   // wrote them.
@@ -118,6 +141,7 @@ std::string conditions_of(const model::RouteRule& rule);
 std::string need_of(const RuleMiss& miss, const model::RouteRule& rule);
 // What a rule does, each value with the rule as its origin; defaults without one.
 std::vector<Explanation::Value> values_of(const model::RouteRule& rule);
+std::vector<Explanation::Value> values_of(const model::TcpRule& rule);
 // "1.5s", "250ms"; "none" for nothing
 std::string readable(Duration duration);
 std::string readable(model::Protocol protocol);

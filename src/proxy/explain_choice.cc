@@ -139,6 +139,7 @@ void Explainer::choose_by_key(const EndpointGroup& group, uint16_t port,
                               std::vector<EndpointStanding>& standings, Explanation::Step& step) {
   const std::string identity = worker_.self.identity.uri(),
                     address = worker_.self.mesh4.to_string();
+  const bool at_gateway = worker_.presence == Presence::kGateway;
   const steer::RequestParts parts{.fields = head_ ? &head_->fields : nullptr,
                                   .target = head_ ? std::string_view(head_->target) : "",
                                   .identity = identity,
@@ -151,6 +152,10 @@ void Explainer::choose_by_key(const EndpointGroup& group, uint16_t port,
                            "one",
                            readable(*part->key))
                      : "drawn at random: the request has nothing to hash by";
+    return;
+  }
+  if (at_gateway && part->key->kind == model::RequestKey::kSourceAddress) {
+    step.says = "the one to which the hash of the client's address falls";
     return;
   }
   const uint64_t key = xxh64(*part->value);

@@ -15,6 +15,10 @@ Explainer::Explainer(const Worker& worker)
   out_.generation = snapshot_->generation;
 }
 
+std::string_view Explainer::us() const {
+  return worker_.presence == Presence::kGateway ? "gateway" : "sidecar";
+}
+
 void Explainer::destination(const Destination& to) {
   if (to.kind == Destination::kWorkload) {
     out_.step("destination", "Workload " + to.workload->endpoint.endpoint.workload,
@@ -74,39 +78,25 @@ Explanation Explainer::connection(const Destination& to, bool tls, const std::st
   const TcpRulePtr chosen = tls && rules.by_name(worker_.self.ns)
                                 ? rules.named(worker_.self.ns, words.hello.server_name)
                                 : rules.any(worker_.self.ns);
-  if (!chosen) {
-    const NoHello decision = no_hello(words);
-    out_.step("route", "", "no rule of this port takes it: " + decision.why);
-    out_.outcome.refused = true;
-    out_.outcome.flags = "NR";
-    out_.outcome.says =
-        decision.alert ? "the app's TLS gets an alert and the connection is closed: " + decision.why
-                       : "the connection is reset: " + decision.why;
-    return std::move(out_);
-  }
-  const model::TcpRule& rule = chosen->rule();
+  if (chosen) return serve_by_tcp_rule(*chosen, to, service->compiled->fault);
+  out_.step("route", "", "no rule of this port takes it: " + no_hello(words).why);
+  return no_hello_closes(words);
+}
+
+Explanation Explainer::serve_by_tcp_rule(const CompiledTcpRule& chosen, const Destination& to,
+                                         const steer::FaultRulePtr& wide) {
+  const model::TcpRule& rule = chosen.rule();
   rule_policy_ = rule.policy.get();
   out_.outcome.route = rule.route + "/" + rule.rule;
-  Explanation::Step& step = out_.step(
-      "route", origin_of(rule),
-      rule.hostnames.empty() ? "takes any connection" : "has " + join(rule.hostnames, ", "));
-  for (const model::Backend& backend : rule.backends) {
-    step.values.push_back(
-        {"backend",
-         fmt::format("{}:{}, weight {}{}", backend.service.to_string(), backend.port,
-                     backend.weight, backend.invalid ? ", cannot be resolved" : ""),
-         origin_of(rule)});
-  }
+  out_.step("route", origin_of(rule),
+            rule.hostnames.empty() ? "takes any connection" : "has " + join(rule.hostnames, ", "))
+      .values = values_of(rule);
   const std::vector<Share> parts = shares(rule.backends);
   if (std::ranges::all_of(parts, &Share::invalid)) {
-    out_.outcome.refused = true;
-    out_.outcome.flags = "NR";
-    out_.outcome.says =
-        "the connection is reset: route " + out_.outcome.route + " has no usable backend";
-    return std::move(out_);
+    return closed("the connection is reset: route " + out_.outcome.route + " has no usable backend",
+                  "NR");
   }
-  faults(steer::in_force(&chosen->faults(), service->compiled->fault, worker_.loop.wall_now()),
-         nullptr);
+  faults(steer::in_force(&chosen.faults(), wide, worker_.loop.wall_now()), nullptr);
   serve(to, parts, "connection");
   return std::move(out_);
 }
@@ -119,10 +109,12 @@ Explanation Explainer::service(const model::ServiceName& name) {
             service.headless
                 ? "headless: its instances have addresses of their own"
                 : fmt::format("{} and {}", service.vip4.to_string(), service.vip6.to_string()));
+  if (snapshot_->gateway) rules_leading_to(name);
   for (const CompiledPort& port : live->compiled->ports) {
     out_.step("port", "Service " + name.to_string(),
               fmt::format("{}{}{}, {}", port.port.port, port.port.name.empty() ? "" : " ",
                           port.port.name, readable(port.port.protocol)));
+    if (snapshot_->gateway) continue;  // the Service's own rules are for callers within the mesh
     for (const auto& rule : port.rules) {
       const std::string& callers = rule->rule().consumer_namespace;
       if (!callers.empty() && callers != worker_.self.ns) continue;

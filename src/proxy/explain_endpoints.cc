@@ -22,7 +22,8 @@ std::string name_of(const Destination& to, const model::ServiceName& service, ui
 }
 
 // How endpoints outside the mesh are spoken to.
-void tell_outside(const EndpointGroup& group, uint16_t service_port, Explanation& out) {
+void tell_outside(const Snapshot& snapshot, const EndpointGroup& group, uint16_t service_port,
+                  Explanation& out) {
   const auto it = group.outside_tls.find(service_port);
   const model::OutsideTls* tls = it == group.outside_tls.end() ? nullptr : it->second.get();
   if (!tls) {
@@ -39,6 +40,10 @@ void tell_outside(const EndpointGroup& group, uint16_t service_port, Explanation
     step.values.push_back({"it must show", join(names, " or "), tls->origin});
     step.values.push_back({"signed by", tls->authorities_origin, tls->origin});
     step.values.push_back({"server name (SNI)", tls->server_name, tls->origin});
+    if (snapshot.gateway && snapshot.gateway->backend_certificate()) {
+      step.values.push_back({"certificate of ours", "the Gateway's, to a server that asks for one",
+                             "Gateway " + model::resource_name(snapshot.gateway->name())});
+    }
   }
   out.step("authorization", "", "nobody: outside the mesh nothing knows the caller's identity");
 }
@@ -117,7 +122,7 @@ void Explainer::endpoints(const Destination& to, const Share& share) {
     outside = outside || (one.candidate && live.endpoint.outside);
     out_.endpoints.push_back(std::move(one));
   }
-  if (outside) tell_outside(*group, share.port, out_);
+  if (outside) tell_outside(*snapshot_, *group, share.port, out_);
 }
 
 void Explainer::hop(std::string_view what) {
@@ -173,8 +178,9 @@ void Explainer::conclude(const std::vector<Share>& shares, std::string_view what
   }
   const bool some_invalid = std::ranges::any_of(shares, &Share::invalid);
   if (outcome.endpoints.empty()) {
-    outcome.says = fmt::format("{}: no instance is ready",
-                               request ? "the sidecar answers 503" : "the connection is reset");
+    outcome.says =
+        fmt::format("{}: no instance is ready",
+                    request ? fmt::format("the {} answers 503", us()) : "the connection is reset");
     outcome.flags = "UH";
     outcome.status = request ? 503 : 0;
     outcome.refused = !request;

@@ -8,6 +8,7 @@
 #include "proxy/cors.h"
 #include "proxy/explain.h"
 #include "proxy/field_rules.h"
+#include "proxy/gateway_decision.h"
 #include "proxy/target.h"
 #include "wire/h1_over_h2.h"
 
@@ -48,11 +49,13 @@ std::vector<std::string> near_misses(const RuleChoice& choice, const RequestView
 }  // namespace
 
 Explanation Explainer::request(const Destination& to, wire::RequestHead head) {
-  destination(to);
+  const bool at_gateway = to.kind == Destination::kGateway;
+  if (!at_gateway) destination(to);
   if (!form(to, head)) return std::move(out_);
   const bool grpc = is_grpc(head.fields);
   const RuleChoice choice = choose_rule(*snapshot_, to, head, grpc, worker_.self.ns);
-  const bool routed = choice.port && choice.port->routed_for(worker_.self.ns);
+  if (at_gateway) host_of_listener(to, head, choice);
+  const bool routed = choice.port && (at_gateway || choice.port->routed_for(worker_.self.ns));
   if (!routed && choice.refused) {
     answer(*choice.refused);
     return std::move(out_);
@@ -76,14 +79,16 @@ Explanation Explainer::request(const Destination& to, wire::RequestHead head) {
     step.says = "matches: it asks for " + conditions_of(choice.rule->rule());
     out_.outcome.route = name_of(choice.rule->rule());
   } else {
-    step.says = "no rule of this port matches";
+    step.says = at_gateway ? "no rule of this listener matches" : "no rule of this port matches";
+    if (choice.port->rules.empty()) step.says = kNoRouteAttached;
   }
   if (choice.refused) {
     answer(*choice.refused);
     return std::move(out_);
   }
   serve_by_rule(choice.rule->rule(),
-                steer::in_force(&choice.rule->faults(), choice.service->compiled->fault,
+                steer::in_force(&choice.rule->faults(),
+                                choice.service ? choice.service->compiled->fault : nullptr,
                                 worker_.loop.wall_now()),
                 to, head);
   return std::move(out_);
@@ -99,13 +104,13 @@ bool Explainer::form(const Destination& to, wire::RequestHead& head) {
                 fmt::format("{} {} of {}{}", head.method, head.target, head.authority,
                             is_grpc(head.fields) ? ", gRPC" : ""));
   if (asked != head.target) step.notes.push_back("the path as sent was " + asked);
-  if (to.protocol == model::Protocol::kAuto) {
+  if (to.kind != Destination::kGateway && to.protocol == model::Protocol::kAuto) {
     step.notes.push_back("the port declares no protocol: its first bytes show that it is HTTP");
   }
   if (worker_.overload.pressure() != Pressure::kNone) {
     const LocalReply reply = overloaded_reply(worker_.overload.cause());
     out_.step("overload", "",
-              "this sidecar sheds load: too much " + std::string(worker_.overload.cause()));
+              fmt::format("this {} sheds load: too much {}", us(), worker_.overload.cause()));
     answer(reply);
     return false;
   }
@@ -203,7 +208,7 @@ void Explainer::answer(const LocalReply& reply) {
   out_.outcome.status = reply.status;
   out_.outcome.flags = reply.flags;
   out_.outcome.location = reply.location;
-  out_.outcome.says = fmt::format("the sidecar answers {}: {}", reply.status, reply.text);
+  out_.outcome.says = fmt::format("the {} answers {}: {}", us(), reply.status, reply.text);
 }
 
 }  // namespace weft::proxy

@@ -100,6 +100,17 @@ std::string conditions_of(const model::RouteRule& rule) {
   return join(all, ", ");
 }
 
+Values values_of(const model::TcpRule& rule) {
+  Values values;
+  for (const model::Backend& backend : rule.backends) {
+    values.push_back({"backend",
+                      fmt::format("{}:{}, weight {}{}", backend.service.to_string(), backend.port,
+                                  backend.weight, backend.invalid ? ", cannot be resolved" : ""),
+                      origin_of(rule)});
+  }
+  return values;
+}
+
 Values values_of(const model::RouteRule& rule) {
   Values values;
   const std::string origin = origin_of(rule);

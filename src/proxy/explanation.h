@@ -16,11 +16,13 @@ struct Question {
     kConnection,  // opaque
     kService,     // what is in force for `host`, whatever is sent to it
   } kind = kRequest;
-  std::string host;  // as the app would dial it: a name or an address
+  std::string
+      host;  // as the app would dial it: a name or an address; at a Gateway nothing depends on it
   uint16_t port = 0;
-  wire::RequestHead head = {};  // kRequest
-  bool tls = false;             // kConnection: the app begins with a ClientHello
-  std::string server_name;      // of it
+  wire::RequestHead head =
+      {};            // kRequest; kConnection with TLS: the request in it, for who ends that TLS
+  bool tls = false;  // kConnection: the app begins with a ClientHello
+  std::string server_name;  // of it
 };
 
 struct Explanation {
@@ -48,7 +50,7 @@ struct Explanation {
     int status = 0;  // our own answer; 0: a backend answers
     std::string flags, location;
     std::string route;                   // "default/cart/0", as in the access log
-    bool refused = false;                // the app's connection is refused or reset
+    bool refused = false;                // the connection is refused or reset
     std::string target, authority;       // as the backend sees them
     std::vector<std::string> endpoints;  // one of these serves
   };

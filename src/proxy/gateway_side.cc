@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "http/tls_stream.h"
 #include "proxy/first_words.h"
+#include "proxy/gateway_decision.h"
 #include "proxy/replay_stream.h"
 
 namespace weft::proxy {
@@ -21,11 +22,7 @@ http::ServerLimits client_limits() {
 }  // namespace
 
 Destination GatewaySide::destination(uint16_t port) const {
-  Destination out;
-  out.kind = Destination::kGateway;
-  out.port = port;
-  if (const auto& gateway = worker_.snapshot->gateway) out.service = gateway->name();
-  return out;
+  return gateway_destination(*worker_.snapshot, port);
 }
 
 void GatewaySide::accept(io::StreamPtr client, uint16_t port) {
@@ -64,15 +61,8 @@ io::Task<void> GatewaySide::by_name(io::StreamPtr client, uint16_t port) {
   }
   const std::string name = to_lower(words.hello.server_name);
   const SnapshotPtr snapshot = worker_.snapshot;  // of now: the client took its time
-  const LiveListener* listener = nullptr;
-  TcpRulePtr rule;
-  if (snapshot->gateway && words.hello.kind == wire::ClientHello::kHello)
-    listener = snapshot->gateway->find(port, name);
-  if (listener && listener->protocol == GatewayListener::kTls) {
-    rule = listener->port().tcp_rules.named(worker_.self.ns, name);
-    if (!rule) listener = nullptr;
-  }
-  if (!listener) {
+  NamedListener chosen = named_listener(*snapshot, port, words.hello, worker_.self.ns);
+  if (!chosen.serves()) {
     NoHello no = no_hello(words);
     tcp_.refused(destination(port), std::move(no.why));
     if (!no.alert) {
@@ -83,10 +73,10 @@ io::Task<void> GatewaySide::by_name(io::StreamPtr client, uint16_t port) {
     co_return;
   }
   client = replay(worker_.loop, std::move(words.bytes), std::move(client));
-  if (rule) {
-    co_await carry(std::move(client), port, std::move(rule));
+  if (chosen.rule) {
+    co_await carry(std::move(client), port, std::move(chosen.rule));
   } else {
-    co_await terminate(std::move(client), port, *listener, name);
+    co_await terminate(std::move(client), port, *chosen.listener, name);
   }
 }
 
@@ -118,7 +108,7 @@ bool GatewaySide::lets_in_alike(const Destination& destination, const Clients& c
 io::Task<void> GatewaySide::carry(io::StreamPtr client, uint16_t port, TcpRulePtr rule) {
   Destination to = destination(port);
   if (!rule) {
-    tcp_.refused(to, "no route is attached to this listener");
+    tcp_.refused(to, std::string(kNoRouteAttached));
     client->reset();
     co_return;
   }

@@ -12,7 +12,7 @@ const std::vector<std::string>& web_protocols() {
 }
 
 // RFC 6125 section 6.4.3: in a certificate a wildcard stands for one label.
-bool certifies(const std::string& name, std::string_view server_name) {
+bool covers(const std::string& name, std::string_view server_name) {
   if (!name.starts_with("*.")) return name == server_name;
   const size_t dot = server_name.find('.');
   return dot != std::string_view::npos && dot > 0 && server_name.substr(dot) == name.substr(1);
@@ -20,11 +20,14 @@ bool certifies(const std::string& name, std::string_view server_name) {
 
 }  // namespace
 
+bool LiveListener::certifies(const trust::PublicServer& certificate, std::string_view server_name) {
+  return std::ranges::any_of(certificate.names,
+                             [&](const std::string& name) { return covers(name, server_name); });
+}
+
 const trust::PublicServer* LiveListener::certificate(std::string_view server_name) const {
   for (const trust::PublicServer& one : certificates) {
-    if (std::ranges::any_of(one.names,
-                            [&](const std::string& name) { return certifies(name, server_name); }))
-      return &one;
+    if (certifies(one, server_name)) return &one;
   }
   return certificates.empty() ? nullptr : &certificates.front();
 }

@@ -29,6 +29,8 @@ struct LiveListener {
   uint16_t number() const { return port().port.port; }
   // The first that has the name, else the first; null only where TLS does not end.
   const trust::PublicServer* certificate(std::string_view server_name) const;
+  // The certificate has the name (lower case), perhaps by a wildcard.
+  static bool certifies(const trust::PublicServer& certificate, std::string_view server_name);
 };
 
 class LiveGateway {
@@ -42,6 +44,7 @@ class LiveGateway {
   }
   std::set<uint16_t> ports() const;
   const std::vector<IpAddress>& addresses() const { return addresses_; }  // none: everywhere
+  const std::vector<LiveListener>& listeners() const { return listeners_; }
   // Any listener of the port; those of one port begin alike. Null: there is none.
   const LiveListener* any(uint16_t port) const;
   // The listener of the port with the closest hostname: a name beats a wildcard, a longer wildcard a shorter

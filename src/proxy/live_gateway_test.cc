@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proxy/gateway_decision.h"
 #include "proxy/live_gateway.h"
 #include "proxy/route_decision.h"
 
@@ -53,6 +54,32 @@ TEST(LiveGateway, HttpsWithoutACertificateIsRefused) {
   EXPECT_FALSE(LiveGateway::compile({{"default", "edge"}, {https}}));
   https.certificates.push_back({"no", "certificate"});
   EXPECT_FALSE(LiveGateway::compile({{"default", "edge"}, {https}}));
+}
+
+TEST(NamedListener, IsTheClosestAndPassesTlsOnOnlyByARoute) {
+  model::GatewayListener through = listener("through", 443, "*.pass.test");
+  through.protocol = model::GatewayListener::kTls;
+  through.port.rules.clear();
+  model::TcpRule rule;
+  rule.hostnames = {"db.pass.test"};
+  through.port.tcp_rules.push_back(rule);
+  model::GatewayListener ends = listener("ends", 443, "a.test");
+  Snapshot snapshot;
+  const auto find = [&](wire::ClientHello::Kind kind, const std::string& name) {
+    const NamedListener found = named_listener(snapshot, 443, {kind, name}, "default");
+    EXPECT_EQ(found.rule != nullptr, found.serves() && found.listener->name == "through");
+    return name_of_listener(found.listener) + (found.serves() ? "" : ", refused");
+  };
+  using wire::ClientHello;
+  EXPECT_EQ(find(ClientHello::kHello, "a.test"), "none, refused") << "there is no Gateway";
+  snapshot.gateway = live({through, ends});
+  EXPECT_EQ(find(ClientHello::kHello, "A.test"), "ends");
+  EXPECT_EQ(find(ClientHello::kHello, "DB.pass.test"), "through");
+  EXPECT_EQ(find(ClientHello::kHello, "x.pass.test"), "through, refused");
+  EXPECT_EQ(find(ClientHello::kHello, "b.test"), "none, refused");
+  EXPECT_EQ(find(ClientHello::kHello, ""), "none, refused");
+  EXPECT_EQ(find(ClientHello::kNotTls, "a.test"), "none, refused");
+  EXPECT_EQ(gateway_destination(snapshot, 443).name(), "edge.default");
 }
 
 TEST(RouteOfAGateway, IsOfTheListenerThatTheConnectionIsFor) {

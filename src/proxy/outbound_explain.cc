@@ -48,7 +48,11 @@ io::Task<Explanation> Outbound::explanation(Question question) {
   const Destination to = co_await resolve(asked);
   Explainer explainer(worker_);
   if (question.kind == Question::kService) {
-    if (worker_.snapshot->service(asked.service)) co_return explainer.service(asked.service);
+    const Snapshot& snapshot = *worker_.snapshot;
+    if (snapshot.service(asked.service)) co_return explainer.service(asked.service);
+    // A Gateway may be named like a service, and that comes first.
+    if (snapshot.gateway && snapshot.gateway->name() == asked.service)
+      co_return explainer.gateway();
     co_return explainer.refused(what, to.why);
   }
   if (to.kind == Destination::kRefused) co_return explainer.refused(what, to.why);

@@ -19,23 +19,20 @@ std::string service_and_port(const Destination& destination) {
 }
 
 // The listener a request from outside is for, by its Host: what TLS was ended for must be the same one.
-const CompiledPort* listener_port(const Snapshot& snapshot, const Destination& destination,
-                                  const wire::RequestHead& head,
-                                  std::optional<LocalReply>& refused) {
-  const LiveListener* listener =
-      snapshot.gateway ? snapshot.gateway->find(destination.port, host_of(head.authority))
-                       : nullptr;
-  if (!listener) {
-    refused = {404, "weft: no listener of " + service_and_port(destination) + " has this host",
-               "NR"};
-    return nullptr;
+void choose_listener(const Snapshot& snapshot, const Destination& destination,
+                     const wire::RequestHead& head, RuleChoice& choice) {
+  choice.listener = snapshot.gateway
+                        ? snapshot.gateway->find(destination.port, host_of(head.authority))
+                        : nullptr;
+  if (!choice.listener) {
+    choice.refused = {
+        404, "weft: no listener of " + service_and_port(destination) + " has this host", "NR"};
+  } else if (!destination.listener.empty() && choice.listener->name != destination.listener) {
+    // RFC 9110 section 15.5.20: the client reached us by a connection that is for another name.
+    choice.refused = {421, "weft: this connection is for another host", "NR"};
+  } else {
+    choice.port = &choice.listener->port();
   }
-  // RFC 9110 section 15.5.20: the client reached us by a connection that is for another name.
-  if (!destination.listener.empty() && listener->name != destination.listener) {
-    refused = {421, "weft: this connection is for another host", "NR"};
-    return nullptr;
-  }
-  return &listener->port();
 }
 
 }  // namespace
@@ -77,7 +74,7 @@ RuleChoice choose_rule(const Snapshot& snapshot, const Destination& destination,
                       "NR"};
   };
   if (destination.kind == Destination::kGateway) {
-    choice.port = listener_port(snapshot, destination, head, choice.refused);
+    choose_listener(snapshot, destination, head, choice);
     if (!choice.port) return choice;
   } else if (destination.kind != Destination::kService) {
     if (connect) refuse_connect();

@@ -30,8 +30,9 @@ class RoutedRequest {
 };
 
 struct RuleChoice {
-  const LiveService* service = nullptr;  // of the snapshot; null: not known, or a workload
-  const CompiledPort* port = nullptr;    // of it, or of a Gateway's listener
+  const LiveService* service = nullptr;    // of the snapshot; null: not known, or a workload
+  const LiveListener* listener = nullptr;  // of a Gateway: that the Host belongs to
+  const CompiledPort* port = nullptr;      // of the service, or of that listener
   std::shared_ptr<const CompiledRule>
       rule;  // null: no route concerns the caller, the destination itself serves
   std::optional<LocalReply> refused;  // the request goes no further

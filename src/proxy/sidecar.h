@@ -91,7 +91,8 @@ class Sidecar {
   // Waits until nothing is in hand that others brought; how much still is.
   io::Task<size_t> inbound_ended(Instant until);
 
-  // What would become of a request or a connection of the app, from the name it dials on.
+  // What would become of a request or a connection: of the app, from the name it dials on; of a client of the
+  // Gateway that is served, from the port it connects to on.
   io::Task<Explanation> explain(Question question);
 
   DnsServer& dns() { return dns_; }
@@ -121,6 +122,7 @@ class Sidecar {
   // Sends the next change of the ruleset, or lets those go on who wait for all to be made.
   void declare_next();
   void follow_listeners();
+  void say_where_closed(uint16_t port, Explanation& explanation) const;
   bool declares() const { return hooks_.declare && stage_ == Stage::kServing; }
   std::vector<telemetry::EdgeTotals> edges() const;
   static void post_to(const WorkerRef& worker, std::move_only_function<void(WorkerSide&)> work);

@@ -1,8 +1,9 @@
 // A question on its way: the name is asked of our own DNS server on this loop, everything else on a worker's, which
 // answers as it would serve. All workers use the same snapshot and share what is known of endpoints, so the first
-// speaks for all.
+// speaks for all. How clients of a Gateway found it is their own business: there no name is asked for.
 #include <fmt/format.h>
 
+#include "proxy/explain.h"
 #include "proxy/sidecar.h"
 #include "wire/dns.h"
 
@@ -46,7 +47,10 @@ Result<std::string> address_in(const std::string& message) {
 
 io::Task<Explanation> Sidecar::explain(Question question) {
   Explanation::Step name;
-  const bool named = question.kind != Question::kService && !IpAddress::parse(question.host);
+  const bool at_gateway = options_.gateway && question.kind != Question::kService;
+  const uint16_t port = question.port;
+  const bool named =
+      !at_gateway && question.kind != Question::kService && !IpAddress::parse(question.host);
   if (named) {
     auto answer = std::make_shared<Awaited<std::string>>(loop_);
     dns_.ask(address_query(question.host), true, [answer](std::string message) {
@@ -67,19 +71,34 @@ io::Task<Explanation> Sidecar::explain(Question question) {
     question.host = *address;
   }
   auto answer = std::make_shared<Awaited<Explanation>>(loop_);
-  post_to(workers_[0],
-          [answer, main = &loop_, question = std::move(question)](WorkerSide& worker) mutable {
-            worker.outbound.explain(std::move(question), [answer, main](Explanation explanation) {
-              main->post_remote([answer, explanation = std::move(explanation)]() mutable {
-                answer->value = std::move(explanation);
-                answer->arrived.set();
-              });
-            });
-          });
+  post_to(workers_[0], [answer, at_gateway, main = &loop_,
+                        question = std::move(question)](WorkerSide& worker) mutable {
+    auto tell = [answer, main](Explanation explanation) {
+      main->post_remote([answer, explanation = std::move(explanation)]() mutable {
+        answer->value = std::move(explanation);
+        answer->arrived.set();
+      });
+    };
+    if (at_gateway) {
+      tell(Explainer(worker.worker).at_gateway(std::move(question)));
+    } else {
+      worker.outbound.explain(std::move(question), std::move(tell));
+    }
+  });
   co_await answer->arrived.wait();
   Explanation explanation = std::move(answer->value);
   if (named) explanation.steps.insert(explanation.steps.begin(), std::move(name));
+  if (at_gateway) say_where_closed(port, explanation);
   co_return explanation;
+}
+
+// A door of the host that could not be opened.
+void Sidecar::say_where_closed(uint16_t port, Explanation& explanation) const {
+  if (!ports_ || explanation.steps.empty()) return;
+  for (const PortState& state : *ports_) {
+    if (state.app_port != port || state.ready) continue;
+    explanation.steps.front().notes.push_back("not open: " + state.why);
+  }
 }
 
 }  // namespace weft::proxy

@@ -101,6 +101,35 @@ def served_shop(t):
     return mesh
 
 
+def explained_as_served(mesh):
+    """What `weft explain` says of the requests above is what became of them."""
+    def explain(*question, code=0):
+        done = mesh.cli("explain", *question, "--from", "edge", check=False)
+        equal(done.returncode, code, done.stderr)
+        return done.stdout + done.stderr
+
+    def outcome(*question):
+        return json.loads(mesh.cli("explain", *question, "--from", "edge", "-o", "json").stdout)["outcome"]
+
+    for question, status, name in ((["http://shop.example/x"], 0, "red"), (["http://other.example/"], 404, ""),
+                                   (["https://shop.example/"], 0, "red"), (["https://a.blog.example/"], 0, "blue"),
+                                   (["https://shop.example/", "-H", "Host: a.blog.example"], 421, "")):
+        said = outcome(*question)
+        equal(said.get("status", 0), status, question)
+        equal([one.rsplit("-", 1)[0] for one in said["endpoints"]], [name] if name else [], question)
+    text = explain("GET", "https://shop.example/x?y=1")
+    for part in ("gateway        Gateway default/edge", "listener       Gateway default/edge listener shop", "of shop.example, until 2",
+                 "host           Gateway default/edge listener shop", "HTTPRoute default/red rule 0", "mutual TLS 1.3",
+                 "so             the request goes to red-"):
+        holds(part in text, f"'{part}' is missing:\n{text}")
+    for question, words in ((["https://none.example/"], "no route has the server name none.example"),
+                            (["http://shop.example:8080/"], "no listener has port 8080"),
+                            (["tcp://shop.example:443"], "the connection is reset: not TLS"),
+                            (["red"], "HTTPRoute default/red rule 0")):
+        holds(words in explain(*question), f"{question}: {explain(*question)}")
+    holds("which port?" in explain("tcp://shop.example", code=2), "a connection without a port")
+
+
 def test_a_gateway_serves_http_and_https_by_name(t):
     mesh = served_shop(t)
     shop_file, shop = secret(mesh.folder, "shop", "shop.example")
@@ -135,6 +164,7 @@ def test_a_gateway_serves_http_and_https_by_name(t):
     equal(edge.curl("https://shop.example/", "--cacert", blog_file)[0], 60, "another name's certificate")
     holds(edge.curl("https://none.example/", "-k")[0] == 35, "a name that no listener has is refused in the handshake")
     equal(edge.curl("https://shop.example/", "--cacert", shop_file, "-H", "Host: a.blog.example")[1], 421)
+    explained_as_served(mesh)
 
     # Keys are shown to nobody.
     shown = mesh.cli("get", "secret", "shop", "-o", "yaml").stdout

@@ -8,13 +8,10 @@
 #include <vector>
 
 #include "base/text.h"
-#include "control/yaml.h"
-#include "scenarios/mesh.h"
+#include "scenarios/explained.h"
 #include "steer/session.h"
 
 namespace weft::scenarios {
-
-using control::Node;
 
 inline constexpr const char* kExplainedRoutes = R"(
 apiVersion: gateway.networking.k8s.io/v1
@@ -77,14 +74,7 @@ class Explain : public testing::Test {
   }
 
   CallResult post(const std::string& body) { return mesh.api("POST", "/v1/explain", body); }
-  Node ask(const std::string& body) {
-    const CallResult reply = post(body);
-    EXPECT_EQ(reply.status, 200) << reply.body << reply.error;
-    control::Problems problems;
-    auto documents = control::read_yaml("reply", reply.body, problems);
-    EXPECT_TRUE(problems.empty());
-    return documents.empty() ? Node::map() : documents.front();
-  }
+  Node ask(const std::string& body) { return explained(mesh, body); }
   Node explain(const std::string& method, const std::string& host, const std::string& target,
                const std::vector<std::string>& fields = {}) {
     std::string body = R"({"kind": "request", "from": "web", "port": 80, "method": ")" + method +
@@ -144,27 +134,6 @@ class Explain : public testing::Test {
     }
     std::ranges::sort(names);
     return names;
-  }
-  static std::string outcome(const Node& explanation, const char* name) {
-    return std::string(explanation.find("outcome")->text_of(name));
-  }
-  // What the step of this stage says and notes, in one text.
-  static std::string stage(const Node& explanation, std::string_view name) {
-    std::string text;
-    for (const Node& step : explanation.find("steps")->items) {
-      if (step.text_of("stage") != name) continue;
-      text += std::string(step.text_of("object")) + "|" + std::string(step.text_of("says"));
-      if (const Node* notes = step.find("notes")) {
-        for (const Node& note : notes->items) text += "|" + note.text;
-      }
-      if (const Node* values = step.find("values")) {
-        for (const Node& value : values->items) {
-          text += "|" + std::string(value.text_of("name")) + "=" +
-                  std::string(value.text_of("value")) + "@" + std::string(value.text_of("origin"));
-        }
-      }
-    }
-    return text;
   }
 
   Mesh mesh;

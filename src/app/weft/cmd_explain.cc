@@ -6,6 +6,7 @@
 
 #include "app/weft/cli.h"
 #include "app/weft/explain_text.h"
+#include "base/ip.h"
 #include "base/text.h"
 
 namespace weft::app {
@@ -15,7 +16,7 @@ using control::Node;
 
 constexpr std::string_view kManual = R"(weft explain - what would become of a request, and why
 
-  weft explain [METHOD] http://HOST[:PORT]/PATH --from WHO [-H 'NAME: VALUE']...
+  weft explain [METHOD] http[s]://HOST[:PORT]/PATH --from WHO [-H 'NAME: VALUE']...
   weft explain tcp://HOST:PORT --from WHO [--server-name NAME]
   weft explain [service] NAME [--from WHO]
 
@@ -23,21 +24,26 @@ Prints, in the order in which they act, the objects that decide on the request: 
 (and which rules before it were missed, and by what), policies with the origin of each value, instances
 with their share and why some are left out, TLS, authorization; and what would happen.
 
+From a Gateway (--from edge, if `weft gateway edge` runs) the request is one from outside, and its
+listener comes first: by port, by the server name of https, by the Host. The port is the listener's.
+
 The answer comes from the running sidecar of WHO, an instance or a service: from the same code and the
 same state that would serve the request. Nothing is sent anywhere. "default" as an origin means that no
 object says anything. Without a request it shows what is in force for a service.
+An app's own https is not opened, so only its server name counts; a Gateway's HTTPS listener ends it.
 
 OPTIONS
       --from WHO           the caller: an instance (web-7f3a9c) or a service (its first instance that
-                           answers). Default: any instance of the namespace
+                           answers); or a Gateway. Default: any instance of the namespace
   -H, --header 'N: V'      a header field of the request; Host and content-type count as they would
-      --server-name NAME   of the app's own TLS (SNI); https://HOST/ is the same as tcp://HOST:443 with it
+      --server-name NAME   that TLS asks for (SNI). Default: the HOST of https://
   -n, --namespace NAME     where WHO runs (default: default)
   -o, --output FORM        table (default), json or yaml
       --socket PATH        the server's socket (default: $WEFT_SOCKET, or where `weft server` puts it)
 
 EXAMPLES
   weft explain GET http://cart/items -H 'x-canary: 1' --from web
+  weft explain https://shop.example/items --from edge
   weft explain tcp://postgres:5432 --from cart-7f3a9c
   weft explain cart
 
@@ -80,15 +86,13 @@ Result<Url> parse_url(std::string_view text) {
 
 Node number(uint64_t value) { return Node::integer(static_cast<int64_t>(value)); }
 
-Result<Node> request_question(const CommandLine& line, std::string method, const Url& url) {
-  Node body = Node::map();
-  body.add("kind", "request");
-  body.add("host", url.host);
-  body.add("port", number(url.port == 0 ? 80 : url.port));
+// Of a question for the request, or for the TLS it is in.
+Result<void> add_request(const CommandLine& line, const std::string& method, const Url& url,
+                         uint16_t default_port, Node& body) {
   body.add("method", method);
   body.add("target", url.target);
   std::string authority = url.host.find(':') == std::string::npos ? url.host : "[" + url.host + "]";
-  if (url.port != 0 && url.port != 80) authority += ":" + std::to_string(url.port);
+  if (url.port != 0 && url.port != default_port) authority += ":" + std::to_string(url.port);
   Node fields = Node::list();
   for (const std::string& header : line.values("header")) {
     const auto parts = split_once(header, ':');
@@ -106,18 +110,34 @@ Result<Node> request_question(const CommandLine& line, std::string method, const
   }
   body.add("authority", authority);
   body.add("fields", std::move(fields));
-  return body;
+  return {};
 }
 
-Result<Node> connection_question(const CommandLine& line, const Url& url, bool https) {
-  const uint16_t port = url.port != 0 ? url.port : static_cast<uint16_t>(https ? 443 : 0);
-  if (port == 0) return fail(ErrorKind::kInvalid, "which port? tcp://HOST:PORT");
+Node connection_question(const CommandLine& line, const Url& url, uint16_t port, bool https) {
+  // A client names no server that it has only the address of (RFC 6066 section 3).
+  const std::string implied = https && !IpAddress::parse(url.host) ? url.host : "";
   Node body = Node::map();
   body.add("kind", "connection");
   body.add("host", url.host);
   body.add("port", number(port));
   body.add("tls", Node::boolean(https || line.has("server-name")));
-  body.add("serverName", line.value("server-name", https ? url.host : ""));
+  body.add("serverName", line.value("server-name", implied));
+  return body;
+}
+
+Result<Node> web_question(const CommandLine& line, const std::string& method, const Url& url) {
+  const bool https = url.scheme == "https";
+  const uint16_t usual = https ? 443 : 80, port = url.port == 0 ? usual : url.port;
+  Node body = Node::map();
+  if (https) {
+    body = connection_question(line, url, port, true);
+  } else {
+    body.add("kind", "request");
+    body.add("host", url.host);
+    body.add("port", number(port));
+  }
+  auto added = add_request(line, method, url, usual, body);
+  if (!added) return std::unexpected(std::move(added.error()));
   return body;
 }
 
@@ -138,12 +158,14 @@ Result<Node> question_of(const CommandLine& line) {
   }
   auto url = parse_url(what);
   if (!url) return std::unexpected(std::move(url.error()));
-  if (first == "tcp" || url->scheme == "tcp") return connection_question(line, *url, false);
-  if (url->scheme == "https") return connection_question(line, *url, true);
-  if (!url->scheme.empty() && url->scheme != "http") {
+  if (first == "tcp" || url->scheme == "tcp") {
+    if (url->port == 0) return fail(ErrorKind::kInvalid, "which port? tcp://HOST:PORT");
+    return connection_question(line, *url, url->port, false);
+  }
+  if (!url->scheme.empty() && url->scheme != "http" && url->scheme != "https") {
     return fail(ErrorKind::kInvalid, fmt::format("'{}' is not http, https or tcp", url->scheme));
   }
-  return request_question(line, first.empty() ? "GET" : first, *url);
+  return web_question(line, first.empty() ? "GET" : first, *url);
 }
 
 }  // namespace
