@@ -125,7 +125,7 @@ def explained_as_served(mesh):
     for question, words in ((["https://none.example/"], "no route has the server name none.example"),
                             (["http://shop.example:8080/"], "no listener has port 8080"),
                             (["tcp://shop.example:443"], "the connection is reset: not TLS"),
-                            (["red"], "HTTPRoute default/red rule 0")):
+                            (["red"], "HTTPRoute default/red rule 0"), (["edge"], "port 443, HTTPS, hostname *.blog.example")):
         holds(words in explain(*question), f"{question}: {explain(*question)}")
     holds("which port?" in explain("tcp://shop.example", code=2), "a connection without a port")
 
