@@ -58,7 +58,8 @@ class HttpPath {
   void record(Request& request);
 
   // Where the chosen endpoint's connections go.
-  static UpstreamTarget target(const Request& request);
+  // `upgrade`: for a tunnel that has an HTTP/1.1 connection of its own.
+  static UpstreamTarget target(const Request& request, bool upgrade);
   const wire::RequestHead& head_for_hop(Request& request) const;
   io::Task<Result<http::ClientStreamPtr>> open(Request& request);
   io::Task<Result<http::ClientStreamPtr>> open_upgrade(Request& request);

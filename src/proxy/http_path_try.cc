@@ -4,6 +4,7 @@
 #include "proxy/http_request.h"
 #include "proxy/outlier_watch.h"
 #include "proxy/outside.h"
+#include "proxy/websocket.h"
 #include "wire/h1_over_h2.h"
 
 namespace weft::proxy {
@@ -76,7 +77,8 @@ bool HttpPath::pick(Request& request) {
   request.log.destination = endpoint.outside ? "external" : endpoint.identity.uri();
   request.log.mtls = !endpoint.outside;
   if (endpoint.outside) {
-    if (const std::string why = problem_outside(worker_, target(request)); !why.empty()) {
+    if (const std::string why = problem_outside(worker_, target(request, request.own_hop));
+        !why.empty()) {
       request.reply = {503, "weft: " + why, "UF"};
       return false;
     }
@@ -175,10 +177,10 @@ const wire::RequestHead& HttpPath::head_for_hop(Request& request) const {
   return head;
 }
 
-UpstreamTarget HttpPath::target(const Request& request) {
+UpstreamTarget HttpPath::target(const Request& request, bool upgrade) {
   const model::Endpoint& endpoint = request.endpoint->endpoint;
   if (!endpoint.outside) return target_of(endpoint, request.app_port);
-  const auto kind = request.own_hop                             ? OutsideUse::kUpgrade
+  const auto kind = upgrade                                     ? OutsideUse::kUpgrade
                     : is_http1(request.down->request().version) ? OutsideUse::kHttp1Request
                                                                 : OutsideUse::kHttp2Request;
   return outside_target(
@@ -190,23 +192,30 @@ UpstreamTarget HttpPath::target(const Request& request) {
 }
 
 io::Task<Result<http::ClientStreamPtr>> HttpPath::open(Request& request) {
-  auto upstream = co_await pool_.acquire(target(request),
-                                         request.connections ? &*request.connections : nullptr);
+  const UpstreamTarget to = target(request, false);
+  // A server outside that cannot be asked over HTTP/2 for a WebSocket is asked as such servers are.
+  const bool may_upgrade = request.endpoint->endpoint.outside &&
+                           to.form != UpstreamTarget::kHttp2 && request.tunnel &&
+                           is_websocket(request.down->request());
+  if (may_upgrade && to.form == UpstreamTarget::kHttp1) co_return co_await open_upgrade(request);
+  auto upstream = co_await pool_.acquire(to, request.connections ? &*request.connections : nullptr);
   if (!upstream) co_return std::unexpected(std::move(upstream.error()));
   request.upstream = std::move(*upstream);
   if (!request.down->request().protocol.empty() &&
       !co_await request.upstream->client->takes_extended_connect()) {
+    request.upstream.reset();
+    if (may_upgrade) co_return co_await open_upgrade(request);
     co_return fail(ErrorKind::kUnsupported, request.log.workload + " takes no extended CONNECT");
   }
   bool end = !request.tunnel && !request.forwarder.request_has_body();
   if (request.endpoint->endpoint.outside) {
     co_return open_outside(*request.upstream->client, request.upstream->protocol,
-                           head_for_hop(request), end);
+                           head_for_hop(request), end, worker_.random);
   }
   co_return request.upstream->client->open(head_for_hop(request), end);
 }
 
-// An upgrade has a connection of its own, on which HTTP/1.1 is spoken as it came.
+// An upgrade has a connection of its own, on which HTTP/1.1 is spoken, as it came or (outside the mesh) translated.
 io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request) {
   const UpstreamTerms* terms = request.connections ? &*request.connections : nullptr;
   request.own_connection.reset();
@@ -215,7 +224,7 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request)
   if (!counted) co_return std::unexpected(std::move(counted.error()));
   request.own_counted = std::move(*counted);
   auto connection =
-      co_await pool_.connect(target(request), kAlpnUpgrade,
+      co_await pool_.connect(target(request, true), kAlpnUpgrade,
                              terms ? terms->connect_timeout : UpstreamPool::kConnectTimeout);
   if (!connection) co_return std::unexpected(std::move(connection.error()));
   request.own_connection =
@@ -223,7 +232,7 @@ io::Task<Result<http::ClientStreamPtr>> HttpPath::open_upgrade(Request& request)
                          std::move(connection->info), {}, [] {});
   if (request.endpoint->endpoint.outside) {
     co_return open_outside(*request.own_connection, http::ClientProtocol::kHttp1,
-                           head_for_hop(request), true);
+                           head_for_hop(request), true, worker_.random);
   }
   co_return request.own_connection->open(head_for_hop(request), true);
 }

@@ -162,8 +162,9 @@ io::Task<void> Mirrors::exchange(Exchange& exchange, Buffer body, wire::Fields t
   prepare_for_hop(head, source_, log,
                   takes_http2_only(*snapshot, exchange.copy.service, exchange.copy.port));
   const bool end = body.empty() && trailers.empty() && head.length.kind == wire::BodyLength::kNone;
-  auto stream = outside ? open_outside(*(*upstream)->client, (*upstream)->protocol, head, end)
-                        : (*upstream)->client->open(head, end);
+  auto stream =
+      outside ? open_outside(*(*upstream)->client, (*upstream)->protocol, head, end, worker_.random)
+              : (*upstream)->client->open(head, end);
   if (!stream) {
     log.why = stream.error().message();
     co_return;

@@ -6,6 +6,7 @@
 
 #include "proxy/field_rules.h"
 #include "proxy/tls_set.h"
+#include "proxy/websocket.h"
 #include "trust/tls_outside.h"
 #include "wire/h1_over_h2.h"
 
@@ -46,11 +47,19 @@ bool same(const std::shared_ptr<const model::GatewayCertificate>& a,
 
 class OutsideStream final : public http::ClientStream {
  public:
-  explicit OutsideStream(http::ClientStreamPtr server) : server_(std::move(server)) {}
+  // `accept`: what the server must accept the translated upgrade with; "" = nothing was translated.
+  OutsideStream(http::ClientStreamPtr server, std::string accept)
+      : server_(std::move(server)), accept_(std::move(accept)) {}
 
   io::Task<Result<wire::ResponseHead>> read_head() override {
     auto head = co_await server_->read_head();
-    if (head) clean_upgrade_answer(*head, false);
+    if (!head) co_return head;
+    clean_upgrade_answer(*head, false);
+    if (!accept_.empty() && !answer_to_connect(*head, accept_)) {
+      co_return fail(ErrorKind::kProtocol,
+                     "the server agreed to a WebSocket without having understood",
+                     ErrorSource::kUpstream);
+    }
     co_return head;
   }
   io::Task<Result<http::BodyPiece>> read_body() override {
@@ -70,6 +79,7 @@ class OutsideStream final : public http::ClientStream {
 
  private:
   http::ClientStreamPtr server_;
+  const std::string accept_;
 };
 
 }  // namespace
@@ -133,16 +143,19 @@ void OutsideContexts::sweep() {
 
 Result<http::ClientStreamPtr> open_outside(http::ClientConnection& client,
                                            http::ClientProtocol protocol, wire::RequestHead head,
-                                           bool end) {
+                                           bool end, Random& random) {
   if (protocol == http::ClientProtocol::kHttp2) {
     head.fields.remove(wire::kH1Names);
     head.version = wire::Version::kHttp2;
   }
   wire::restore_from_hop(head, end);
   head.scheme = client.info().tls ? "https" : "http";
+  std::string accept;
+  if (protocol == http::ClientProtocol::kHttp1 && !head.protocol.empty())
+    accept = upgrade_from_connect(head, random);
   auto stream = client.open(head, end);
   if (!stream) return std::unexpected(std::move(stream.error()));
-  return std::make_unique<OutsideStream>(std::move(*stream));
+  return std::make_unique<OutsideStream>(std::move(*stream), std::move(accept));
 }
 
 }  // namespace weft::proxy

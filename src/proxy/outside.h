@@ -51,9 +51,10 @@ class OutsideContexts {
   std::map<std::pair<model::OutsideTlsPtr, UpstreamTarget::Form>, trust::TlsContextPtr> made_;
 };
 
-// Opens an exchange. `head` has the form of the hop between sidecars, or is an upgrade's.
+// Opens an exchange. `head` has the form of the hop between sidecars, or is an upgrade's. A WebSocket that was asked for
+// by an extended CONNECT is an Upgrade to a server of HTTP/1.1, with a key drawn from `random`.
 Result<http::ClientStreamPtr> open_outside(http::ClientConnection& client,
                                            http::ClientProtocol protocol, wire::RequestHead head,
-                                           bool end);
+                                           bool end, Random& random);
 
 }  // namespace weft::proxy

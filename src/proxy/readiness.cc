@@ -106,8 +106,13 @@ io::Task<Result<void>> Readiness::probe(const PortProbe& probe) {
 
 void Readiness::use_checks(const std::vector<model::Inbound::Check>& checks) {
   if (!changed_) return;
+  // Why ports were not ready by checks that are replaced now: a policy that was edited lets nobody in before its new
+  // check has a result.
+  std::map<std::pair<uint16_t, std::string>, std::string> failing;
   std::erase_if(checks_, [&](const std::unique_ptr<Check>& held) {
-    return std::find(checks.begin(), checks.end(), held->asked) == checks.end();
+    if (std::find(checks.begin(), checks.end(), held->asked) != checks.end()) return false;
+    if (!held->count.healthy()) failing[{held->asked.app_port, held->asked.service}] = held->why;
+    return true;
   });
   for (const model::Inbound::Check& asked : checks) {
     const bool held =
@@ -118,6 +123,11 @@ void Readiness::use_checks(const std::vector<model::Inbound::Check>& checks) {
         [&](const std::unique_ptr<Port>& port) { return port->probe.app_port == asked.app_port; });
     if (held || !declared) continue;
     checks_.push_back(std::make_unique<Check>(worker_.loop, asked));
+    if (const auto before = failing.find({asked.app_port, asked.service});
+        before != failing.end()) {
+      checks_.back()->count.begin_unhealthy();
+      checks_.back()->why = before->second;
+    }
     checks_.back()->task.spawn(keep_checking(*checks_.back()));
   }
   tell();  // one that is gone may have kept a port from being ready

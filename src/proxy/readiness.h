@@ -2,7 +2,8 @@
 // Until they do, the instance gets no traffic.
 // A port is looked at often while it is closed and seldom while it is open; a connection that a caller's
 // request found refused makes it be looked at at once. Checks (model::HealthCheck) have their own pace and
-// thresholds; they begin anew when the port opens. A check that is new counts once it has a result.
+// thresholds; they begin anew when the port opens. A check that is new counts once it has a result; one that
+// replaces a failing check of the same service goes on as failing until then.
 // Lives on the worker loop.
 #pragma once
 

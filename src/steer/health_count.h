@@ -30,6 +30,8 @@ class HealthCount {
     first_ = true;
     row_ = 0;
   }
+  // Before the first result: as another count of the same app had it.
+  void begin_unhealthy() { healthy_ = false; }
   bool healthy() const { return healthy_; }
 
  private:

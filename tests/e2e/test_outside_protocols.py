@@ -10,7 +10,7 @@ import subprocess
 from harness import APPS, Skip, equal, have, holds, limit, wait_until
 from test_grpc import ENVIRONMENT, command, needs_grpc
 from test_outside_backends import Outside, authority, certificate, config_map, policy, service
-from test_websocket import DEBIAN_PYTHON
+from test_websocket import DEBIAN_PYTHON, over_http2
 from weftlib import free_port
 
 
@@ -116,6 +116,11 @@ asyncio.run(main())
 """
     status, out, err = mesh.once([DEBIAN_PYTHON, "-c", program], options=options)
     equal((status, out.split()), (0, ["shop.v1", "True", "True"] * 2), err)
+    have("node")
+    for name in ("chat", "safe-chat"):  # the app speaks HTTP/2, the server does not
+        status, out, err = mesh.once(over_http2("client", f"{name}:80"), options=options)
+        equal((status, out.splitlines()),
+              (0, ["announced true", "200 shop.v1 true", '1 "hello"', '8 "\\u000f¡"', "ended"]), f"{name}: {err}")
 
 
 def test_each_port_believes_its_own_authority_and_the_service_those_of_the_host(t):

@@ -287,6 +287,21 @@ TEST_F(HealthChecks, AClosedPortIsLeftOutWithoutWaitingForTheThreshold) {
   EXPECT_EQ(databases(), (std::set<std::string>{"db-one hello", "db-two hello"}));
 }
 
+TEST_F(HealthChecks, APolicyThatIsEditedLetsNobodyInBeforeItsCheckHasAResult) {
+  const std::string how = "type: GRPC, timeout: 900ms, unhealthyThreshold: 2, interval: ";
+  check("cart", how + "1s");
+  health["two"].delay = Duration::seconds(20);
+  until("two", false);
+  const size_t logged = mesh.log_text().size();
+  check("cart", how + "2s");  // the first of its checks ends 900 ms later
+  EXPECT_EQ(mesh.log_text().find("port is ready", logged), std::string::npos);
+  EXPECT_EQ(status_of("two").substr(0, 9), "not ready");
+  EXPECT_EQ(callees(), (std::set<std::string>{"one", "three"}));
+  health["two"].delay = {};
+  check("cart", how + "3s");
+  EXPECT_EQ(status_of("two"), "serving") << "and its first result counts";
+}
+
 TEST_F(HealthChecks, ACheckThatIsDeletedKeepsNobodyOut) {
   health["one"].status[""] = kNotServing;
   check("cart", "type: GRPC, interval: 1s, timeout: 500ms, unhealthyThreshold: 1");
