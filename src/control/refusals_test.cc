@@ -27,6 +27,24 @@ class Refusals : public ServerTest {
         "[{{name: cart, port: 80{}}}]}}]}}}}",
         name, parent, name, rest);
   }
+  // One rule of more than the 1 MiB that a resource may have.
+  static std::string large_route(const std::string& parent) {
+    std::string refs, headers;
+    for (int i = 0; i < 16; ++i) {
+      headers += fmt::format("{{name: x-{}, value: {}}},", i, std::string(4096, 'v'));
+    }
+    for (int i = 0; i < 16; ++i) {
+      refs += fmt::format(
+          "{}{{name: cart, port: 80, filters: [{{type: RequestHeaderModifier, "
+          "requestHeaderModifier: {{set: [{}]}}}}]}}",
+          i == 0 ? "" : ", ", headers);
+    }
+    return "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: large}, "
+           "spec: {parentRefs: [" +
+           parent +
+           "], rules: [{filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [" +
+           headers + "]}}], backendRefs: [" + refs + "]}]}}";
+  }
   // What `weft get` shows of one condition: of the object, of its first parent or first target.
   std::string condition(const ObjectKey& key, const std::string& type = "weft.dev/Served") {
     const Compiler& compiler = server_->plane().catalog->compiler();
@@ -147,24 +165,7 @@ TEST_F(Refusals, WhatEveryProxyWouldRefuseIsNotSentAndSaysSo) {
   ASSERT_TRUE(until([&] { return server_->served(kCartName).current == 1; }));
   const std::string before = *proxy.held(ResourceType::kService, "cart.default");
 
-  // One rule of more than the 1 MiB that a resource may have.
-  std::string refs, headers;
-  for (int i = 0; i < 16; ++i) {
-    headers += fmt::format("{{name: x-{}, value: {}}},", i, std::string(4096, 'v'));
-  }
-  for (int i = 0; i < 16; ++i) {
-    refs += fmt::format(
-        "{}{{name: cart, port: 80, filters: [{{type: RequestHeaderModifier, "
-        "requestHeaderModifier: {{set: [{}]}}}}]}}",
-        i == 0 ? "" : ", ", headers);
-  }
-  const std::string rule =
-      "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [" + headers +
-      "]}}], backendRefs: [" + refs + "]";
-  apply(
-      "{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: large}, "
-      "spec: {parentRefs: [{kind: Service, group: '', name: cart}], rules: [{" +
-      rule + "}]}}");
+  apply(large_route(kOfCart));
   const std::string why =
       "the version before stays in use: route default/large rule 0: 1117707 bytes, at most 1048576 "
       "allowed";
@@ -181,6 +182,31 @@ TEST_F(Refusals, WhatEveryProxyWouldRefuseIsNotSentAndSaysSo) {
   ASSERT_TRUE(until([&] { return server_->served(kCartName).current == 1; }));
   EXPECT_EQ(condition(good), "True/Served: served by 1 of 1 sidecars");
   EXPECT_TRUE(server_->status().warnings.empty());
+}
+
+TEST_F(Refusals, AGatewayThatNoProxyCouldUseIsNotSent) {
+  start();
+  ASSERT_TRUE(register_as(socket(), {kCart}));
+  auto edge = register_as(socket(), {}, "", "default", "gateway-edge");
+  ASSERT_TRUE(edge) << edge.error().message();
+  FakeProxy proxy(loop_, network_, *edge);
+  proxy.subscribe(ResourceType::kGateway, "default/edge");
+  proxy.connect();
+  const ObjectKey gateway{"Gateway", "default", "edge"}, large{"HTTPRoute", "default", "large"};
+  apply(
+      "{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: edge}, spec: "
+      "{gatewayClassName: weft, listeners: [{name: web, port: 80, protocol: HTTP}]}}");
+  ASSERT_TRUE(until([&] { return condition(gateway).starts_with("True/Served"); }));
+  apply(large_route("{name: edge}"));
+  for (const ObjectKey& key : {gateway, large}) {
+    EXPECT_THAT(condition(key),
+                testing::MatchesRegex("False/NotSent: served by 0 of 1 sidecars; every proxy would "
+                                      "refuse it, the version before stays in use: 11[0-9]* "
+                                      "bytes, at most 1048576 allowed"));
+  }
+  EXPECT_THAT(condition(gateway, "Programmed"), HasSubstr("False/NotSent"));
+  remove(large);
+  EXPECT_EQ(condition(gateway), "True/Served: served by 1 of 1 sidecars");
 }
 
 }  // namespace

@@ -127,6 +127,22 @@ TEST(Parts, TwoPortsWithTheSameRulesShareThem) {
   EXPECT_EQ(names(encode_in_parts(both)), names(encode_in_parts(service(200))));
 }
 
+TEST(Parts, FewRulesThatOneResourceCannotHoldTravelApartToo) {
+  model::Service large = service(40);
+  for (model::RouteRule& each : large.ports[0].rules) {
+    each.request_headers.set.assign(4, {"x", std::string(8 * 1024, 'v')});
+  }
+  const EncodedService encoded = encode_in_parts(large);
+  EXPECT_LE(encoded.service.size(), kResourceBytes);
+  EXPECT_THAT(encoded.parts, SizeIs(40));
+  EXPECT_EQ(encoded.parts[7].last_rule, "default/route-7 rule 0");
+  ASSERT_TRUE(decode_service(encoded.service));
+  for (const auto& part : encoded.parts) EXPECT_TRUE(decode_rules(part.payload)) << part.name;
+  // What fits stays in one.
+  large.ports[0].rules.resize(20);
+  EXPECT_THAT(encode_in_parts(large).parts, IsEmpty());
+}
+
 TEST(Parts, AnOlderProxySaysWhichLevelItLacks) {
   const EncodedService encoded = encode_in_parts(service(65));
   const auto decoded = decode_service(encoded.service, 4);
