@@ -155,7 +155,7 @@ void Discovery::publish_rules(const std::string& name, const model::Service& ser
     if (fit) continue;
     // A part that is too large is so by its last rule. Without one part all of the Service stays as it is.
     std::string why = fit.error().message();
-    if (!why.starts_with("route ")) why = "route " + part.last_rule + ": " + why;
+    if (!why.starts_with("route ")) why = fmt::format("route {}: {}", part.last_rule, why);
     withheld_[{ResourceType::kService, name}] = std::move(why);
     return;
   }
