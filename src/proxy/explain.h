@@ -83,7 +83,8 @@ class Explainer {
                         const RuleChoice& choice);
   void rules_leading_to(const model::ServiceName& name);
   Explanation no_hello_closes(const FirstWords& words);
-  Explanation closed(std::string says, std::string flags);
+  void end(std::string says, std::string flags);
+  Explanation closed(std::string says, std::string flags);  // end(), then what there is
 
   // explain_choice.cc: which of those who could serve. A session may leave one backend; `fields` as the app
   // wrote them.
@@ -109,8 +110,8 @@ class Explainer {
   void serve(const Destination& to, const std::vector<Share>& shares, std::string_view what);
   std::shared_ptr<const EndpointGroup> group_of(const Destination& to, const Share& share) const;
   void endpoints(const Destination& to, const Share& share);
-  // explain_fault.cc; `fields` null: of an opaque connection
-  void faults(const steer::FaultRulePtr& rule, const wire::Fields* fields);
+  // explain_fault.cc; `fields` null: of an opaque connection. False: it lets nothing through.
+  bool faults(const steer::FaultRulePtr& rule, const wire::Fields* fields);
   // explain_policy.cc
   void policies(const std::string& backend, const EndpointGroup& group);
   void retries(const Terms& terms);
@@ -129,6 +130,7 @@ class Explainer {
   const wire::RequestHead* head_ = nullptr;            // as it goes out; null: a connection
   bool one_ = true;                                    // else all that may come is meant
   std::string session_instance_;                       // the one that the client's session names
+  std::string unless_;                                 // what a fault may do in place of it
   Explanation out_;
 };
 

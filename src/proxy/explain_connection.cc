@@ -67,7 +67,7 @@ Explanation Explainer::connection(const Destination& to, bool tls, const std::st
   const CompiledPort* port = service ? service->compiled->port(to.port) : nullptr;
   if (!port || !port->tcp_rules.concern(worker_.self.ns)) {
     out_.step("route", "", "none concerns this caller: the destination itself serves");
-    if (service) faults(service->compiled->fault, nullptr);
+    if (service && !faults(service->compiled->fault, nullptr)) return std::move(out_);
     serve(to, {{to.service, to.port}}, "connection");
     return std::move(out_);
   }
@@ -96,7 +96,8 @@ Explanation Explainer::serve_by_tcp_rule(const CompiledTcpRule& chosen, const De
     return closed("the connection is reset: route " + out_.outcome.route + " has no usable backend",
                   "NR");
   }
-  faults(steer::in_force(&chosen.faults(), wide, worker_.loop.wall_now()), nullptr);
+  const auto& fault = steer::in_force(&chosen.faults(), wide, worker_.loop.wall_now());
+  if (!faults(fault, nullptr)) return std::move(out_);
   serve(to, parts, "connection");
   return std::move(out_);
 }

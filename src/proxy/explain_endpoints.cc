@@ -71,6 +71,7 @@ void Explainer::serve(const Destination& to, const std::vector<Share>& shares,
   }
   hop(what);
   conclude(shares, what);
+  out_.outcome.says += unless_;
 }
 
 std::shared_ptr<const EndpointGroup> Explainer::group_of(const Destination& to,

@@ -19,10 +19,10 @@ std::string abort_text(const model::Fault& fault) {
 
 }  // namespace
 
-void Explainer::faults(const steer::FaultRulePtr& rule, const wire::Fields* fields) {
+bool Explainer::faults(const steer::FaultRulePtr& rule, const wire::Fields* fields) {
   if (!rule) {
     out_.step("fault", "", "none (default)");
-    return;
+    return true;
   }
   const model::Fault& fault = rule->fault();
   const std::string origin = "FaultPolicy " + fault.policy;
@@ -31,7 +31,7 @@ void Explainer::faults(const steer::FaultRulePtr& rule, const wire::Fields* fiel
   if (!rule->concerns(worker_.self.identity.uri(), fields, now)) {
     step.says = now < fault.expires ? "does not concern this caller or request"
                                     : "has expired at " + to_rfc3339(fault.expires);
-    return;
+    return true;
   }
   step.says = "concerns it, until " + to_rfc3339(fault.expires);
   if (fault.delay_share > 0) {
@@ -39,11 +39,19 @@ void Explainer::faults(const steer::FaultRulePtr& rule, const wire::Fields* fiel
         {"delay", fmt::format("{} for {:.4g} %", readable(fault.delay), percent(fault.delay_share)),
          origin});
   }
-  if (fault.abort_share > 0) {
-    step.values.push_back(
-        {"abort", fmt::format("{} for {:.4g} %", abort_text(fault), percent(fault.abort_share)),
-         origin});
+  if (fault.abort_share == 0) return true;
+  const std::string share = fmt::format("{:.4g} %", percent(fault.abort_share));
+  step.values.push_back({"abort", fmt::format("{} for {}", abort_text(fault), share), origin});
+  if (fault.abort_share < model::Fault::kAll) {
+    unless_ = fmt::format("; {} get {} from {} instead", share, abort_text(fault), origin);
+    return true;
   }
+  if (fault.abort_reset) {
+    end(fmt::format("the {} is reset by {}", fields ? "request" : "connection", origin), "FI");
+  } else {
+    answer(abort_reply(fault));
+  }
+  return false;
 }
 
 }  // namespace weft::proxy

@@ -265,10 +265,14 @@ Explanation Explainer::no_hello_closes(const FirstWords& words) {
                 "NR");
 }
 
-Explanation Explainer::closed(std::string says, std::string flags) {
+void Explainer::end(std::string says, std::string flags) {
   out_.outcome.refused = true;
   out_.outcome.flags = std::move(flags);
   out_.outcome.says = std::move(says);
+}
+
+Explanation Explainer::closed(std::string says, std::string flags) {
+  end(std::move(says), std::move(flags));
   return std::move(out_);
 }
 

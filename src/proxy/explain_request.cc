@@ -64,7 +64,9 @@ Explanation Explainer::request(const Destination& to, wire::RequestHead head) {
     out_.step("route", "",
               choice.port ? "none concerns this caller: the service itself serves"
                           : "none: one instance is called by its own address");
-    if (choice.service) faults(choice.service->compiled->fault, &head.fields);
+    if (choice.service && !faults(choice.service->compiled->fault, &head.fields)) {
+      return std::move(out_);
+    }
     out_.outcome.target = head.target;
     out_.outcome.authority = head.authority;
     const std::vector<Share> shares = session(to, {{to.service, to.port}}, head.fields);
@@ -153,7 +155,7 @@ void Explainer::serve_by_rule(const model::RouteRule& rule, const steer::FaultRu
   out_.outcome.target = head.target;
   out_.outcome.authority = head.authority;
   copies(rule);
-  faults(fault, &as_sent);
+  if (!faults(fault, &as_sent)) return;
   head_ = &head;
   serve(to, parts, "request");
 }

@@ -2,30 +2,9 @@
 // drawn when the rule is known and the app's own fields still stand; they are carried out before the first
 // try, so that no endpoint is blamed and none sees anything. The time a request is held back counts towards
 // its deadline, as a slow service's would: that is what the experiment is for.
-#include "http/grpc_status.h"
 #include "proxy/http_request.h"
 
 namespace weft::proxy {
-namespace {
-
-// What the fault asks for in the caller's protocol, by the tables of both: google.rpc.Code to HTTP, gRPC's
-// "HTTP to gRPC Status Code Mapping".
-LocalReply abort_reply(const model::Fault& fault) {
-  LocalReply reply;
-  reply.text = "weft: fault policy " + fault.policy + " aborts this request";
-  reply.flags = "FI";
-  if (fault.abort_grpc_status >= 0) {
-    reply.grpc_status = static_cast<http::GrpcStatus>(fault.abort_grpc_status);
-    reply.status = http::http_status_of_grpc(*reply.grpc_status);
-  } else {
-    reply.status = fault.abort_http_status;
-    reply.grpc_status = http::grpc_status_of_http(reply.status);
-  }
-  return reply;
-}
-
-}  // namespace
-
 // A fault that is over is none: the wider one counts again.
 void HttpPath::draw_fault(Request& request, const LiveService* service) {
   static const steer::FaultRulePtr kNone;  // what a Gateway has beside its rules'

@@ -66,6 +66,22 @@ LocalReply overloaded_reply(std::string_view cause) {
           .later = true};
 }
 
+// What the fault asks for in the caller's protocol, by the tables of both: google.rpc.Code to HTTP, gRPC's
+// "HTTP to gRPC Status Code Mapping".
+LocalReply abort_reply(const model::Fault& fault) {
+  LocalReply reply;
+  reply.text = "weft: fault policy " + fault.policy + " aborts this request";
+  reply.flags = "FI";
+  if (fault.abort_grpc_status >= 0) {
+    reply.grpc_status = static_cast<http::GrpcStatus>(fault.abort_grpc_status);
+    reply.status = http::http_status_of_grpc(*reply.grpc_status);
+  } else {
+    reply.status = fault.abort_http_status;
+    reply.grpc_status = http::grpc_status_of_http(reply.status);
+  }
+  return reply;
+}
+
 LocalReply reply_for(const Error& error, std::string_view what) {
   std::string where(what);
   switch (error.kind()) {

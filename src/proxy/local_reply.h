@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 #include "http/grpc.h"
 #include "io/task.h"
+#include "model/policy.h"
 #include "wire/message.h"
 
 namespace weft::proxy {
@@ -32,6 +33,9 @@ LocalReply overloaded_reply(std::string_view cause);
 // kRefused or kOverloaded.
 io::Task<void> send_reply(http::ServerStream& down, LocalReply reply,
                           std::string_view unprocessed = {});
+
+// What stands in place of a backend's answer when the fault aborts a request, if it does not reset it.
+LocalReply abort_reply(const model::Fault& fault);
 
 // What a failed attempt becomes.
 LocalReply reply_for(const Error& error, std::string_view what);

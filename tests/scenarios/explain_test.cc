@@ -63,6 +63,37 @@ TEST_F(Explain, WhatIsForetoldHappens) {
   }
 }
 
+TEST_F(Explain, AFaultForAllIsTheOutcomeOneForSomeIsNamedBesideIt) {
+  const auto inject = [&](const char* abort) {
+    const CallResult applied = mesh.apply(
+        std::string("apiVersion: weft.dev/v1\nkind: FaultPolicy\nmetadata: {name: broken}\nspec:\n"
+                    "  targetRefs: [{kind: Service, name: plain}]\n  duration: 1h\n  abort: ") +
+        abort + "\n");
+    ASSERT_EQ(applied.status, 200) << applied.body;
+    mesh.world().run_for(Duration::seconds(2));
+  };
+  inject("{percentage: 100, httpStatus: 418}");
+  const Node all = explain("GET", "plain", "/x");
+  const CallResult answered = mesh.call("web", head_of("GET", "plain", "/x", {}), "plain", 80);
+  EXPECT_EQ(answered.status, 418);
+  EXPECT_EQ(outcome(all, "says"), "the sidecar answers 418: " + answered.body);
+  EXPECT_TRUE(candidates(all).empty());
+
+  inject("{percentage: 100, reset: true}");
+  EXPECT_EQ(outcome(explain("GET", "plain", "/x"), "says"),
+            "the request is reset by FaultPolicy default/broken");
+  EXPECT_EQ(mesh.call("web", head_of("GET", "plain", "/x", {}), "plain", 80).status, 0);
+
+  inject("{percentage: 12.5, httpStatus: 418}");
+  const Node some = explain("GET", "plain", "/x");
+  const std::string says = outcome(some, "says");
+  EXPECT_TRUE(says.starts_with("the request goes to one of ") &&
+              says.ends_with(", as /x of plain; 12.5 % get status 418 from FaultPolicy "
+                             "default/broken instead"))
+      << says;
+  EXPECT_EQ(candidates(some).size(), 2u);
+}
+
 TEST_F(Explain, TheCallForQuestionsStaysOpenHoweverLongNobodyAsks) {
   for (int i = 0; i < 5; ++i) {
     mesh.world().run_for(Duration::minutes(61));
