@@ -1,5 +1,5 @@
-// What people look at of the objects that are neither Services nor HTTPRoutes (those have rows with more in
-// them, status_rows.h): Gateways, policies, other routes.
+// What people look at of the objects that have no rows of their own in status_rows.h: all but Services, HTTPRoutes and
+// GRPCRoutes.
 #pragma once
 
 #include <string>
@@ -11,17 +11,17 @@ namespace weft::control {
 
 struct ObjectSummary {
   ObjectKey key;
-  std::vector<std::string>
-      of;  // "Service cart.shop", "HTTPRoute cart.shop/rule": parents or targets
+  // Parents or targets: "Service cart.shop", "HTTPRoute cart.shop/rule".
+  std::vector<std::string> of;
   std::vector<std::string> acting;  // those of them for which it is accepted
   Served served;
-  std::string
-      state;  // "in force", "over", or the reason of the first condition that is not as it should be
+  // "in force", "over", or the reason of the first condition that is not as it should be.
+  std::string state;
   std::string why;     // that one's message, and of which listener, parent or target it speaks
   WallTime expires{};  // of a fault; 0 = never
 };
 
-// All but Services and HTTPRoutes; of those that only others read (Secret, ConfigMap, EndpointSlice, …) the ones with something wrong.
+// Of objects that only others read (Secret, ConfigMap, EndpointSlice, …) the ones with something wrong.
 std::vector<ObjectSummary> object_summaries(const Compiler& compiler, const ServedFn& served,
                                             WallTime now);
 

@@ -18,8 +18,8 @@ Table tokens_table(const control::Node* rows);
 // Of whole objects, of whatever kind: the first condition that is not as it should be, and why.
 Table objects_table(const control::Node* objects);
 
-// Of the objects that are neither Services nor HTTPRoutes, as the status has them; and a line for each that has
-// something wrong.
+// Of the objects that are neither Services nor routes of requests, as the status has them; and a line for each that
+// has something wrong.
 Table object_summaries_table(const control::Node* rows, std::string_view now);
 std::string object_problems_text(const control::Node* rows);
 
