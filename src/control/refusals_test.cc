@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <ranges>
+
 #include "control/server_test_support.h"
 #include "control/status_rows.h"
 
@@ -56,8 +58,8 @@ class Refusals : public ServerTest {
     if (!parents.empty()) all.push_back(parents[0].conditions.back());
     const auto ancestors = ancestor_states(compiler, object, served);
     if (!ancestors.empty()) all.push_back(ancestors[0].conditions.back());
-    for (auto it = all.rbegin(); it != all.rend(); ++it) {
-      if (it->type == type) return (it->ok ? "True/" : "False/") + it->reason + ": " + it->message;
+    for (const auto& one : all | std::views::reverse) {
+      if (one.type == type) return (one.ok ? "True/" : "False/") + one.reason + ": " + one.message;
     }
     return "";
   }
